@@ -1,0 +1,89 @@
+"""Newlines and keywords, decided between lexer and parser from brackets and neighbouring tokens.
+
+A newline ends a statement except inside `(` or `[`, after an operator, `=` or a comma, or before an operator, `if` or
+`else`. `net data train input target output metric` are keywords at the start of a statement only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from lark import Token
+
+from netc.grammar.diagnostics import Diagnostic, Label, diagnostic
+from netc.grammar.source import Source, Span
+
+HARD = {
+    "if", "else", "and", "or", "not", "true", "false", "return", "repeat", "block", "param", "rule", "import", "freeze",
+    "as",
+}  # fmt: skip
+SOFT = {"net", "data", "train", "input", "target", "output", "metric"}
+OPERATORS = {
+    "ARROW", "COMPARE", "DOTDOT", "PLUS", "MINUS", "STAR", "SLASH", "DSLASH", "PERCENT", "AT", "CARET", "AND", "OR",
+    "EQ", "STAREQ", "IF", "ELSE",
+}  # fmt: skip
+CONTINUED_AFTER = OPERATORS | {"COMMA", "NOT", "LBRACE", "LPAR", "LSQB", "NL", "COLON", "DOT"}
+CONTINUED_BEFORE = OPERATORS | {"RBRACE", "RPAR", "RSQB", "COMMA"}
+CLOSERS = {"RPAR": "LPAR", "RSQB": "LSQB", "RBRACE": "LBRACE"}
+MAX_NESTING = 200
+
+
+def lay_out(tokens: Iterable[Token], source: Source) -> tuple[list[Token], list[Diagnostic]]:
+    """The tokens with keywords told apart and only those newlines that end a statement."""
+    out: list[Token] = []
+    brackets: list[Token] = []
+    newline: Token | None = None
+    for token in tokens:
+        kind = token.type
+        if kind == "COMMENT":
+            continue
+        if kind == "NL":
+            inside = brackets and brackets[-1].type != "LBRACE"
+            if newline is None and out and not inside and (token == ";" or out[-1].type not in CONTINUED_AFTER):
+                newline = token
+            continue
+        if kind == "NAME" and token in HARD:
+            token.type = kind = str(token).upper()
+        if newline is not None:
+            if kind not in CONTINUED_BEFORE and out[-1].type not in ("NL", "LBRACE"):
+                out.append(_typed(newline, "NL"))
+            newline = None
+        elif out and out[-1].type == "RBRACE" and kind not in CONTINUED_BEFORE:
+            out.append(_typed(token, "NL"))  # a closing brace ends its statement by itself
+        if kind == "NAME" and token in SOFT and (not out or out[-1].type in ("NL", "LBRACE")):
+            token.type = kind = str(token).upper()
+        if kind in ("LPAR", "LSQB", "LBRACE"):
+            brackets.append(token)
+            if len(brackets) > MAX_NESTING:
+                return out, [
+                    diagnostic(
+                        "too-deep", f"brackets are nested more than {MAX_NESTING} deep", _span(source, token),
+                        help="name the inner parts on lines of their own",
+                    )
+                ]  # fmt: skip
+        elif kind in CLOSERS:
+            if not brackets:
+                return out, [diagnostic("syntax", f"`{token}` closes nothing", _span(source, token))]
+            if brackets[-1].type != CLOSERS[kind]:
+                opened = Label(_span(source, brackets[-1]), "opened here")
+                return out, [
+                    diagnostic(
+                        "unclosed", f"`{brackets[-1]}` is not closed before `{token}`", _span(source, token), opened
+                    )
+                ]
+            brackets.pop()
+        out.append(token)
+    if brackets:
+        opened = _span(source, brackets[-1])
+        return out, [diagnostic("unclosed", f"`{brackets[-1]}` is never closed", Label(opened, "opened here"))]
+    return out, []
+
+
+def _typed(token: Token, kind: str) -> Token:
+    return Token.new_borrow_pos(kind, "\n", token)
+
+
+def _span(source: Source, token: Token) -> Span:
+    assert token.start_pos is not None
+    assert token.end_pos is not None
+    return Span(source, token.start_pos, token.end_pos)

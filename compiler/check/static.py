@@ -1,0 +1,144 @@
+"""Exact arithmetic on numbers that are known while compiling: whole numbers and fractions stay exact."""
+
+from __future__ import annotations
+
+import math
+import operator
+from fractions import Fraction
+from typing import Any
+
+from netc.compiler import dimensions
+from netc.compiler.check.values import describe, show_number
+from netc.compiler.dimensions import Symbolic
+from netc.compiler.library.registry import Refused
+
+Number = int | Fraction | float
+MAX_BITS = 2048
+
+_COMPARE = {
+    "==": operator.eq, "!=": operator.ne, "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
+}  # fmt: skip
+
+
+def is_number(value: Any) -> bool:
+    return isinstance(value, (int, Fraction, float)) and not isinstance(value, bool)
+
+
+def binary(symbol: str, a: Any, b: Any) -> Any:
+    """a symbol b for static values and symbolic dimensions. Raises Refused."""
+    if symbol in _COMPARE:
+        return _compare(symbol, a, b)
+    if symbol in ("and", "or"):
+        for v in (a, b):
+            if not isinstance(v, bool):
+                raise Refused("argument", f"`{symbol}` needs truth values, this is {describe(v)}")
+        return (a and b) if symbol == "and" else (a or b)
+    for v in (a, b):
+        if not is_number(v) and not isinstance(v, Symbolic):
+            raise Refused("argument", f"`{symbol}` needs numbers, this is {describe(v)}")
+    if isinstance(a, Symbolic) or isinstance(b, Symbolic):
+        return _symbolic(symbol, a, b)
+    return normal(_number(symbol, a, b))
+
+
+def normal(value: Number) -> Number:
+    """Whole fractions as int."""
+    if isinstance(value, Fraction) and value.denominator == 1:
+        return value.numerator
+    return value
+
+
+def negative(a: Any) -> Any:
+    """-a"""
+    return binary("*", -1, a)
+
+
+def whole(value: Any, what: str, at: str | None = None) -> int:
+    """`value` as an int. Raises Refused when it does not come out whole."""
+    if is_number(value) and not isinstance(value, float) and Fraction(value).denominator == 1:
+        return int(value)
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if is_number(value):
+        raise Refused("not-whole", f"{what} must be a whole number, this is {show_number(value)}", at)
+    raise Refused("argument", f"{what} must be a whole number, this is {describe(value)}", at)
+
+
+def _compare(symbol: str, a: Any, b: Any) -> bool:
+    if isinstance(a, Symbolic) or isinstance(b, Symbolic):
+        if symbol in ("==", "!=") and a == b:
+            return symbol == "=="
+        raise Refused("symbolic-condition", "the size of a symbolic dimension is not known while compiling")
+    same_kind = (is_number(a) and is_number(b)) or type(a) is type(b)
+    if not same_kind:
+        raise Refused("argument", f"`{symbol}` cannot compare {describe(a)} with {describe(b)}")
+    return bool(_COMPARE[symbol](a, b))
+
+
+def _symbolic(symbol: str, a: Any, b: Any) -> Any:
+    if all(isinstance(v, (int, Symbolic)) for v in (a, b)):
+        if symbol == "+":
+            return dimensions.add(a, b)
+        if symbol == "-":
+            return dimensions.add(a, dimensions.multiply(-1, b))
+        if symbol == "*":
+            return dimensions.multiply(a, b)
+        if symbol in ("/", "//"):
+            exact = dimensions.quotient(a, b)
+            if exact is not None:
+                return exact
+    raise Refused(
+        "symbolic-arithmetic", f"`{a} {symbol} {b}` has no exact value for every size of the symbolic dimension",
+        help="only +, -, * and exact quotients of dimensions are known while compiling",
+    )  # fmt: skip
+
+
+def _number(symbol: str, a: Number, b: Number) -> Number:
+    if symbol in ("/", "//", "%") and b == 0:
+        raise Refused("division-by-zero", f"division by zero: `{show_number(a)} {symbol} 0`")
+    if symbol == "^":
+        return _power(a, b)
+    if symbol == "@":
+        raise Refused("argument", "`@` multiplies matrices, not numbers")
+    exact = not isinstance(a, float) and not isinstance(b, float)
+    if exact and _bits(a) + _bits(b) > 2 * MAX_BITS:
+        raise Refused("number", "the number is too large")
+    x: Any = Fraction(a) if exact else float(a)
+    y: Any = Fraction(b) if exact else float(b)
+    result: Number
+    match symbol:
+        case "+":
+            result = x + y
+        case "-":
+            result = x - y
+        case "*":
+            result = x * y
+        case "/":
+            result = x / y
+        case "//":
+            result = Fraction(math.floor(x / y))
+        case _:
+            result = x - y * math.floor(x / y)
+    return result
+
+
+def _bits(value: Number) -> int:
+    exact = Fraction(value)
+    return max(exact.numerator.bit_length(), exact.denominator.bit_length())
+
+
+def _power(a: Number, b: Number) -> Number:
+    exponent = Fraction(b) if not isinstance(b, float) else None
+    if exponent is not None and exponent.denominator == 1 and not isinstance(a, float):
+        if a == 0 and exponent < 0:
+            raise Refused("division-by-zero", "division by zero: 0 to a negative power")
+        if abs(exponent.numerator) * max(1, _bits(a)) > MAX_BITS:
+            raise Refused("number", f"`{show_number(a)} ^ {show_number(b)}` is too large")
+        return Fraction(a) ** exponent.numerator
+    try:
+        value = float(a) ** float(b)
+    except (OverflowError, ZeroDivisionError):
+        raise Refused("number", f"`{show_number(a)} ^ {show_number(b)}` is out of range") from None
+    if isinstance(value, complex) or not math.isfinite(value):
+        raise Refused("number", f"`{show_number(a)} ^ {show_number(b)}` is not a real number")
+    return value

@@ -1,0 +1,173 @@
+"""First values of parameters. Random ones are a function of (seed, site) computed in init.onnx (random.py).
+
+A matrix is [in, out]; `fan_in` is the product of all its dimensions but the last, `fan_out` the last.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from netc.compiler.library.registry import Initializer, Refused, constructor
+
+
+def fans(shape: tuple[int, ...]) -> tuple[int, int]:
+    """(fan_in, fan_out) of a parameter stored [in, out]; of a vector both are its length."""
+    if len(shape) < 2:
+        return (shape[0], shape[0]) if shape else (1, 1)
+    return math.prod(shape[:-1]), shape[-1]
+
+
+@constructor("initializer", name="zeros")
+@dataclass(frozen=True)
+class Zeros(Initializer):
+    """0"""
+
+    def emit(self, op: Any, shape: tuple[int, ...], dtype: int, site: int) -> Any:
+        return op.fill(0.0, shape, dtype)
+
+
+@constructor("initializer", name="ones")
+@dataclass(frozen=True)
+class Ones(Initializer):
+    """1"""
+
+    def emit(self, op: Any, shape: tuple[int, ...], dtype: int, site: int) -> Any:
+        return op.fill(1.0, shape, dtype)
+
+
+@constructor("initializer", name="constant")
+@dataclass(frozen=True)
+class Constant(Initializer):
+    """`value` everywhere"""
+
+    value: float
+
+    def emit(self, op: Any, shape: tuple[int, ...], dtype: int, site: int) -> Any:
+        return op.fill(float(self.value), shape, dtype)
+
+    def __str__(self) -> str:
+        return f"{self.value:g}"
+
+
+class _Normal(Initializer):
+    def deviation(self, shape: tuple[int, ...]) -> float:
+        raise NotImplementedError
+
+    def mean_of(self) -> float:
+        return 0.0
+
+    def emit(self, op: Any, shape: tuple[int, ...], dtype: int, site: int) -> Any:
+        drawn = op.random.normal(shape, site, self.deviation(shape))
+        return op.cast(op.Add(drawn, self.mean_of()) if self.mean_of() else drawn, dtype)
+
+
+class _Uniform(Initializer):
+    def bounds(self, shape: tuple[int, ...]) -> tuple[float, float]:
+        raise NotImplementedError
+
+    def emit(self, op: Any, shape: tuple[int, ...], dtype: int, site: int) -> Any:
+        low, high = self.bounds(shape)
+        return op.cast(op.random.uniform(shape, site, low, high), dtype)
+
+
+def _positive(value: float, at: str) -> None:
+    if not value > 0:
+        raise Refused("argument", f"`{at}` must be positive, not {value:g}", at)
+
+
+@constructor("initializer", name="normal")
+@dataclass(frozen=True)
+class Normal(_Normal):
+    """mean + std n, n normal"""
+
+    std: float = 0.01
+    mean: float = 0.0
+
+    def __post_init__(self) -> None:
+        _positive(self.std, "std")
+
+    def deviation(self, shape: tuple[int, ...]) -> float:
+        return float(self.std)
+
+    def mean_of(self) -> float:
+        return float(self.mean)
+
+
+@constructor("initializer", name="uniform")
+@dataclass(frozen=True)
+class Uniform(_Uniform):
+    """uniform in [low, high)"""
+
+    low: float = -0.05
+    high: float = 0.05
+
+    def __post_init__(self) -> None:
+        if not self.low < self.high:
+            raise Refused("argument", f"`low` is {self.low:g}, not below `high`, {self.high:g}", "low")
+
+    def bounds(self, shape: tuple[int, ...]) -> tuple[float, float]:
+        return float(self.low), float(self.high)
+
+
+@constructor("initializer", name="glorot_normal")
+@dataclass(frozen=True)
+class GlorotNormal(_Normal):
+    """normal with variance 2 / (fan_in + fan_out)  (Glorot & Bengio, 2010)"""
+
+    def deviation(self, shape: tuple[int, ...]) -> float:
+        return math.sqrt(2 / sum(fans(shape)))
+
+
+@constructor("initializer", name="glorot_uniform")
+@dataclass(frozen=True)
+class GlorotUniform(_Uniform):
+    """uniform in +-sqrt(6 / (fan_in + fan_out))  (Glorot & Bengio, 2010)"""
+
+    def bounds(self, shape: tuple[int, ...]) -> tuple[float, float]:
+        limit = math.sqrt(6 / sum(fans(shape)))
+        return -limit, limit
+
+
+@constructor("initializer", name="he_normal")
+@dataclass(frozen=True)
+class HeNormal(_Normal):
+    """normal with variance 2 / fan_in, for ReLU networks  (He et al., 2015)"""
+
+    def deviation(self, shape: tuple[int, ...]) -> float:
+        return math.sqrt(2 / fans(shape)[0])
+
+
+@constructor("initializer", name="he_uniform")
+@dataclass(frozen=True)
+class HeUniform(_Uniform):
+    """uniform in +-sqrt(6 / fan_in)  (He et al., 2015)"""
+
+    def bounds(self, shape: tuple[int, ...]) -> tuple[float, float]:
+        limit = math.sqrt(6 / fans(shape)[0])
+        return -limit, limit
+
+
+@constructor("initializer", name="lecun_normal")
+@dataclass(frozen=True)
+class LecunNormal(_Normal):
+    """normal with variance 1 / fan_in  (LeCun et al., 1998)"""
+
+    def deviation(self, shape: tuple[int, ...]) -> float:
+        return math.sqrt(1 / fans(shape)[0])
+
+
+@constructor("initializer", name="orthogonal")
+@dataclass(frozen=True)
+class Orthogonal(Initializer):
+    """gain times a matrix with orthonormal rows or columns, whichever are fewer  (Saxe et al., 2013)"""
+
+    gain: float = 1.0
+
+    def emit(self, op: Any, shape: tuple[int, ...], dtype: int, site: int) -> Any:
+        rows, columns = fans(shape)
+        tall = (max(rows, columns), min(rows, columns))
+        q = op.random.orthogonal(tall, site)
+        q = q if rows >= columns else op.Transpose(q, perm=[1, 0])
+        return op.cast(op.reshape(op.Mul(q, float(self.gain)), shape), dtype)

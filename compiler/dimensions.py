@@ -40,6 +40,21 @@ def symbol(name: str) -> Symbolic:
     return Symbolic((((name,), 1),))
 
 
+def parse(text: str) -> Dim:
+    """A dimension as `str` wrote it; anything that is no such polynomial is a symbol of its own."""
+    terms: Dim = 0
+    for term in text.replace(" - ", " + -").split(" + "):
+        product: Dim = 1
+        for factor in term.split("*"):
+            sign, factor = (-1, factor[1:]) if factor.startswith("-") and not factor[1:].isdigit() else (1, factor)
+            if not factor.isidentifier() and not factor.lstrip("-").isdigit():
+                return symbol(text)
+            value: Dim = symbol(factor) if factor.isidentifier() else int(factor)
+            product = multiply(multiply(product, sign), value)
+        terms = add(terms, product)
+    return terms
+
+
 def _terms(dim: Dim) -> dict[Monomial, int]:
     return dict(dim.terms) if isinstance(dim, Symbolic) else {(): dim}
 

@@ -56,7 +56,7 @@ def _(op: Any, scores: Any, target: Any, k: int, axis: int) -> Any:
 
 @accuracy.accumulating
 def _(op: Any, scores: Any, target: Any, k: int, axis: int) -> Any:
-    classes = scores.shape[axis]
+    classes = op.shape(scores)[axis]
     if k == 1 and isinstance(classes, int) and classes <= CONFUSION_CLASSES:
         rows = op.one_hot(op.flat(_target_class(op, target, axis)), classes)
         columns = op.one_hot(op.flat(op.ArgMax(scores, axis=axis, keepdims=0)), classes)
@@ -72,7 +72,7 @@ def _(op: Any, scores: Any, target: Any, k: int, axis: int) -> Any:
 def _(op: Any, accumulated: Any, k: int, axis: int) -> Any:
     if "confusion" in accumulated:
         matrix = accumulated["confusion"]
-        diagonal = op.Mul(matrix, op.identity_matrix(matrix.shape[0], matrix.dtype))
+        diagonal = op.Mul(matrix, op.identity_matrix(op.shape(matrix)[0], matrix.dtype))
         return op.Div(op.reduce("ReduceSum", diagonal, None, False), op.reduce("ReduceSum", matrix, None, False))
     return op.Div(accumulated["correct"], accumulated["count"])
 

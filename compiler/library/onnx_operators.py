@@ -8,7 +8,7 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
-from netc.compiler.dimensions import Dim, Symbolic, symbol
+from netc.compiler.dimensions import Dim, parse
 from netc.compiler.library.registry import Operation, Refused
 from netc.compiler.types import ONNX_DTYPES, TensorType
 from netc.grammar.diagnostics import did_you_mean, error
@@ -62,7 +62,7 @@ class OnnxOperation(Operation):
         for d in proto.tensor_type.shape.dim:
             if not d.HasField("dim_value") and not d.dim_param:
                 raise Refused("shape-mismatch", f"the shape of `onnx.{self.name}` cannot be inferred here")
-            dims.append(d.dim_value if d.HasField("dim_value") else _dim(d.dim_param))
+            dims.append(d.dim_value if d.HasField("dim_value") else parse(d.dim_param))
         return TensorType(dtype, tuple(dims))
 
     def attribute(self, schema: Any, name: str, value: Any) -> Any:
@@ -98,21 +98,6 @@ class OnnxOperation(Operation):
     @property
     def multiple(self) -> bool:
         return bool(_schema(self.name, self.opset).min_output > 1)
-
-
-def _dim(text: str) -> Dim:
-    if text.isidentifier():
-        return symbol(text)
-    terms: Dim = 0
-    from netc.compiler.dimensions import add, multiply
-
-    for term in text.split(" + "):
-        product: Dim = 1
-        for factor in term.split("*"):
-            product = multiply(product, int(factor) if factor.lstrip("-").isdigit() else symbol(factor))
-        terms = add(terms, product)
-    assert isinstance(terms, (int, Symbolic))
-    return terms
 
 
 @lru_cache(maxsize=None)

@@ -19,7 +19,8 @@ def flatten(x: Tensor) -> TensorType:
 
 @flatten.lowering
 def _(op: Any, x: Any) -> Any:
-    return op.reshape(x, (x.shape[0], product(x.shape[1:])))
+    shape = op.shape(x)
+    return op.reshape(x, (shape[0], product(shape[1:])))
 
 
 @function(group="shape")

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
-from netc.compiler.dimensions import Dim, Shape, Symbolic, parse, product
+from netc.compiler.dimensions import Dim, Shape, Symbolic, add, parse, product
 from netc.compiler.types import BOOL, DTYPES, ONNX_DTYPES, DType, TensorType
 
 IR_VERSION = 8
@@ -42,6 +42,7 @@ class Emitter:
         self._types: dict[ir.Value, TensorType] = {}
         self._constants: dict[Any, ir.Value] = {}
         self._shared: dict[Any, Any] = {}
+        self._lost = 0
         self._sizes: dict[str, tuple[ir.Value, int]] = {}
 
     # --- nodes --------------------------------------------------------------------------------------------------------
@@ -122,7 +123,18 @@ class Emitter:
         found = shape_inference.infer_node_outputs(
             schema, proto, types, input_data=data, opset_imports=opsets, ir_version=IR_VERSION
         )
-        return [_from_proto(found[o], operator) for o in proto.output]
+        return [self._from_proto(found[o]) for o in proto.output]
+
+    def _from_proto(self, proto: Any) -> TensorType:
+        """A type as inferred; a dimension that inference lost gets a name of its own."""
+        dims: list[Dim] = []
+        for d in proto.tensor_type.shape.dim:
+            if d.HasField("dim_value"):
+                dims.append(d.dim_value)
+            else:
+                self._lost += not d.dim_param
+                dims.append(parse(d.dim_param or f"unknown_{self._lost}"))
+        return TensorType(ONNX_DTYPES[proto.tensor_type.elem_type], tuple(dims))
 
     # --- inputs, outputs and constants --------------------------------------------------------------------------------
 
@@ -359,6 +371,13 @@ def _quick(operator: str, types: Sequence[TensorType | None], attributes: Mappin
         return first.with_dtype(ONNX_DTYPES[attributes["to"]])
     if operator == "Transpose":
         return first.with_shape(tuple(first.shape[i] for i in attributes["perm"]))
+    if operator == "Concat":
+        at = attributes["axis"] % first.rank
+        joined: Dim = 0
+        for t in types:
+            assert t is not None
+            joined = add(joined, t.shape[at])
+        return first.with_shape((*first.shape[:at], joined, *first.shape[at + 1 :]))
     if operator in ("MatMul", "Gemm"):
         second = types[1]
         assert second is not None
@@ -383,11 +402,3 @@ def _type_proto(t: TensorType) -> Any:
     from onnx import helper
 
     return helper.make_tensor_type_proto(t.dtype.onnx, [d if isinstance(d, int) else str(d) for d in t.shape])
-
-
-def _from_proto(proto: Any, operator: str) -> TensorType:
-    dims: list[Dim] = []
-    for d in proto.tensor_type.shape.dim:
-        assert d.HasField("dim_value") or d.dim_param, f"{operator}: a dimension is lost; its emitter must give the type"
-        dims.append(d.dim_value if d.HasField("dim_value") else parse(d.dim_param))
-    return TensorType(ONNX_DTYPES[proto.tensor_type.elem_type], tuple(dims))

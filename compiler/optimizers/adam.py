@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from netc.compiler.library.registry import constructor
-from netc.compiler.optimizers.base import Optimizer, positive
+from netc.compiler.optimizers.base import Optimizer, bias_correction, positive
 from netc.compiler.schedules import Rate
 
 
@@ -36,11 +36,14 @@ class Adam(Optimizer):
         m = op.Add(op.Mul(state["first_moment"], beta1), op.Mul(g, 1 - beta1))
         v = op.Add(op.Mul(state["second_moment"], beta2), op.Mul(op.Mul(g, 1 - beta2), g))
         # Scalars first: (m / c1) / (sqrt(v / c2) + e) = m (r / c1) / (sqrt(v) + e r) with r = sqrt(c2).
-        c1 = op.shared(("correction", beta1), lambda: op.Sub(1.0, op.Pow(op.constant(beta1, 1), op.count)))
-        r = op.shared(("root", beta2), lambda: op.Sqrt(op.Sub(1.0, op.Pow(op.constant(beta2, 1), op.count))))
-        scale = op.shared(("adam", rate, beta1, beta2), lambda: op.Div(op.Mul(rate, op.cast(r, rate.dtype)), op.cast(c1, rate.dtype)))
-        epsilon = op.shared(("epsilon", beta2, self.epsilon, w.dtype), lambda: op.cast(op.Mul(r, float(self.epsilon)), w.dtype))
-        direction = op.Div(m, op.Add(op.Sqrt(v), epsilon))
+        dtype = w.dtype
+        c1 = op.shared(("correction", beta1), lambda: bias_correction(op, beta1))
+        r = op.shared(("root", beta2), lambda: op.Sqrt(bias_correction(op, beta2)))
+        ratio = op.shared(("ratio", beta1, beta2), lambda: op.Div(r, c1))
+        scale = op.shared(("scale", rate, beta1, beta2), lambda: op.Mul(rate, op.cast(ratio, dtype)))
+        epsilon = float(self.epsilon)
+        tiny = op.shared(("epsilon", beta2, epsilon, dtype), lambda: op.cast(op.Mul(r, epsilon), dtype))
+        direction = op.Div(m, op.Add(op.Sqrt(v), tiny))
         return op.Sub(self.decayed(op, w, rate), op.Mul(direction, scale)), {"first_moment": m, "second_moment": v}
 
 

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from netc.compiler.library.registry import Refused
 from netc.compiler.schedules import Rate, Schedule
+from netc.compiler.types import F32
 
 
 @dataclass(frozen=True)
@@ -54,3 +55,11 @@ def positive(optimizer: Optimizer, *names: str) -> None:
     for name in names:
         if not getattr(optimizer, name) > 0:
             raise Refused("argument", f"`{name}` must be positive, not {float(getattr(optimizer, name)):g}", name)
+
+
+def bias_correction(op: Any, beta: float) -> Any:
+    """1 - beta^count in float32 without cancellation: -2 h / (1 - h), h = tanh(count log(beta) / 2)."""
+    if beta == 0:
+        return op.constant(1.0, F32)
+    h = op.Tanh(op.Mul(op.count, math.log(beta) / 2))
+    return op.Div(op.Mul(h, -2.0), op.Sub(1.0, h))

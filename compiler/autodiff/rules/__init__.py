@@ -1,0 +1,11 @@
+"""Gradient rules by family; importing this registers them all."""
+
+from netc.compiler.autodiff.rules import (  # noqa: F401
+    activations,
+    constant,
+    elementwise,
+    indexing,
+    matrix,
+    reductions,
+    shape,
+)

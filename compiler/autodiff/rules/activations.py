@@ -1,0 +1,90 @@
+"""Activation functions, in terms of their outputs where that saves work."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from netc.compiler.autodiff.registry import attribute, gradient
+
+
+@gradient("Relu")
+def relu(op: Any, node: Any, dy: Any) -> list[Any]:
+    """y = max(0, x);  dx = dy [y > 0]"""
+    return [op.Mul(dy, op.cast(op.Greater(node.outputs[0], 0.0), dy.dtype))]
+
+
+@gradient("Sigmoid")
+def sigmoid(op: Any, node: Any, dy: Any) -> list[Any]:
+    """y = 1 / (1 + e^-x);  dx = dy y (1 - y)"""
+    (y,) = node.outputs
+    return [op.Mul(dy, op.Mul(y, op.Sub(1.0, y)))]
+
+
+@gradient("Tanh")
+def tanh(op: Any, node: Any, dy: Any) -> list[Any]:
+    """y = tanh x;  dx = dy (1 - y^2)"""
+    (y,) = node.outputs
+    return [op.Mul(dy, op.Sub(1.0, op.Mul(y, y)))]
+
+
+@gradient("Softplus")
+def softplus(op: Any, node: Any, dy: Any) -> list[Any]:
+    """y = log(1 + e^x);  dx = dy sigmoid x"""
+    return [op.Mul(dy, op.Sigmoid(node.inputs[0]))]
+
+
+@gradient("Softsign")
+def softsign(op: Any, node: Any, dy: Any) -> list[Any]:
+    """y = x / (1 + |x|);  dx = dy (1 - |y|)^2"""
+    rest = op.Sub(1.0, op.Abs(node.outputs[0]))
+    return [op.Mul(dy, op.Mul(rest, rest))]
+
+
+@gradient("Elu")
+def elu(op: Any, node: Any, dy: Any) -> list[Any]:
+    """y = x if x > 0 else a (e^x - 1);  dx = dy (1 if x > 0 else y + a)"""
+    (y,) = node.outputs
+    alpha = attribute(node, "alpha", 1.0)
+    slope = op.Where(op.Greater(node.inputs[0], 0.0), op.constant(1.0, y.dtype), op.Add(y, alpha))
+    return [op.Mul(dy, slope)]
+
+
+@gradient("Selu")
+def selu(op: Any, node: Any, dy: Any) -> list[Any]:
+    """y = g x if x > 0 else g a (e^x - 1);  dx = dy (g if x > 0 else y + g a)"""
+    (y,) = node.outputs
+    alpha, gamma = attribute(node, "alpha", 1.67326319217681884765625), attribute(node, "gamma", 1.05070102214813232421875)
+    slope = op.Where(op.Greater(node.inputs[0], 0.0), op.constant(gamma, y.dtype), op.Add(y, gamma * alpha))
+    return [op.Mul(dy, slope)]
+
+
+@gradient("HardSigmoid")
+def hard_sigmoid(op: Any, node: Any, dy: Any) -> list[Any]:
+    """y = clip(a x + b, 0, 1);  dx = dy a [0 < y < 1]"""
+    (y,) = node.outputs
+    inside = op.And(op.Greater(y, 0.0), op.Less(y, 1.0))
+    return [op.Mul(dy, op.Mul(op.cast(inside, dy.dtype), attribute(node, "alpha", 0.2)))]
+
+
+@gradient("HardSwish")
+def hard_swish(op: Any, node: Any, dy: Any) -> list[Any]:
+    """y = x h, h = clip(x / 6 + 1/2, 0, 1);  dx = dy (h + x / 6 [0 < h < 1])"""
+    (x,) = node.inputs
+    h = op.HardSigmoid(x, alpha=1 / 6, beta=0.5)
+    inside = op.cast(op.And(op.Greater(h, 0.0), op.Less(h, 1.0)), dy.dtype)
+    return [op.Mul(dy, op.Add(h, op.Mul(op.Mul(x, 1 / 6), inside)))]
+
+
+@gradient("Softmax", since=13)
+def softmax(op: Any, node: Any, dy: Any) -> list[Any]:
+    """y = softmax(x);  dx = y (dy - sum(dy y))"""
+    (y,) = node.outputs
+    mean = op.reduce("ReduceSum", op.Mul(dy, y), attribute(node, "axis", -1), True)
+    return [op.Mul(y, op.Sub(dy, mean))]
+
+
+@gradient("LogSoftmax", since=13)
+def log_softmax(op: Any, node: Any, dy: Any) -> list[Any]:
+    """y = log softmax(x);  dx = dy - e^y sum(dy)"""
+    total = op.reduce("ReduceSum", dy, attribute(node, "axis", -1), True)
+    return [op.Sub(dy, op.Mul(op.Exp(node.outputs[0]), total))]

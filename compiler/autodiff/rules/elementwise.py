@@ -1,0 +1,247 @@
+"""Elementwise arithmetic. Where operands broadcast, the engine sums each cotangent back to its operand's shape."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from netc.compiler.autodiff.registry import attribute, gradient
+
+
+@gradient("Add")
+def add(op: Any, node: Any, dy: Any) -> list[Any]:
+    """y = a + b;  da = dy, db = dy"""
+    return [dy, dy]
+
+
+@gradient("Sub")
+def sub(op: Any, node: Any, dy: Any) -> list[Any]:
+    """y = a - b;  da = dy, db = -dy"""
+    return [dy, op.Neg(dy)]
+
+
+@gradient("Mul")
+def mul(op: Any, node: Any, dy: Any) -> list[Any]:
+    """y = a b;  da = dy b, db = dy a"""
+    a, b = node.inputs
+    if a is b:
+        return [op.Mul(dy, op.Mul(a, 2.0)), None]
+    return [op.Mul(dy, b), op.Mul(dy, a)]
+
+
+@gradient("Div")
+def div(op: Any, node: Any, dy: Any) -> list[Any]:
+    """y = a / b;  da = dy / b, db = -da y"""
+    _, b = node.inputs
+    da = op.Div(dy, b)
+    return [da, op.Neg(op.Mul(da, node.outputs[0]))]
+
+
+@gradient("Neg")
+def neg(op: Any, node: Any, dy: Any) -> list[Any]:
+    """y = -x;  dx = -dy"""
+    return [op.Neg(dy)]
+
+
+@gradient("Identity")
+def identity(op: Any, node: Any, dy: Any) -> list[Any]:
+    """y = x;  dx = dy"""
+    return [dy]
+
+
+@gradient("Pow")
+def pow_(op: Any, node: Any, dy: Any) -> list[Any]:
+    """y = a^b;  da = dy b a^(b-1), db = dy y log a (0 where a <= 0)"""
+    a, b = node.inputs
+    exponent = op.cast(b, a.dtype)
+    da = op.Mul(dy, op.Mul(exponent, op.Pow(a, op.Sub(exponent, 1.0))))
+    if op.scalar_value(b) is not None:
+        return [da, None]
+    positive = op.Greater(a, 0.0)
+    log_a = op.Log(op.Where(positive, a, op.constant(1.0, a.dtype)))
+    return [da, op.Mul(dy, op.Mul(node.outputs[0], log_a)) if op.is_float(b) else None]
+
+
+@gradient("Sqrt")
+def sqrt(op: Any, node: Any, dy: Any) -> list[Any]:
+    """y = sqrt(x);  dx = dy / (2 y)"""
+    return [op.Div(op.Mul(dy, 0.5), node.outputs[0])]
+
+
+@gradient("Exp")
+def exp(op: Any, node: Any, dy: Any) -> list[Any]:
+    """y = e^x;  dx = dy y"""
+    return [op.Mul(dy, node.outputs[0])]
+
+
+@gradient("Log")
+def log(op: Any, node: Any, dy: Any) -> list[Any]:
+    """y = log x;  dx = dy / x"""
+    return [op.Div(dy, node.inputs[0])]
+
+
+@gradient("Reciprocal")
+def reciprocal(op: Any, node: Any, dy: Any) -> list[Any]:
+    """y = 1 / x;  dx = -dy y^2"""
+    (y,) = node.outputs
+    return [op.Neg(op.Mul(dy, op.Mul(y, y)))]
+
+
+@gradient("Abs")
+def abs_(op: Any, node: Any, dy: Any) -> list[Any]:
+    """y = |x|;  dx = dy sign x"""
+    return [op.Mul(dy, op.Sign(node.inputs[0]))]
+
+
+@gradient("Erf")
+def erf(op: Any, node: Any, dy: Any) -> list[Any]:
+    """y = erf x;  dx = dy 2 / sqrt(pi) e^(-x^2)"""
+    (x,) = node.inputs
+    return [op.Mul(op.Mul(dy, 2 / math.sqrt(math.pi)), op.Exp(op.Neg(op.Mul(x, x))))]
+
+
+@gradient("Sin")
+def sin(op: Any, node: Any, dy: Any) -> list[Any]:
+    """y = sin x;  dx = dy cos x"""
+    return [op.Mul(dy, op.Cos(node.inputs[0]))]
+
+
+@gradient("Cos")
+def cos(op: Any, node: Any, dy: Any) -> list[Any]:
+    """y = cos x;  dx = -dy sin x"""
+    return [op.Neg(op.Mul(dy, op.Sin(node.inputs[0])))]
+
+
+@gradient("Tan")
+def tan(op: Any, node: Any, dy: Any) -> list[Any]:
+    """y = tan x;  dx = dy (1 + y^2)"""
+    (y,) = node.outputs
+    return [op.Mul(dy, op.Add(op.Mul(y, y), 1.0))]
+
+
+@gradient("Asin")
+def asin(op: Any, node: Any, dy: Any) -> list[Any]:
+    """y = asin x;  dx = dy / sqrt(1 - x^2)"""
+    (x,) = node.inputs
+    return [op.Div(dy, op.Sqrt(op.Sub(1.0, op.Mul(x, x))))]
+
+
+@gradient("Acos")
+def acos(op: Any, node: Any, dy: Any) -> list[Any]:
+    """y = acos x;  dx = -dy / sqrt(1 - x^2)"""
+    return [op.Neg(dx) for dx in asin(op, node, dy)]
+
+
+@gradient("Atan")
+def atan(op: Any, node: Any, dy: Any) -> list[Any]:
+    """y = atan x;  dx = dy / (1 + x^2)"""
+    (x,) = node.inputs
+    return [op.Div(dy, op.Add(op.Mul(x, x), 1.0))]
+
+
+@gradient("Sinh")
+def sinh(op: Any, node: Any, dy: Any) -> list[Any]:
+    """y = sinh x;  dx = dy cosh x"""
+    return [op.Mul(dy, op.Cosh(node.inputs[0]))]
+
+
+@gradient("Cosh")
+def cosh(op: Any, node: Any, dy: Any) -> list[Any]:
+    """y = cosh x;  dx = dy sinh x"""
+    return [op.Mul(dy, op.Sinh(node.inputs[0]))]
+
+
+@gradient("Asinh")
+def asinh(op: Any, node: Any, dy: Any) -> list[Any]:
+    """y = asinh x;  dx = dy / sqrt(x^2 + 1)"""
+    (x,) = node.inputs
+    return [op.Div(dy, op.Sqrt(op.Add(op.Mul(x, x), 1.0)))]
+
+
+@gradient("Acosh")
+def acosh(op: Any, node: Any, dy: Any) -> list[Any]:
+    """y = acosh x;  dx = dy / sqrt(x^2 - 1)"""
+    (x,) = node.inputs
+    return [op.Div(dy, op.Sqrt(op.Sub(op.Mul(x, x), 1.0)))]
+
+
+@gradient("Atanh")
+def atanh(op: Any, node: Any, dy: Any) -> list[Any]:
+    """y = atanh x;  dx = dy / (1 - x^2)"""
+    (x,) = node.inputs
+    return [op.Div(dy, op.Sub(1.0, op.Mul(x, x)))]
+
+
+@gradient("Sum")
+def sum_(op: Any, node: Any, dy: Any) -> list[Any]:
+    """y = x1 + x2 + ...;  dxi = dy"""
+    return [dy] * len(node.inputs)
+
+
+@gradient("Mean")
+def mean(op: Any, node: Any, dy: Any) -> list[Any]:
+    """y = (x1 + ... + xn) / n;  dxi = dy / n"""
+    return [op.Mul(dy, 1 / len(node.inputs))] * len(node.inputs)
+
+
+@gradient("Max")
+@gradient("Min")
+def extreme(op: Any, node: Any, dy: Any) -> list[Any]:
+    """y = max(x1, ...);  dxi = dy [xi = y] / (how many are equal to y)"""
+    (y,) = node.outputs
+    if len(node.inputs) == 1:
+        return [dy]
+    winners = [op.cast(op.Equal(x, y), dy.dtype) for x in node.inputs]
+    share = op.Div(dy, op.Sum(*winners))
+    return [op.Mul(share, w) for w in winners]
+
+
+@gradient("Where")
+def where(op: Any, node: Any, dy: Any) -> list[Any]:
+    """y = a where c, else b;  da = dy where c, db = dy elsewhere"""
+    c = node.inputs[0]
+    zero = op.constant(0.0, dy.dtype)
+    return [None, op.Where(c, dy, zero), op.Where(c, zero, dy)]
+
+
+@gradient("Clip")
+def clip(op: Any, node: Any, dy: Any) -> list[Any]:
+    """y = min(max(x, low), high);  dx = dy [low <= x <= high]; dlow = dy [x < low], dhigh = dy [x > high]"""
+    x, low, high = (*node.inputs, None, None)[:3]
+    below = None if low is None else op.cast(op.Less(x, low), dy.dtype)
+    above = None if high is None else op.cast(op.Greater(x, high), dy.dtype)
+    outside = [m for m in (below, above) if m is not None]
+    inside = op.Sub(1.0, op.Sum(*outside) if len(outside) > 1 else outside[0]) if outside else None
+    masks = [inside, below, above]
+    return [dy if inside is None else op.Mul(dy, inside), *(None if m is None else op.Mul(dy, m) for m in masks[1:])]
+
+
+@gradient("Mod")
+def mod(op: Any, node: Any, dy: Any) -> list[Any]:
+    """y = a - b trunc(a / b);  da = dy, db = -dy (a - y) / b"""
+    a, b = node.inputs
+    return [dy, op.Neg(op.Mul(dy, op.Div(op.Sub(a, node.outputs[0]), b)))]
+
+
+@gradient("Cast")
+def cast(op: Any, node: Any, dy: Any) -> list[Any]:
+    """y = x in another dtype;  dx = dy in x's dtype, nothing through whole numbers"""
+    (x,) = node.inputs
+    flows = op.is_float(x) and op.is_float(node.outputs[0])
+    return [op.cast(dy, x.dtype) if flows else None]
+
+
+@gradient("PRelu")
+def prelu(op: Any, node: Any, dy: Any) -> list[Any]:
+    """y = x if x > 0 else s x;  dx = dy (1 if x > 0 else s), ds = dy (0 if x > 0 else x)"""
+    x, slope = node.inputs
+    positive = op.Greater(x, 0.0)
+    dx = op.Mul(dy, op.Where(positive, op.constant(1.0, x.dtype), slope))
+    return [dx, op.Mul(dy, op.Min(x, op.constant(0.0, x.dtype)))]
+
+
+@gradient("LeakyRelu")
+def leaky_relu(op: Any, node: Any, dy: Any) -> list[Any]:
+    """y = x if x > 0 else alpha x;  dx = dy (1 if x > 0 else alpha)"""
+    alpha = op.constant(attribute(node, "alpha", 0.01), dy.dtype)
+    return [op.Mul(dy, op.Where(op.Greater(node.inputs[0], 0.0), op.constant(1.0, dy.dtype), alpha))]

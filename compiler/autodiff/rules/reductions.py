@@ -1,0 +1,105 @@
+"""Reductions, at opset 18 and later, where axes are an input."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from netc.compiler.autodiff.registry import attribute, gradient
+from netc.compiler.dimensions import product
+
+
+def _spread(op: Any, node: Any, value: Any) -> Any:
+    """A reduced tensor with the reduced axes back as axes of size 1, so that it broadcasts over the input."""
+    x = node.inputs[0]
+    if attribute(node, "keepdims", 1) or not op.shape(x):
+        return value
+    axes = _axes(op, node)
+    if len(axes) == len(op.shape(x)):
+        return value  # a scalar broadcasts as it is
+    return op.Unsqueeze(value, op.vector(axes))
+
+
+def _axes(op: Any, node: Any) -> list[int]:
+    """The reduced axes, counted from the front."""
+    x, axes = (*node.inputs, None)[:2]
+    rank = len(op.shape(x))
+    if axes is None:
+        return [] if attribute(node, "noop_with_empty_axes", 0) else list(range(rank))
+    return [int(a) % rank for a in axes.const_value.numpy()]
+
+
+def _expanded(op: Any, node: Any, value: Any) -> Any:
+    return op.expand(_spread(op, node, value), op.shape(node.inputs[0]))
+
+
+@gradient("ReduceSum")
+def reduce_sum(op: Any, node: Any, dy: Any) -> list[Any]:
+    """y = sum x;  dx = dy, repeated"""
+    return [_expanded(op, node, dy)]
+
+
+@gradient("ReduceMean")
+def reduce_mean(op: Any, node: Any, dy: Any) -> list[Any]:
+    """y = mean of n x;  dx = dy / n, repeated"""
+    shape = op.shape(node.inputs[0])
+    count = product(shape[a] for a in _axes(op, node))
+    return [_expanded(op, node, op.Div(dy, op.cast(op.dimension(count), dy.dtype)))]
+
+
+@gradient("ReduceSumSquare")
+def reduce_sum_square(op: Any, node: Any, dy: Any) -> list[Any]:
+    """y = sum x^2;  dx = 2 x dy"""
+    return [op.Mul(op.Mul(_spread(op, node, dy), 2.0), node.inputs[0])]
+
+
+@gradient("ReduceL1")
+def reduce_l1(op: Any, node: Any, dy: Any) -> list[Any]:
+    """y = sum |x|;  dx = dy sign x"""
+    return [op.Mul(_spread(op, node, dy), op.Sign(node.inputs[0]))]
+
+
+@gradient("ReduceL2")
+def reduce_l2(op: Any, node: Any, dy: Any) -> list[Any]:
+    """y = sqrt(sum x^2);  dx = dy x / y, 0 where y = 0"""
+    (y,) = node.outputs
+    safe = op.Where(op.Greater(y, 0.0), y, op.constant(1.0, y.dtype))
+    return [op.Mul(_spread(op, node, op.Div(dy, safe)), node.inputs[0])]
+
+
+@gradient("ReduceLogSum")
+def reduce_log_sum(op: Any, node: Any, dy: Any) -> list[Any]:
+    """y = log(sum x);  dx = dy e^-y, repeated"""
+    return [_expanded(op, node, op.Mul(dy, op.Exp(op.Neg(node.outputs[0]))))]
+
+
+@gradient("ReduceLogSumExp")
+def reduce_log_sum_exp(op: Any, node: Any, dy: Any) -> list[Any]:
+    """y = log(sum e^x);  dx = dy e^(x - y)"""
+    y = _spread(op, node, node.outputs[0])
+    return [op.Mul(_spread(op, node, dy), op.Exp(op.Sub(node.inputs[0], y)))]
+
+
+@gradient("ReduceMax")
+@gradient("ReduceMin")
+def reduce_extreme(op: Any, node: Any, dy: Any) -> list[Any]:
+    """y = max x;  dx = dy [x = y] / (how many are equal to y)"""
+    x = node.inputs[0]
+    winners = op.cast(op.Equal(x, _spread(op, node, node.outputs[0])), dy.dtype)
+    count = op.reduce("ReduceSum", winners, _axes(op, node), True)
+    share = op.Div(_spread(op, node, dy), count)
+    return [op.Mul(winners, share)]
+
+
+@gradient("ReduceProd")
+def reduce_prod(op: Any, node: Any, dy: Any) -> list[Any]:
+    """y = prod x;  dx_i = dy prod of the others: y / x_i, or, where one x is zero, the product of the rest for that one"""
+    x = node.inputs[0]
+    axes = _axes(op, node)
+    is_zero = op.Equal(x, 0.0)
+    zero = op.cast(is_zero, x.dtype)
+    filled = op.Where(is_zero, op.constant(1.0, x.dtype), x)
+    rest = op.reduce("ReduceProd", filled, axes, True)  # the product of what is not zero
+    zeros = op.reduce("ReduceSum", zero, axes, True)
+    others = op.Sub(zeros, zero)  # zeros among the other elements
+    alone = op.cast(op.Equal(others, 0.0), x.dtype)
+    return [op.Mul(_spread(op, node, dy), op.Mul(alone, op.Div(rest, filled)))]

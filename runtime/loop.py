@@ -1,0 +1,320 @@
+"""The training loop: epochs, evaluation, early stopping, reduce-on-plateau, checkpoints, and a clean way out."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from netc.runtime.checkpoint import load_latest, save_tensors
+from netc.runtime.data.sources import Arrays, Data
+from netc.runtime.diagnose import first_bad
+from netc.runtime.errors import InputError, RunError
+from netc.runtime.interrupt import Interrupt
+from netc.runtime.run_folder import RunFolder
+from netc.runtime.trainer import Trainer
+
+WATCHES_PER_EPOCH = 4
+SAVE_SECONDS = 30.0  # between checkpoints inside a long epoch
+
+
+@dataclass
+class Progress:
+    """Where the loop stands; saved with each checkpoint, so that a resumed run goes on bit for bit."""
+
+    epoch: int = 0  # epochs done
+    rows: int = 0  # rows seen in the epoch under way
+    sums: dict[str, float] = field(default_factory=dict)  # scores of its batches, weighted by rows
+    best: float | None = None
+    best_epoch: int = 0
+    waited: int = 0
+    plateau_best: float | None = None
+    plateau_waited: int = 0
+    rate_scale: float = 1.0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended. `reason` is one of done, early, interrupted."""
+
+    reason: str
+    epochs: int
+    steps: int
+    seconds: float
+    best: float | None
+    best_epoch: int
+    best_score: str
+    scores: dict[str, float]
+    history: list[dict[str, float]]
+    confusion: dict[str, np.ndarray]
+
+
+class Reporter:
+    """What the loop tells whoever shows it; the methods do nothing here."""
+
+    def start(self, epochs: int | None, steps: int, rows: int) -> None: ...
+
+    def step(self, epoch: int, step: int, loss: float) -> None: ...
+
+    def epoch(self, epoch: int, step: int, scores: Mapping[str, float], best: bool) -> None: ...
+
+    def notice(self, message: str) -> None: ...
+
+
+class Loop:
+    """One run of a trainer over data, into a run folder (or none)."""
+
+    def __init__(
+        self, trainer: Trainer, data: Data, folder: RunFolder | None = None, reporter: Reporter | None = None,
+        watch: bool = False,
+    ):  # fmt: skip
+        self.trainer, self.data, self.folder = trainer, data, folder
+        self.reporter = reporter or Reporter()
+        self.watch = watch
+        self.train = trainer.manifest["train"]
+        self.rows = data.rows("train")
+        self.batch = int(self.train["batch"])
+        self.per_epoch = math.ceil(self.rows / self.batch)
+        self.progress = Progress()
+        self.history: list[dict[str, float]] = []
+        self.records: list[tuple[int, dict[str, float]]] = []
+        self.saved_at = time.monotonic()
+        self.watched_split()
+
+    @property
+    def total_steps(self) -> int:
+        return int(self.train["steps"] or self.train["epochs"] * self.per_epoch)
+
+    def watched_split(self) -> tuple[str, str, str]:
+        """(split, score, mode) that decides which weights are the best. Raises InputError for a split without rows."""
+        stop = self.train["stop"] or self.train["plateau"]
+        if stop:
+            if not self.data.rows(stop["split"]):
+                raise InputError(
+                    f"the spec watches `{stop['split']}.{stop['score']}`, but the data has no {stop['split']} rows",
+                    "give the split some rows: `split = random(train = 0.8, val = 0.2)`",
+                )
+            return stop["split"], stop["score"], stop["mode"]
+        split = "val" if self.data.rows("val") else "train"
+        metrics = self.trainer.manifest["metrics"]
+        return (split, metrics[0]["name"], metrics[0]["mode"]) if metrics else (split, "loss", "min")
+
+    # --- the loop -----------------------------------------------------------------------------------------------------
+
+    def run(self) -> Outcome:
+        """Trains to the end. Raises RunError when the loss stops being finite, KeyboardInterrupt never: see `reason`."""
+        begun = time.monotonic()
+        trainer, progress = self.trainer, self.progress
+        trainer.set_control("total_steps", self.total_steps)
+        trainer.set_control("rate_scale", progress.rate_scale)
+        self.reporter.start(self.train["epochs"], self.total_steps, self.rows)
+        reason = "done"
+        with Interrupt() as interrupt:
+            trainer.interrupt = interrupt
+            try:
+                if trainer.steps == 0:
+                    self.save()
+                while trainer.steps < self.total_steps:
+                    self.epoch(interrupt)
+                    if self.end_of_epoch():
+                        reason = "early"
+                        break
+            except KeyboardInterrupt:
+                reason = "interrupted"
+                trainer.interrupt = None
+                self.save()
+            finally:
+                trainer.interrupt = None
+        self.use_best()
+        scores, confusion = self.final_scores() if reason != "interrupted" else ({}, {})
+        _, score, _ = self.watched_split()
+        return Outcome(
+            reason, progress.epoch, trainer.steps, time.monotonic() - begun, progress.best, progress.best_epoch,
+            f"{self.watched_split()[0]}.{score}", scores, self.history, confusion,
+        )  # fmt: skip
+
+    def epoch(self, interrupt: Interrupt) -> None:
+        """The rest of the epoch under way."""
+        trainer, progress = self.trainer, self.progress
+        arrays = self.data.splits["train"]
+        order = self.order(progress.epoch)
+        every = max(1, self.per_epoch // WATCHES_PER_EPOCH)
+        while progress.rows < self.rows and trainer.steps < self.total_steps:
+            if interrupt.asked:
+                raise KeyboardInterrupt
+            taken = order[progress.rows : progress.rows + self.batch]
+            batch = {n: a[taken] for n, a in arrays.items()}
+            number = progress.rows // self.batch
+            if self.watch and number % every == 0:
+                self.diagnose(batch)
+            scores = trainer.step_checked(batch)
+            if not math.isfinite(scores["loss"]):
+                self.not_finite(batch)
+            progress.rows += len(taken)
+            for name, value in scores.items():
+                progress.sums[name] = progress.sums.get(name, 0.0) + value * len(taken)
+            self.reporter.step(progress.epoch + 1, trainer.steps, scores["loss"])
+            if time.monotonic() - self.saved_at > SAVE_SECONDS:
+                self.save()
+
+    def order(self, epoch: int) -> np.ndarray:
+        """The rows of an epoch in their order: a function of (seed, epoch)."""
+        if not self.train["shuffle"]:
+            return np.arange(self.rows)
+        seed = self.trainer.seed & 0xFFFFFFFF
+        return np.random.Generator(np.random.Philox(key=[seed, epoch])).permutation(self.rows)
+
+    def end_of_epoch(self) -> bool:
+        """Evaluates, logs, saves; true when early stopping says so."""
+        trainer, progress = self.trainer, self.progress
+        scores = {f"train.{n}": v / max(1, progress.rows) for n, v in progress.sums.items()}
+        if self.data.rows("val"):
+            found = trainer.evaluator().evaluate(self.data.splits["val"])
+            scores.update({f"val.{n}": v for n, v in found.items()})
+        for split in {part["split"] for part in (self.train["stop"], self.train["plateau"]) if part} - {"val"}:
+            found = trainer.evaluator().evaluate(self.data.splits[split])
+            scores.update({f"{split}.{n}": v for n, v in found.items()})
+        progress.epoch += 1
+        progress.rows = 0
+        progress.sums = {}
+        better = self.judge(scores)
+        self.history.append({"epoch": progress.epoch, "step": trainer.steps, **scores})
+        if self.folder is not None:
+            self.folder.log(progress.epoch, trainer.steps, scores)
+        self.reporter.epoch(progress.epoch, trainer.steps, scores, better)
+        if better:
+            self.save_weights("best")
+        self.plateau(scores)
+        self.save()
+        stop = self.train["stop"]
+        return bool(stop and progress.waited >= stop["patience"])
+
+    def judge(self, scores: Mapping[str, float]) -> bool:
+        """Whether this epoch is the best so far."""
+        split, name, mode = self.watched_split()
+        value = scores[f"{split}.{name}"]
+        delta = self.train["stop"]["delta"] if self.train["stop"] else 0.0
+        progress = self.progress
+        better = progress.best is None or _improves(value, progress.best, mode, delta)
+        if better:
+            progress.best, progress.best_epoch, progress.waited = value, progress.epoch, 0
+        else:
+            progress.waited += 1
+        return better
+
+    def plateau(self, scores: Mapping[str, float]) -> None:
+        """Reduce-on-plateau: the host's rule over `rate_scale`."""
+        rule, progress = self.train["plateau"], self.progress
+        if not rule:
+            return
+        value = scores[f"{rule['split']}.{rule['score']}"]
+        if progress.plateau_best is None or _improves(value, progress.plateau_best, rule["mode"], rule["delta"]):
+            progress.plateau_best, progress.plateau_waited = value, 0
+            return
+        progress.plateau_waited += 1
+        if progress.plateau_waited >= rule["patience"]:
+            progress.plateau_waited = 0
+            progress.rate_scale = max(rule["floor"], progress.rate_scale * rule["factor"])
+            self.trainer.set_control("rate_scale", progress.rate_scale)
+            self.reporter.notice(f"rates multiplied by {rule['factor']:g} after epoch {progress.epoch}")
+
+    # --- diagnostics --------------------------------------------------------------------------------------------------
+
+    def diagnose(self, batch: Arrays) -> None:
+        """Records what the coming step would do, beside the training."""
+        found = self.trainer.watch(batch)
+        self.records.append((self.trainer.steps, found))
+        if self.folder is not None:
+            self.folder.scalars(self.trainer.steps, {f"watch/{n}": v for n, v in found.items()})
+
+    def not_finite(self, batch: Arrays) -> None:
+        """Goes back to the state before the step, saves it, and names the first value that is not finite."""
+        trainer = self.trainer
+        trainer.undo()
+        self.save()
+        where = first_bad(trainer, batch)
+        raise RunError(
+            f"the loss is not finite in step {trainer.steps + 1} (epoch {self.progress.epoch + 1}): {where}",
+            "lower the rate, clip the gradients (`clip_norm = 1`), or check the loss; the state before that step is saved",
+        )
+
+    # --- what is kept -------------------------------------------------------------------------------------------------
+
+    def save(self) -> None:
+        """The whole state and where the loop stands, and the weights as they are now."""
+        if self.folder is None:
+            return
+        self.saved_at = time.monotonic()
+        notes = {"progress": asdict(self.progress), "spec": self.trainer.manifest["spec"]["sha256"], "data": self.data_hash}
+        self.trainer.save(self.folder.path / "state" / "last.safetensors", notes)
+        self.save_weights("last")
+
+    @property
+    def data_hash(self) -> str:
+        if not hasattr(self, "_data_hash"):
+            self._data_hash = self.data.sha256()
+        return self._data_hash
+
+    def save_weights(self, name: str) -> None:
+        """What evaluation needs: parameters, buffers and averages."""
+        if self.folder is None:
+            self._best = self.weights() if name == "best" else getattr(self, "_best", None)
+            return
+        save_tensors(
+            self.folder.path / "weights" / f"{name}.safetensors", self.weights(),
+            {"epoch": self.progress.epoch, "step": self.trainer.steps},
+        )  # fmt: skip
+
+    def weights(self) -> dict[str, np.ndarray]:
+        kept = ("parameter", "buffer", "average")
+        return {n: v for n, v in self.trainer.state.items() if self.trainer.rows[n]["role"] in kept}
+
+    def use_best(self) -> None:
+        """Puts the best weights in place, where there are any."""
+        if self.folder is not None:
+            path = self.folder.path / "weights" / "best.safetensors"
+            if path.is_file():
+                tensors, _, said = load_latest(path)
+                self.trainer.load_parameters(tensors)
+                if said:
+                    self.reporter.notice(said)
+            else:
+                self.save_weights("best")
+        elif getattr(self, "_best", None):
+            self.trainer.load_parameters(self._best)
+
+    def final_scores(self) -> tuple[dict[str, float], dict[str, np.ndarray]]:
+        """Scores of the best weights on val and test, and the confusion matrices of the last of them."""
+        scores: dict[str, float] = {}
+        evaluator = self.trainer.evaluator()
+        for split in ("val", "test"):
+            if self.data.rows(split):
+                found = evaluator.evaluate(self.data.splits[split])
+                scores.update({f"{split}.{n}": v for n, v in found.items()})
+        if not scores:
+            scores = {f"train.{n}": v for n, v in evaluator.evaluate(self.data.splits["train"]).items()}
+        return scores, evaluator.confusion
+
+    def resume(self, path: Path, changed_spec: bool = False) -> None:
+        """Goes on from a checkpoint. Raises InputError when it belongs to another spec or other data."""
+        tensors, notes, said = load_latest(path)
+        if said:
+            self.reporter.notice(said)
+        self.trainer.load_state(tensors)
+        if notes.get("spec") != self.trainer.manifest["spec"]["sha256"] and not changed_spec:
+            raise InputError("the spec has changed since the checkpoint", "resume with `--changed` to go on all the same")
+        if notes.get("data") not in (None, self.data_hash) and not changed_spec:
+            raise InputError("the data has changed since the checkpoint", "resume with `--changed` to go on all the same")
+        self.progress = Progress(**notes["progress"])
+        if self.folder is not None:
+            self.history = self.folder.history()
+
+
+def _improves(value: float, best: float, mode: str, delta: float) -> bool:
+    return value > best + delta if mode == "max" else value < best - delta
+
+

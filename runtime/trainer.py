@@ -1,0 +1,275 @@
+"""Runs a program's graphs: training steps, exact evaluation, prediction, gradients. State stays where it is computed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from netc.runtime.checkpoint import load_tensors, save_tensors
+from netc.runtime.data.check import conform
+from netc.runtime.device import Device, parse_device, session
+from netc.runtime.errors import InputError, RunError
+from netc.runtime.evaluation import Evaluator
+from netc.runtime.files import Program, ProgramFolder
+from netc.runtime.interrupt import Interrupt
+
+Batch = Mapping[str, Any]
+
+
+class Trainer:
+    """A program with its state on a device.
+
+    The state is held twice, as ONNX Runtime values: a step reads one set and writes the other, and then they change
+    places. So no buffer is ever read and written by one step, and the state before a step survives it.
+    """
+
+    def __init__(
+        self,
+        program: Program | str | Path,
+        device: str | Device = "auto",
+        seed: int | None = None,
+        *,
+        tf32: bool = False,
+        threads: int = 0,
+    ):
+        self.program: Program = ProgramFolder(program) if isinstance(program, str | Path) else program
+        self.device = device if isinstance(device, Device) else parse_device(device, tf32, threads)
+        self.manifest = self.program.manifest
+        self.seed = int(self.manifest["train"]["seed"] if seed is None else seed)
+        self.rows = {r["name"]: r for r in self.manifest["state"]}
+        self.changing = [n for n, r in self.rows.items() if r["changes"]]
+        self.inputs = self.manifest["inputs"]
+        self.scores = ["loss", *(m["name"] for m in self.manifest["metrics"])]
+        self.interrupt: Interrupt | None = None
+        self._sessions: dict[Any, Any] = {}
+        self._bindings: dict[Any, _StepBinding] = {}
+        self._seed = self._value(np.array(self.seed, dtype=np.int32))
+        self._row = self._value(np.array(0, dtype=np.int32))
+        self._now: dict[str, Any] = {}
+        self._next: dict[str, Any] = {}
+        self.reset()
+
+    # --- state --------------------------------------------------------------------------------------------------------
+
+    def reset(self) -> None:
+        """First values of everything, from init.onnx and the seed."""
+        init = session(self.program.model_bytes("init"), Device(threads=self.device.threads))
+        self._set(dict(zip(self.rows, init.run(list(self.rows), {"seed": np.array(self.seed, dtype=np.int32)}))))
+
+    def _set(self, tensors: Mapping[str, np.ndarray]) -> None:
+        self._now = {n: self._value(np.asarray(t)) for n, t in tensors.items()}
+        self._next = {n: self._value(np.array(tensors[n])) for n in self.changing}
+        self._bindings.clear()
+
+    def _value(self, array: np.ndarray) -> Any:
+        """An ONNX Runtime value on the device with the contents of a copy of `array`."""
+        import onnxruntime as ort
+
+        copy = np.array(array, copy=True, order="C")
+        return ort.OrtValue.ortvalue_from_numpy(copy, self.device.kind, self.device.index)
+
+    @property
+    def state(self) -> dict[str, np.ndarray]:
+        """A copy of every state tensor, by name."""
+        return {n: np.array(v.numpy()) for n, v in self._now.items()}
+
+    @property
+    def steps(self) -> int:
+        """How many steps have been done."""
+        return int(self._now["step"].numpy())
+
+    @property
+    def parameters(self) -> dict[str, np.ndarray]:
+        """A copy of every parameter, by name."""
+        return {n: np.array(self._now[n].numpy()) for n, r in self.rows.items() if r["role"] == "parameter"}
+
+    def load_parameters(self, tensors: Mapping[str, Any]) -> None:
+        """Replaces parameters (or any other state) by name. Raises InputError for an unknown name or another shape."""
+        for name, value in tensors.items():
+            row = self.rows.get(name)
+            if row is None:
+                raise InputError(f"the program has no parameter `{name}`", _names(self.rows))
+            array = np.asarray(value)
+            if list(array.shape) != row["shape"]:
+                raise InputError(f"`{name}` has shape {row['shape']}, the given value {list(array.shape)}")
+            self._now[name] = self._value(array.astype(row["dtype"]))
+        self._bindings.clear()
+
+    def load_state(self, tensors: Mapping[str, np.ndarray]) -> None:
+        """Replaces the whole state. Raises InputError when it belongs to another program."""
+        missing, extra = self.rows.keys() - tensors.keys(), tensors.keys() - self.rows.keys()
+        if missing or extra:
+            what = f"lacks `{sorted(missing)[0]}`" if missing else f"has `{sorted(extra)[0]}`"
+            raise InputError(f"the checkpoint belongs to another model: it {what}")
+        for name, row in self.rows.items():
+            if list(tensors[name].shape) != row["shape"] or tensors[name].dtype != row["dtype"]:
+                raise InputError(f"the checkpoint belongs to another model: `{name}` is {list(tensors[name].shape)} there")
+        self._set({n: tensors[n] for n in self.rows})
+
+    def set_control(self, name: str, value: float) -> None:
+        """Overwrites a control tensor (`rate_scale`, `total_steps`) between steps; a program without it ignores that."""
+        if name in self.rows:
+            self._now[name] = self._value(np.array(value, dtype=self.rows[name]["dtype"]))
+            self._bindings.clear()
+
+    def save(self, path: str | Path, notes: Mapping[str, Any] | None = None) -> None:
+        """Writes the whole state as safetensors. Raises RunError."""
+        save_tensors(Path(path), self.state, {"seed": self.seed, **(notes or {})})
+
+    def load(self, path: str | Path) -> dict[str, Any]:
+        """Reads what `save` wrote and returns its notes. Raises InputError."""
+        tensors, notes = load_tensors(Path(path))
+        self.load_state(tensors)
+        return notes
+
+    # --- training -----------------------------------------------------------------------------------------------------
+
+    def step(self, batch: Batch, row: int = 0) -> dict[str, float]:
+        """One training step on a batch, by name: every input and target, first dimension the batch.
+
+        `row` is the number of the batch's first row where a larger batch is split. Returns the loss and the metrics.
+        Raises InputError for a batch that does not fit, RunError when the runtime fails.
+        """
+        return self.step_checked(conform(batch, self.inputs), row)
+
+    def step_checked(self, batch: Mapping[str, np.ndarray], row: int = 0) -> dict[str, float]:
+        """`step` for arrays that already have the program's dtypes and shapes, as the loop feeds."""
+        size = len(next(iter(batch.values())))
+        key = tuple(a.shape for a in batch.values())
+        binding = self._bindings.get(key)
+        if binding is None:
+            binding = self._bindings[key] = _StepBinding(self, self._session("step", size), batch)
+        if row:
+            self._row.update_inplace(np.array(row, dtype=np.int32))
+        scores = binding.run(batch)
+        if row:
+            self._row.update_inplace(np.array(0, dtype=np.int32))
+        for name in self.changing:
+            self._now[name], self._next[name] = self._next[name], self._now[name]
+        return scores
+
+    def undo(self) -> None:
+        """Goes back to the state before the last step."""
+        for name in self.changing:
+            self._now[name], self._next[name] = self._next[name], self._now[name]
+
+    def _session(self, name: str, size: int = 0) -> Any:
+        """The session of a graph; on CUDA one for each batch size, so that shape arithmetic folds away."""
+        fixed = size if self.device.kind == "cuda" else 0
+        key = (name, fixed)
+        if key not in self._sessions:
+            sizes = {str(self.inputs[0]["shape"][0]): fixed} if fixed else None
+            self._sessions[key] = session(self.program.model_bytes(name), self.device, sizes)
+        return self._sessions[key]
+
+    def gradients(self, batch: Batch) -> dict[str, np.ndarray]:
+        """The gradient of the loss with respect to each trained parameter, by its name, on one batch."""
+        return {n.removeprefix("grad/"): g for n, g in self._diagnose("grad", batch).items() if n.startswith("grad/")}
+
+    def watch(self, batch: Batch) -> dict[str, float]:
+        """Diagnostics of the step that this batch would make: gradient norms, update ratios, dead units."""
+        return {n.removeprefix("watch/"): float(v) for n, v in self._diagnose("watch", batch).items()}
+
+    def _diagnose(self, name: str, batch: Batch) -> dict[str, np.ndarray]:
+        """Runs a graph beside the step; nothing of the training changes."""
+        checked = conform(batch, self.inputs)
+        run = self._session(name, len(next(iter(checked.values()))))
+        own = {"seed": np.array(self.seed, dtype=np.int32), "row": np.array(0, dtype=np.int32)}
+        feeds: dict[str, np.ndarray] = {}
+        for i in run.get_inputs():
+            known = checked.get(i.name, own.get(i.name))
+            feeds[i.name] = self._now[i.name].numpy() if known is None else known
+        return dict(zip([o.name for o in run.get_outputs()], run.run(None, feeds)))
+
+    # --- evaluation ---------------------------------------------------------------------------------------------------
+
+    def evaluate(self, data: Mapping[str, Any], batch: int = 1024) -> dict[str, float]:
+        """The loss (without regularisers by pattern) and every metric over all rows of `data`, exactly."""
+        checked = conform(data, self.inputs)
+        return self.evaluator().evaluate(checked, batch)
+
+    def evaluator(self) -> Evaluator:
+        """Evaluation with the state as it is now."""
+        if "evaluator" not in self._sessions:
+            self._sessions["evaluator"] = Evaluator(self.program, self.device, self._session("eval"))
+        made: Evaluator = self._sessions["evaluator"]
+        made.state = self._now
+        made.interrupt = self.interrupt
+        return made
+
+    def predict(self, inputs: Mapping[str, Any], batch: int = 1024) -> dict[str, np.ndarray]:
+        """The outputs for all rows, as the deployed model gives them."""
+        rows = [r for r in self.inputs if r["role"] == "input"]
+        checked = conform(inputs, rows)
+        run = self._session("infer")
+        state = {i.name: self._now[i.name].numpy() for i in run.get_inputs() if i.name in self._now}
+        used = {i.name for i in run.get_inputs()}
+        names = [o.name for o in run.get_outputs()]
+        total = len(next(iter(checked.values())))
+        parts: dict[str, list[np.ndarray]] = {n: [] for n in names}
+        for start in range(0, total, batch):
+            feeds = {n: a[start : start + batch] for n, a in checked.items() if n in used}
+            for name, value in zip(names, run.run(None, {**state, **feeds})):
+                parts[name].append(value)
+        return {n: np.concatenate(p) if p and p[0].ndim else p[0] for n, p in parts.items()}
+
+
+class _StepBinding:
+    """Two bindings of the step for one batch shape: from the first set of state to the second, and back."""
+
+    def __init__(self, trainer: Trainer, run: Any, batch: Mapping[str, np.ndarray]):
+        self.run_session = run
+        self.trainer = trainer
+        self.on_cpu = trainer.device.kind == "cpu"
+        self.buffers = {n: np.empty_like(a, order="C") for n, a in batch.items()}
+        self.values = {n: trainer._value(b) for n, b in self.buffers.items()}
+        if self.on_cpu:  # on the CPU the value and its buffer are one piece of memory
+            self.buffers = {n: v.numpy() for n, v in self.values.items()}
+        self.scores = {n: trainer._value(np.zeros((), dtype=np.float32)) for n in trainer.scores}
+        kinds = {o.name: o.type for o in run.get_outputs()}
+        for name in trainer.scores:
+            if kinds[name] == "tensor(double)":
+                self.scores[name] = trainer._value(np.zeros((), dtype=np.float64))
+            elif kinds[name] == "tensor(float16)":
+                self.scores[name] = trainer._value(np.zeros((), dtype=np.float16))
+        self.views = {n: v.numpy() for n, v in self.scores.items()} if self.on_cpu else {}
+        self.bindings = (self._bind(trainer._now, trainer._next), self._bind(trainer._next, trainer._now))
+        self.first = trainer._now.get(trainer.changing[0])
+
+    def _bind(self, now: Mapping[str, Any], following: Mapping[str, Any]) -> Any:
+        binding = self.run_session.io_binding()
+        trainer = self.trainer
+        own = {**self.values, "seed": trainer._seed, "row": trainer._row}
+        for i in self.run_session.get_inputs():
+            value = own.get(i.name) or now.get(i.name) or trainer._now[i.name]
+            binding.bind_ortvalue_input(i.name, value)
+        for o in self.run_session.get_outputs():
+            name = o.name.removesuffix(".next")
+            binding.bind_ortvalue_output(o.name, self.scores[o.name] if o.name in self.scores else following[name])
+        return binding
+
+    def run(self, batch: Mapping[str, np.ndarray]) -> dict[str, float]:
+        trainer = self.trainer
+        for name, array in batch.items():
+            if self.on_cpu:
+                np.copyto(self.buffers[name], array)
+            else:
+                self.values[name].update_inplace(np.ascontiguousarray(array))
+        forwards = trainer._now[trainer.changing[0]] is self.first
+        options = trainer.interrupt.options if trainer.interrupt is not None else None
+        try:
+            self.run_session._sess.run_with_iobinding(self.bindings[not forwards]._iobinding, options)
+        except Exception as e:  # onnxruntime raises its own types
+            if trainer.interrupt is not None and trainer.interrupt.asked:
+                raise KeyboardInterrupt from None
+            raise RunError(f"the step failed: {e}") from None
+        views = self.views or {n: v.numpy() for n, v in self.scores.items()}
+        return {n: float(v) for n, v in views.items()}
+
+
+def _names(rows: Mapping[str, Any]) -> str:
+    shown = [f"`{n}`" for n, r in rows.items() if r["role"] == "parameter"][:6]
+    return "the parameters are " + ", ".join(shown)

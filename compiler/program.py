@@ -352,6 +352,11 @@ class Program:
             self._graphs[name] = self._finish(getattr(self.builder, name)())
         return self._graphs[name]
 
+    def model_bytes(self, name: str) -> bytes:
+        """One of the graphs, serialized, as the runtime asks for it."""
+        content: bytes = self.graph(name).SerializeToString()
+        return content
+
     init = property(lambda self: self.graph("init"))
     step = property(lambda self: self.graph("step"))
     eval = property(lambda self: self.graph("eval"))

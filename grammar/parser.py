@@ -133,16 +133,32 @@ def _parse(source: Source) -> tuple[ast.Spec, list[Diagnostic]]:
     return spec, problems
 
 
+def parse_expression(source: Source, start: int = 0) -> ast.Expression:
+    """One expression, as the command line gives it, from offset `start` on. Raises NetError."""
+    blank = Source(source.name, " " * start + source.text[start:])
+    raw = [t for t in _lark().lex(blank.text, dont_ignore=True) if t.type not in ("WS", "COMMENT")]
+    problems = _lexical_problems(source, raw)
+    tokens, more = lay_out(raw, source) if not problems else ([], [])
+    if problems or more:
+        raise NetError(problems or more)
+    result = _attempt(source, tokens, "expression")
+    if isinstance(result, tuple):
+        raise NetError(result[1])
+    return result
+
+
 @lru_cache(maxsize=1)
 def _lark() -> Lark:
     grammar = Path(__file__).with_name("net.lark").read_text(encoding="utf-8")
-    return Lark(grammar, parser="lalr", lexer="basic", transformer=_Builder(), maybe_placeholders=True)
+    return Lark(
+        grammar, start=["start", "expression"], parser="lalr", lexer="basic", transformer=_Builder(), maybe_placeholders=True
+    )
 
 
-def _attempt(source: Source, tokens: list[Token]) -> ast.Spec | tuple[int, Diagnostic]:
+def _attempt(source: Source, tokens: list[Token], rule: str = "start") -> Any:
     """The tree, or the index of the first token that does not fit and why."""
     context = _source.set(source)
-    parser = _lark().parse_interactive()
+    parser = _lark().parse_interactive(start=rule)
     index = 0
     try:
         for index, token in enumerate(tokens):
@@ -160,7 +176,6 @@ def _attempt(source: Source, tokens: list[Token]) -> ast.Spec | tuple[int, Diagn
         return _index_at(tokens, cause.diagnostics[0].labels[0].span), cause.diagnostics[0]
     finally:
         _source.reset(context)
-    assert isinstance(result, ast.Spec)
     return result
 
 

@@ -135,3 +135,13 @@ def _kind(path: str) -> str:
         if name.endswith(suffix):
             return kind
     raise InputError(f"`{path}` is of no known format", "data files are .csv, .csv.gz, .npz, .npy and IDX")
+
+
+def inputs_only(manifest: Mapping[str, Any], path: str) -> Arrays:
+    """The inputs, without targets, of every row of a file. Raises InputError."""
+    rows = [r for r in manifest["inputs"] if r["role"] == "input"]
+    source = {**((manifest.get("data") or {}).get("source") or {}), "kind": _kind(path)}
+    file = Path(path)
+    if not file.is_file():
+        raise InputError(f"there is no data file `{path}`")
+    return conform(READERS[source["kind"]](source, [file], rows), rows)

@@ -1,0 +1,154 @@
+"""The Python face: compile, check, run, export."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from netc.specs import find
+
+if TYPE_CHECKING:
+    import numpy as np
+    import onnx
+
+    from netc.compiler.program import Program
+    from netc.compiler.typed import TypedNet
+    from netc.runtime.loop import Reporter
+    from netc.runtime.trainer import Trainer
+
+Overrides = Mapping[str, Any] | Iterable[str]
+
+
+def check(spec: str | Path, overrides: Overrides = ()) -> TypedNet:
+    """Checks a spec without lowering it: the typed net, with its warnings. Raises NetError with every error."""
+    from netc.compiler.pipeline import typed
+
+    source, folder = find(spec)
+    return typed(source, overrides, folder)
+
+
+def compile(spec: str | Path, overrides: Overrides = (), *, verify: bool = False) -> Program:
+    """Compiles a spec (a path, a name of the zoo, or its text) into a training program.
+
+    `overrides` are `{"net.hidden": 128}` or `["net.hidden=128"]`. With `verify` the graphs are checked after each pass.
+    Raises NetError with every error of the spec.
+    """
+    from netc.compiler.pipeline import compile as compile_source
+
+    source, folder = find(spec)
+    program: Program = compile_source(source, overrides, folder, verify)
+    return program
+
+
+@dataclass
+class Result:
+    """What a run gives: scores of the best weights by `split.name`, the run's folder, and the trainer as it stands."""
+
+    scores: dict[str, float]
+    history: list[dict[str, float]]
+    best: float | None
+    best_epoch: int
+    best_score: str
+    reason: str
+    seconds: float
+    folder: Path | None
+    trainer: Trainer
+    confusion: dict[str, np.ndarray]
+
+
+def run(
+    spec: str | Path,
+    overrides: Overrides = (),
+    *,
+    data: Any = None,
+    device: str = "auto",
+    folder: str | Path | None = "runs",
+    resume: str | Path | None = None,
+    changed: bool = False,
+    watch: bool = False,
+    plots: bool = True,
+    tf32: bool = False,
+    threads: int = 0,
+    reporter: Reporter | None = None,
+) -> Result:
+    """Compiles a spec, trains it, evaluates the best weights and exports the model.
+
+    `data` replaces the spec's data block: `{"image": array, "label": array}`, `{"train": {...}, "test": {...}}`, or a
+    file. `folder` is where runs are kept; None keeps nothing. `resume` is a run's folder to go on with.
+    Raises NetError (the spec), InputError (data, device), RunError (the run failed).
+    """
+    from netc.runtime.data import load
+    from netc.runtime.files import ProgramFolder
+    from netc.runtime.loop import Loop
+    from netc.runtime.loop import Reporter as Silent
+    from netc.runtime.run_folder import RunFolder
+    from netc.runtime.trainer import Trainer
+
+    program = compile(spec, overrides)
+    reporter = reporter or Silent()
+    for warning in program.warnings:
+        reporter.notice(warning)
+    found = load(program.manifest, data=data)
+    for notice in found.notices:
+        reporter.notice(notice)
+    trainer = Trainer(program, device, tf32=tf32, threads=threads)
+    home = None
+    if resume is not None:
+        home = RunFolder(Path(resume)).open()
+    elif folder is not None:
+        home = RunFolder.create(Path(folder), _run_name(spec, program))
+    try:
+        if home is not None:
+            home.write_text("spec.net", program.net.source.text)
+            home.write_text("resolved.net", program.net.resolved)
+            home.write_environment(str(trainer.device))
+            program.save(home.path / "program")
+            trainer.program = ProgramFolder(home.path / "program") if not watch else program
+        loop = Loop(trainer, found, home, reporter, watch)
+        if resume is not None:
+            loop.resume(Path(resume) / "state" / "last.safetensors", changed)
+        outcome = loop.run()
+        if home is not None:
+            export(trainer, home.path / "export" / "model.onnx", overwrite=True)
+            if plots:
+                _plots(outcome, loop.records, home.path / "plots")
+    finally:
+        if home is not None:
+            home.close()
+    return Result(
+        outcome.scores, outcome.history, outcome.best, outcome.best_epoch, outcome.best_score, outcome.reason,
+        outcome.seconds, home.path if home else None, trainer, outcome.confusion,
+    )  # fmt: skip
+
+
+def _run_name(spec: str | Path, program: Program) -> str:
+    text = str(spec)
+    return program.net.name if "\n" in text or "{" in text else Path(text).stem
+
+
+def _plots(outcome: Any, records: list[Any], folder: Path) -> None:
+    from netc.runtime.plots import plot_confusion, plot_scores, plot_watch
+
+    if outcome.history:
+        plot_scores(outcome.history, folder, outcome.best_epoch)
+    for name, matrix in outcome.confusion.items():
+        plot_confusion(name, matrix, folder)
+    if records:
+        plot_watch(records, folder)
+
+
+def export(trainer: Trainer, path: str | Path, *, overwrite: bool = False) -> onnx.ModelProto:
+    """Writes infer.onnx with the trained values baked in: inputs in, outputs out. Raises InputError, RunError."""
+    from netc.runtime.export import deployable
+    from netc.runtime.files import write_atomically
+
+    model = deployable(trainer)
+    path = Path(path)
+    if path.exists() and not overwrite:
+        from netc.runtime.errors import InputError
+
+        raise InputError(f"`{path}` exists", "choose another name, or say `--overwrite`")
+    write_atomically(path, model.SerializeToString())
+    return model

@@ -1,0 +1,164 @@
+"""`netc run`, `compile`, `eval`, `predict`, `export` and `show`, behind the command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from netc.grammar.diagnostics import did_you_mean
+from netc.runtime.errors import InputError
+
+
+def run_command(spec: str, changes: list[str], *, device: str, data: str | None, out: Path, quiet: bool, **options: Any) -> None:
+    """Trains and tells: the best score, the run's folder, the next command."""
+    from netc.api import run
+    from netc.display import Display
+
+    display = Display(quiet)
+    try:
+        result = run(spec, changes, device=device, data=data, folder=out, reporter=display, **options)
+    finally:
+        display.stop()
+    say = display.console.print
+    print()
+    if result.reason == "interrupted":
+        say(f"interrupted after step {result.trainer.steps}; the run can go on:", markup=False)
+        say(f"  netc run {spec} --resume {result.folder}", markup=False)
+        raise SystemExit(130)
+    if result.reason == "early":
+        say(f"stopped early: {result.best_score} did not improve any more", markup=False)
+    if result.best is not None:
+        say(f"best {result.best_score} {result.best:.4f} in epoch {result.best_epoch}", markup=False)
+    for split in ("train", "val", "test"):
+        found = [f"{n.split('.', 1)[1]} {v:.4f}" for n, v in result.scores.items() if n.startswith(f"{split}.")]
+        if found:
+            say(f"{split.ljust(5)} {', '.join(found)}", markup=False, style="bold" if split == "test" else None)
+    say(f"trained {result.trainer.steps:,} steps in {result.seconds:.1f} s on {result.trainer.device}", markup=False)
+    say(f"run   {result.folder}", markup=False)
+    assert result.folder is not None
+    model = result.folder / "export" / "model.onnx"
+    if model.exists():
+        say(f"model {model}", markup=False)
+    say(f"next  netc eval {result.folder}", markup=False)
+
+
+def compile_command(
+    spec: str, changes: list[str], out: Path | None, also: list[str], emit: str | None, print_after: str, verify: bool
+) -> None:
+    from netc.compiler.passes import PASSES
+    from netc.compiler.pipeline import compile as compile_source
+    from netc.compiler.program import ON_REQUEST
+    from netc.specs import find
+
+    source, folder = find(spec)
+    if emit is not None:
+        print(_stage(source, emit, changes))
+        return
+    for name in also:
+        if name not in ON_REQUEST:
+            raise InputError(f"there is no graph `{name}` to write", "on request there are `grad`, `apply` and `watch`")
+    if print_after and print_after not in PASSES:
+        raise InputError(f"there is no pass `{print_after}`", did_you_mean(print_after, PASSES, f"the passes are {', '.join(PASSES)}"))
+    program = compile_source(source, changes, folder, verify)
+    program.printed = print_after
+    target = out or Path(f"{Path(spec).stem}.program")
+    program.save(target, also)
+    for warning in program.warnings:
+        print(warning)
+    print(f"{target}: {', '.join(p.name for p in sorted(target.iterdir()) if p.is_file())}")
+
+
+def _stage(source: Any, stage: str, changes: list[str]) -> str:
+    from netc.compiler.pipeline import STAGES, stage_text
+
+    if stage not in STAGES:
+        raise InputError(f"there is no stage `{stage}`", did_you_mean(stage, STAGES, f"the stages are {', '.join(STAGES)}"))
+    return stage_text(source, stage, changes)
+
+
+def show_command(spec: str, changes: list[str], form: str) -> None:
+    from netc.api import check
+    from netc.inspecting import graph_text
+    from netc.specs import find
+
+    if form in ("mermaid", "dot"):
+        print(graph_text(check(spec, changes), form))
+    else:
+        print(_stage(find(spec)[0], form, changes))
+
+
+def trainer_of(source: str, device: str, weights: str = "best") -> Any:
+    """A trainer with the weights of a run."""
+    from netc.runtime.checkpoint import load_latest
+    from netc.runtime.trainer import Trainer
+
+    folder = Path(source)
+    if not (folder / "program").is_dir():
+        raise InputError(f"`{source}` is no run folder", "name one such as `runs/digits/latest`")
+    trainer = Trainer(folder / "program", device)
+    path = folder / "weights" / f"{weights}.safetensors"
+    if not path.exists() and weights == "best":
+        path = folder / "weights" / "last.safetensors"
+    tensors, _, said = load_latest(path)
+    if said:
+        print(f"warning: {said}")
+    trainer.load_parameters(tensors)
+    return trainer
+
+
+def eval_command(source: str, split: str, data: str | None, device: str) -> None:
+    from netc.runtime.data import load
+
+    trainer = trainer_of(source, device)
+    found = load(trainer.manifest, data=data)
+    if data is not None:
+        split = "train"
+    elif not found.rows(split):
+        have = [s for s in ("train", "val", "test") if found.rows(s)]
+        if split != "test":
+            raise InputError(f"the data has no split `{split}`", f"it has {', '.join(have)}")
+        split = have[-1]
+    scores = trainer.evaluator().evaluate(found.splits[split])
+    rows = found.rows(split)
+    print(f"{data or split}: {rows:,} rows")
+    for name, value in scores.items():
+        print(f"  {name} {value:.6g}")
+
+
+def predict_command(source: str, data: str, out: Path, device: str) -> None:
+    import numpy as np
+
+    from netc.runtime.data.sources import inputs_only
+
+    trainer = trainer_of(source, device)
+    outputs = trainer.predict(inputs_only(trainer.manifest, data))
+    if out.suffix == ".npz":
+        import io
+
+        from netc.runtime.files import write_atomically
+
+        content = io.BytesIO()
+        np.savez(content, **outputs)  # type: ignore[arg-type]
+        write_atomically(out, content.getvalue())
+    elif out.suffix == ".csv":
+        from netc.runtime.files import write_atomically
+
+        flat = {n: np.asarray(v).reshape(len(v), -1) for n, v in outputs.items()}
+        header = [n if v.shape[1] == 1 else f"{n}_{k}" for n, v in flat.items() for k in range(v.shape[1])]
+        rows = np.concatenate([v.astype(np.float64) for v in flat.values()], axis=1)
+        lines = [",".join(header), *(",".join(f"{x:.9g}" for x in row) for row in rows)]
+        write_atomically(out, ("\n".join(lines) + "\n").encode())
+    else:
+        raise InputError(f"`{out}` is of no known format", "outputs are written to .npz or .csv")
+    shown = ", ".join(f"{n} {list(v.shape)}" for n, v in outputs.items())
+    print(f"{out}: {shown}")
+
+
+def export_command(source: str, out: Path, weights: str, overwrite: bool) -> None:
+    from netc.api import export
+
+    if weights not in ("best", "last"):
+        raise InputError(f"there are no weights `{weights}`", "choose `best` or `last`")
+    model = export(trainer_of(source, "cpu", weights), out, overwrite=overwrite)
+    ends = f"{', '.join(i.name for i in model.graph.input)} -> {', '.join(o.name for o in model.graph.output)}"
+    print(f"{out}: {ends}")

@@ -1,0 +1,26 @@
+"""What a user means by SPEC: a path, a name of the zoo, or the text of a spec."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from netc import models
+from netc.grammar.diagnostics import did_you_mean, error
+from netc.grammar.parser import read
+from netc.grammar.source import Source
+
+
+def find(spec: str | Path) -> tuple[Source, Path]:
+    """The source, and the folder that its paths are relative to. Raises NetError."""
+    text = str(spec)
+    if isinstance(spec, str) and ("\n" in text or "{" in text):
+        return Source("<text>", text), Path.cwd()
+    path = Path(spec)
+    if path.exists() and not (path.is_dir() and models.path(text)):
+        return read(path), path.resolve().parent
+    shipped = models.path(text.removesuffix(".net")) if path.name == text else None
+    if shipped is not None:
+        source = read(shipped)
+        return Source(shipped.name, source.text), shipped.parent
+    near = did_you_mean(path.stem, models.names(), "the zoo has " + ", ".join(f"`{n}`" for n in models.names()))
+    raise error("no-such-file", f"there is no file `{text}`, and no spec of that name in the zoo", help=near)

@@ -1,0 +1,109 @@
+"""`netc init`, `fmt` and `doctor`."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import shutil
+from importlib import metadata
+from pathlib import Path
+
+from netc import models
+from netc.grammar.parser import parse, read
+from netc.grammar.printer import format_spec
+from netc.runtime.errors import InputError
+from netc.runtime.files import write_atomically
+
+STARTER = """\
+# {name}.net: a small classifier to start from. `netc check {name}.net` prints what it is, `netc run` trains it.
+net {name}(hidden = 32) {{
+  input  x: f32[N, 4]    # N is the batch; everything else about shapes is inferred
+  target y: i64[N]       # a class from 0 to 2
+
+  h      = x -> Dense(hidden) -> relu
+  logits = h -> Dense(3)
+
+  loss   = softmax_cross_entropy(logits, y) + 1e-4 * l2("*.weight")
+  metric accuracy    = accuracy(logits, y)
+  output probability = softmax(logits)
+}}
+
+# Where the rows come from. In Python, `netc.run("{name}.net", data = {{"x": ..., "y": ...}})` gives arrays instead.
+data {{
+  source = csv("{name}.csv", x = ("a", "b", "c", "d"), y = "class")
+  split  = random(train = 0.8, val = 0.2)
+}}
+
+train {{
+  optimizer = adam(rate = 1e-3)
+  batch     = 32
+  epochs    = 20
+  stop      = early(val.loss, patience = 5)  # keeps the best weights
+}}
+"""
+
+
+def init_command(name: str) -> None:
+    """Writes NAME.net here: a copy from the zoo with its data where there is one of that name, else a starter."""
+    name = name.removesuffix(".net")
+    shipped = models.path(name)
+    if shipped is None and not re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII):
+        raise InputError(f"`{name}` is no name for a net", "use letters, digits and _")
+    target = Path(f"{name}.net")
+    if target.exists():
+        raise InputError(f"`{target}` exists", "choose another name")
+    if shipped is None:
+        write_atomically(target, STARTER.format(name=name).encode())
+        print(f"{target}: a starter spec; `netc check {target}` prints its layers")
+        return
+    text = shipped.read_text(encoding="utf-8")
+    copied = []
+    for file in sorted(set(re.findall(r'"(data/[^"]+)"', text))):
+        if (shipped.parent / file).is_file() and not Path(file).exists():
+            Path(file).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(shipped.parent / file, file)
+            copied.append(file)
+    for imported in re.findall(r'import "([^"]+\.net)"', text):
+        if not Path(imported).exists():
+            shutil.copyfile(shipped.parent / imported, imported)
+            copied.append(imported)
+    write_atomically(target, text.encode())
+    print(f"{target}: copied from the zoo" + (f", with {', '.join(copied)}" if copied else ""))
+
+
+def format_command(specs: list[Path], check: bool, stdout: bool) -> None:
+    """Formats files in place, prints them, or says which would change."""
+    changed = []
+    for path in specs:
+        source = read(path)
+        text = format_spec(parse(source))
+        if stdout:
+            print(text, end="")
+        elif text != source.text:
+            changed.append(path)
+            if not check:
+                write_atomically(path, text.encode())
+    if stdout:
+        return
+    for path in changed:
+        print(f"{path}: {'would be reformatted' if check else 'reformatted'}")
+    if check and changed:
+        raise SystemExit(1)
+
+
+def doctor_command() -> None:
+    """Versions, the device that `auto` would choose and why, and what to install for a GPU."""
+    import onnxruntime
+
+    from netc.runtime.device import CUDA_HELP, cuda_problem
+
+    print(f"netc         {metadata.version('netc')}")
+    print(f"python       {platform.python_version()} on {platform.system()} {platform.machine()}, {os.cpu_count()} cores")
+    for package in ("onnx", "onnx-ir", "numpy", "lark"):
+        print(f"{package.ljust(12)} {metadata.version(package)}")
+    print(f"{'onnxruntime'.ljust(12)} {onnxruntime.__version__}, {', '.join(onnxruntime.get_available_providers())}")
+    problem = cuda_problem()
+    print(f"device       {'cuda' if problem is None else 'cpu'}")
+    if problem is not None:
+        print(f"no GPU: {problem}\n  = help: {CUDA_HELP}")

@@ -50,7 +50,7 @@ class Slot:
 
 def kind_of(name: str) -> str:
     """`BatchNorm` as a part of a path: `batch_norm`."""
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z][a-z])", "_", name).lower()
 
 
 def _join(*parts: str) -> str:

@@ -7,7 +7,6 @@ cannot be split (rows compared with a mean over all rows), the rows themselves a
 
 from __future__ import annotations
 
-
 import onnx_ir as ir
 
 from netc.compiler.dimensions import Symbolic, symbol
@@ -69,7 +68,8 @@ class Accumulation:
             return True
         axis = apply.settings.get("axis")
         return any(
-            self.has_batch(x) and isinstance(axis, int) and x.type.rank and axis % x.type.rank == 0 for x in apply.inputs
+            self.has_batch(x) and isinstance(axis, int) and x.type.rank and axis % x.type.rank == 0
+            for x in apply.inputs
         )
 
     def by_row(self, tensor: Tensor) -> bool:
@@ -131,5 +131,3 @@ class Accumulation:
         t = self.evaluation.op.type_of(value)
         rows = f"{name}.rows" if how == "concat" else ""
         return self.score.input(name, t.with_shape((symbol(rows), *t.shape[1:])) if rows else t)
-
-

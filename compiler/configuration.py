@@ -10,7 +10,6 @@ from netc.compiler.library.registry import Refused, constructor
 from netc.compiler.optimizers.base import Optimizer
 from netc.compiler.typed import Parameter
 
-
 Files = str | tuple[str, ...]  # one path, or one for each input and target
 
 
@@ -105,7 +104,8 @@ class OrderedSplit:
     val: float = 0.0
     test: float = 0.0
 
-    __post_init__ = RandomSplit.__post_init__
+    def __post_init__(self) -> None:
+        RandomSplit(self.train, self.val, self.test)
 
     def record(self) -> dict[str, Any]:
         return {"kind": "ordered", "train": float(self.train), "val": float(self.val), "test": float(self.test)}

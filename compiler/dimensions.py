@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import reduce
 
 Monomial = tuple[str, ...]
 
@@ -90,7 +89,10 @@ def multiply(a: Dim, b: Dim) -> Dim:
 
 def product(dims: Iterable[Dim]) -> Dim:
     """The number of elements of a tensor with these dimensions."""
-    return reduce(multiply, dims, 1)
+    total: Dim = 1
+    for d in dims:
+        total = multiply(total, d)
+    return total
 
 
 def quotient(a: Dim, b: Dim) -> Dim | None:

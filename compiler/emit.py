@@ -5,7 +5,7 @@ from __future__ import annotations
 import fnmatch
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -243,11 +243,14 @@ class Emitter:
         t = self.type_of(x)
         if t.shape == shape:
             return x
-        return self.Reshape(x, self._shape_vector(shape, t.shape), type=t.with_shape(shape))
+        made: ir.Value = self.Reshape(x, self._shape_vector(shape, t.shape), type=t.with_shape(shape))
+        return made
 
     def _shape_vector(self, shape: Shape, source: Shape) -> ir.Value:
         """A shape for Reshape: 0 copies a dimension in its place, one -1 is inferred, else it is computed."""
-        wanted = [0 if i < len(source) and source[i] == d and not isinstance(d, int) else d for i, d in enumerate(shape)]
+        wanted = [
+            0 if i < len(source) and source[i] == d and not isinstance(d, int) else d for i, d in enumerate(shape)
+        ]
         open_ = [i for i, d in enumerate(wanted) if not isinstance(d, int)]
         if len(open_) <= 1 and not (open_ and any(d == 0 for d in shape)):
             return self.vector([d if isinstance(d, int) else -1 for d in wanted])
@@ -259,7 +262,8 @@ class Emitter:
             return self.vector([d for d in shape if isinstance(d, int)])
         one = self.vector([0])
         parts = [self.vector([d]) if isinstance(d, int) else self.Unsqueeze(self.dimension(d), one) for d in shape]
-        return parts[0] if len(parts) == 1 else self.Concat(*parts, axis=0)
+        joined: ir.Value = parts[0] if len(parts) == 1 else self.Concat(*parts, axis=0)
+        return joined
 
     def dimension(self, dim: Dim) -> ir.Value:
         """A dimension as an int64 scalar."""
@@ -271,7 +275,7 @@ class Emitter:
             for symbols, coefficient in dim.terms:
                 term: ir.Value | None = None
                 for s in symbols:
-                    size = self.shared(("size", s), lambda s=s: self._size(s))
+                    size = self.shared(("size", s), partial(self._size, s))
                     term = size if term is None else self.Mul(term, size)
                 if term is None:
                     term = self.constant(coefficient, INT64)
@@ -295,7 +299,8 @@ class Emitter:
         t = self.type_of(x)
         if t.shape == shape:
             return x
-        return self.Expand(x, self.shape_tensor(shape), type=t.with_shape(shape))
+        made: ir.Value = self.Expand(x, self.shape_tensor(shape), type=t.with_shape(shape))
+        return made
 
     def flat(self, x: ir.Value) -> ir.Value:
         """All elements of x in one axis."""
@@ -321,13 +326,15 @@ class Emitter:
         """A tensor of one value, which costs no space in the file."""
         found = ONNX_DTYPES[int(dtype)]
         content = ir.tensor(np.array([value], dtype=found.numpy))
-        return self.ConstantOfShape(self.vector(shape), value=content, type=TensorType(found, shape))
+        made: ir.Value = self.ConstantOfShape(self.vector(shape), value=content, type=TensorType(found, shape))
+        return made
 
     def zeros_like(self, x: ir.Value) -> ir.Value:
         """Zeros of x's type."""
         t = self.type_of(x)
         content = ir.tensor(np.array([0], dtype=t.dtype.numpy))
-        return self.ConstantOfShape(self.shape_tensor(t.shape), value=content, type=t)
+        made: ir.Value = self.ConstantOfShape(self.shape_tensor(t.shape), value=content, type=t)
+        return made
 
 
 def _attribute(name: str, value: Any) -> ir.Attr:

@@ -50,7 +50,7 @@ def _value(source: Source, start: int, old: ast.Expression | None) -> ast.Expres
     kinds = {ast.Number: "a number", ast.Boolean: "`true` or `false`", ast.String: "a string"}
     for kind, words in kinds.items():
         if isinstance(old, kind) and isinstance(value, tuple(k for k in kinds if k is not kind)):
-            raise error("override", f"`{source.text[:start - 1]}` is {words}, this is `{text}`", at)
+            raise error("override", f"`{source.text[: start - 1]}` is {words}, this is `{text}`", at)
     return value
 
 
@@ -69,7 +69,9 @@ def _find(spec: ast.Spec, key: str, at: Span) -> tuple[Path, ast.Expression | No
         raise error("override", f"`{key}` could be {shown}", at, help="write more of the name")
     names = [".".join(p) for p in known] + [p[-1] for p in known]
     shown = ", ".join(f"`{'.'.join(p)}`" for p, v in known.items() if v is not None)
-    raise error("override", f"the spec has no hyperparameter `{key}`", at, help=did_you_mean(key, names, f"it has {shown}"))
+    raise error(
+        "override", f"the spec has no hyperparameter `{key}`", at, help=did_you_mean(key, names, f"it has {shown}")
+    )
 
 
 def _subsequence(short: Path, long: Path) -> bool:
@@ -105,7 +107,9 @@ def _call(path: Path, call: ast.Call, group: str) -> Iterable[tuple[Path, ast.Ex
     yield from _arguments(path, word.slots if word else (), call.arguments)
 
 
-def _arguments(path: Path, slots: Sequence[Any], given: Sequence[ast.Argument]) -> Iterable[tuple[Path, ast.Expression | None]]:
+def _arguments(
+    path: Path, slots: Sequence[Any], given: Sequence[ast.Argument]
+) -> Iterable[tuple[Path, ast.Expression | None]]:
     named = {s.name: None for s in slots}
     values: dict[str, ast.Expression | None] = dict(named)
     for slot, argument in zip(slots, (a for a in given if a.name is None)):

@@ -300,7 +300,9 @@ class Builder:
             for slot, x in zip(slots, apply.inputs):
                 if slot.kind == "Index" and x.origin is i and i.type.dtype.is_integer:
                     axis = apply.settings.get("axis", 0)
-                    size = apply.settings.get("classes", apply.inputs[0].type.shape[axis] if apply.inputs[0] is not x else None)
+                    size = apply.settings.get(
+                        "classes", apply.inputs[0].type.shape[axis] if apply.inputs[0] is not x else None
+                    )
                     if isinstance(size, int):
                         return size
         return None

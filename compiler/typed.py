@@ -34,7 +34,7 @@ class Tensor:
 class Constant:
     """A literal: a scalar of its tensor's dtype, exact until it is written to the graph."""
 
-    value: int | Fraction | float | bool
+    value: int | Fraction | float | bool | tuple[int, ...]
 
 
 @dataclass(eq=False, slots=True)

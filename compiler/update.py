@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import onnx_ir as ir
@@ -63,12 +64,14 @@ class Update:
 
         def base() -> ir.Value:
             scale = self.state["rate_scale"]
-            if not isinstance(rate, Schedule):
-                return op.Mul(scale, float(rate))
-            return op.Mul(rate.emit(op, self.t, self.length(rate)), scale)
+            planned = rate.emit(op, self.t, self.length(rate)) if isinstance(rate, Schedule) else float(rate)
+            scaled: ir.Value = op.Mul(scale, planned)
+            return scaled
 
         made: ir.Value = op.shared(("rate", rate), base)
-        return made if factor == 1 else op.shared(("rate", rate, factor), lambda: op.Mul(made, factor))
+        if factor != 1:
+            made = op.shared(("rate", rate, factor), partial(op.Mul, made, factor))
+        return made
 
     def length(self, schedule: Schedule) -> Any:
         """The steps that a schedule runs over."""

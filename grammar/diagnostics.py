@@ -126,9 +126,7 @@ class _Renderer:
                 if previous is not None and number > previous + 1:
                     lines.append(f"{' ' * (width - 1)}{self.paint(_BLUE, '...')}")
                 previous = number
-                lines += self.line(
-                    number, [x for x in here if x.span.line == number], primary, width, tint
-                )
+                lines += self.line(number, [x for x in here if x.span.line == number], primary, width, tint)
         lines.append(f"{' ' * width} {bar}")
         return lines
 

@@ -74,8 +74,8 @@ def lay_out(tokens: Iterable[Token], source: Source) -> tuple[list[Token], list[
             brackets.pop()
         out.append(token)
     if brackets:
-        opened = _span(source, brackets[-1])
-        return out, [diagnostic("unclosed", f"`{brackets[-1]}` is never closed", Label(opened, "opened here"))]
+        first = Label(_span(source, brackets[-1]), "opened here")
+        return out, [diagnostic("unclosed", f"`{brackets[-1]}` is never closed", first)]
     return out, []
 
 

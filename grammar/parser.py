@@ -144,14 +144,20 @@ def parse_expression(source: Source, start: int = 0) -> ast.Expression:
     result = _attempt(source, tokens, "expression")
     if isinstance(result, tuple):
         raise NetError(result[1])
-    return result
+    expression: ast.Expression = result
+    return expression
 
 
 @lru_cache(maxsize=1)
 def _lark() -> Lark:
     grammar = Path(__file__).with_name("net.lark").read_text(encoding="utf-8")
     return Lark(
-        grammar, start=["start", "expression"], parser="lalr", lexer="basic", transformer=_Builder(), maybe_placeholders=True
+        grammar,
+        start=["start", "expression"],
+        parser="lalr",
+        lexer="basic",
+        transformer=_Builder(),
+        maybe_placeholders=True,
     )
 
 
@@ -161,9 +167,9 @@ def _attempt(source: Source, tokens: list[Token], rule: str = "start") -> Any:
     parser = _lark().parse_interactive(start=rule)
     index = 0
     try:
-        for index, token in enumerate(tokens):
+        for token in tokens:
             parser.feed_token(token)
-        index = len(tokens)
+            index += 1
         result = parser.feed_eof(tokens[-1] if tokens else None)
     except UnexpectedInput as e:
         accepts = set(e.accepts or ()) if hasattr(e, "accepts") else set()
@@ -214,7 +220,7 @@ def _expectation(accepts: set[str], inside: bool) -> str:
         return "`net`, `data`, `train` or `import`"
     if {"NET", "DATA"} <= rest:
         return "`net`, `data`, `train` or `import`"
-    if _STATEMENT <= rest:
+    if rest >= _STATEMENT:
         return "a statement"
     if {"NAME", "NUMBER", "LPAR"} <= rest:
         names.append("an expression")
@@ -318,9 +324,7 @@ _INVISIBLE = {"\u200b", "\u200c", "\u200d", "\u2060", "\ufeff", "\x1b", "\x00"}
 
 def _unknown(source: Source, token: Token, span: Span) -> Diagnostic:
     if token == '"':
-        return diagnostic(
-            "unclosed", "a string is never closed", span, help='a string ends with `"` on the same line'
-        )
+        return diagnostic("unclosed", "a string is never closed", span, help='a string ends with `"` on the same line')
     if token in ("'", "\u2018", "\u201c", "\u201d"):
         return diagnostic("character", f"unexpected character {_code_point(token)}", span, help='strings use `"`')
     if token == "!":
@@ -370,7 +374,9 @@ def _string(token: Token) -> ast.String:
     while i < len(body):
         if body[i] == "\\":
             if body[i + 1] not in _ESCAPES:
-                raise error("string", f"unknown escape `\\{body[i + 1]}` in a string", span, help='write `\\\\` for `\\`')
+                raise error(
+                    "string", f"unknown escape `\\{body[i + 1]}` in a string", span, help="write `\\\\` for `\\`"
+                )
             text.append(_ESCAPES[body[i + 1]])
             i += 2
         else:
@@ -404,6 +410,7 @@ def _resolve(items: list[Any]) -> ast.Expression:
             flat += [*item.operators, item.value]
         else:
             flat.append(item)
+    head: ast.Expression
     head, at = _climb(flat, 0, 2)
     if at == len(flat):
         return head
@@ -436,7 +443,7 @@ def _climb(flat: list[Any], at: int, least: int) -> tuple[Any, int]:
 
 
 @v_args(inline=True)
-class _Builder(Transformer[Token, Any]):
+class _Builder(Transformer):  # type: ignore[misc]  # lark ships no types that strict mode accepts
     """One method a grammar rule: children -> record."""
 
     def start(self, *items: Any) -> ast.Spec:
@@ -446,9 +453,7 @@ class _Builder(Transformer[Token, Any]):
         def of(kind: type) -> tuple[Any, ...]:
             return tuple(n for n in nodes if isinstance(n, kind))
 
-        return ast.Spec(
-            Span(source, 0, len(source.text)), of(ast.Import), of(ast.Net), of(ast.Data), of(ast.Train)
-        )
+        return ast.Spec(Span(source, 0, len(source.text)), of(ast.Import), of(ast.Net), of(ast.Data), of(ast.Train))
 
     def net(self, word: Token, name: Token | None, parameters: Any, _: Token, body: Any, end: Token) -> ast.Net:
         return ast.Net(_span(word, end), name and _name(name), parameters or (), body or ())

@@ -268,5 +268,3 @@ def _wrapped(head: str, node: ast.Bind | ast.Setting | ast.Output | ast.Metric |
         rest = ",\n".join(inner + format_expression(a) for a in value.arguments)
         return f"{head}{format_expression(value.function)}(\n{rest}\n{inner[: -len(INDENT)]})"
     return head + format_expression(value)
-
-

@@ -1,8 +1,8 @@
 """netc: a declarative graph compiler. A network spec becomes a training program of standard ONNX graphs.
 
-    program = netc.compile("digits.net")          # -> Program: .step, .eval, .infer, ... as onnx.ModelProto
-    result  = netc.run("digits.net", data=...)    # compile, train, evaluate, export
-    trainer = netc.Trainer(program)               # .step(batch), .evaluate(data), .gradients(batch), .save(path)
+program = netc.compile("digits.net")          # -> Program: .step, .eval, .infer, ... as onnx.ModelProto
+result  = netc.run("digits.net", data=...)    # compile, train, evaluate, export
+trainer = netc.Trainer(program)               # .step(batch), .evaluate(data), .gradients(batch), .save(path)
 """
 
 from __future__ import annotations

@@ -31,10 +31,14 @@ def run(
     out: Annotated[Path, typer.Option(help="The folder that runs are kept in.")] = Path("runs"),
     resume: Annotated[Path | None, typer.Option(help="A run's folder to go on with.")] = None,
     changed: Annotated[bool, typer.Option("--changed", help="Resume although the spec or the data changed.")] = False,
-    watch: Annotated[bool, typer.Option("--watch", help="Record gradient norms, update ratios and dead units.")] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Record gradient norms, update ratios and dead units.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the ending only.")] = False,
     plots: Annotated[bool, typer.Option(help="Draw plots.")] = True,
-    tf32: Annotated[bool, typer.Option("--tf32", help="Let CUDA round float32 products (faster, 10-bit mantissa).")] = False,
+    tf32: Annotated[
+        bool, typer.Option("--tf32", help="Let CUDA round float32 products (faster, 10-bit mantissa).")
+    ] = False,
     threads: Annotated[int, typer.Option(help="Threads of one operator; 0 lets the runtime choose.")] = 0,
 ) -> None:
     """Compile a spec, train it, evaluate it, and leave a deployable model."""
@@ -91,7 +95,9 @@ def eval_(
 def predict(
     source: Annotated[str, typer.Argument(metavar="RUN", help="A run's folder.")],
     data: Annotated[str, typer.Argument(help="A data file with the net's inputs.")],
-    out: Annotated[Path, typer.Option("-o", "--out", help="Where to write the outputs (.npz or .csv).")] = Path("predictions.npz"),
+    out: Annotated[Path, typer.Option("-o", "--out", help="Where to write the outputs (.npz or .csv).")] = Path(
+        "predictions.npz"
+    ),
     device: DeviceOption = "auto",
 ) -> None:
     """Write the outputs of the best weights for every row of a file."""
@@ -127,7 +133,9 @@ def fmt(
 
 @app.command()
 def plan(
-    spec: Spec, changes: Changes = None, batch: Annotated[int | None, typer.Option(help="The batch size to plan for.")] = None
+    spec: Spec,
+    changes: Changes = None,
+    batch: Annotated[int | None, typer.Option(help="The batch size to plan for.")] = None,
 ) -> None:
     """Parameters, operations and memory of a training step."""
     from netc.api import check as check_spec
@@ -142,7 +150,9 @@ def plan(
 def show(
     spec: Spec,
     changes: Changes = None,
-    form: Annotated[str, typer.Option("--as", help="mermaid or dot; or a stage: ast, typed, forward, grad, step.")] = "mermaid",
+    form: Annotated[
+        str, typer.Option("--as", help="mermaid or dot; or a stage: ast, typed, forward, grad, step.")
+    ] = "mermaid",
 ) -> None:
     """Print the graph of a spec, or a stage of its compilation."""
     from netc.running import show_command

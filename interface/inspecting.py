@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-
 from netc.compiler.dimensions import Dim, add, bind, evaluate, product
 from netc.compiler.typed import Apply, Constant, Parameter, Tensor, TypedNet
 
@@ -80,7 +79,10 @@ def _count(value: Dim) -> str:
 
 def _aligned(lines: list[list[str]], right: set[int] = frozenset(), rule_before_last: bool = False) -> str:  # type: ignore[assignment]
     widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
-    text = ["  ".join(c.rjust(w) if i in right else c.ljust(w) for i, (c, w) in enumerate(zip(x, widths))).rstrip() for x in lines]
+    text = [
+        "  ".join(c.rjust(w) if i in right else c.ljust(w) for i, (c, w) in enumerate(zip(x, widths))).rstrip()
+        for x in lines
+    ]
     rule = "-" * (sum(widths) + 2 * (len(widths) - 1))
     text.insert(1, rule)
     if rule_before_last:
@@ -105,7 +107,11 @@ def plan_text(net: TypedNet, batch: int) -> str:
         ["FLOPs", _si(forward.flops, ""), _si(step.flops, "")],
         ["activations", _si(forward.bytes, "B"), _si(step.bytes, "B")],
     ]
-    head = [f"{net.name}, batch {batch}", f"parameters  {every:,}", f"state       {_si(state, 'B')}, held twice while training"]
+    head = [
+        f"{net.name}, batch {batch}",
+        f"parameters  {every:,}",
+        f"state       {_si(state, 'B')}, held twice while training",
+    ]
     return "\n".join(head) + "\n\n" + _aligned(lines, right={1, 2})
 
 
@@ -169,8 +175,6 @@ def _dot(title: str, boxes: list[tuple[str, str, str]], arrows: list[tuple[str, 
     lines = [f'digraph "{title}" {{', "  node [shape=box, fontname=monospace];"]
     for name, label, kind in boxes:
         text = label.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-        shape = ', shape=ellipse' if kind in ("input", "output") else ', style=bold' if kind == "layer" else ""
+        shape = ", shape=ellipse" if kind in ("input", "output") else ", style=bold" if kind == "layer" else ""
         lines.append(f'  {name} [label="{text}"{shape}];')
     return "\n".join([*lines, *(f"  {a} -> {b};" for a, b, _ in arrows), "}"])
-
-

@@ -9,7 +9,9 @@ from netc.grammar.diagnostics import did_you_mean
 from netc.runtime.errors import InputError
 
 
-def run_command(spec: str, changes: list[str], *, device: str, data: str | None, out: Path, quiet: bool, **options: Any) -> None:
+def run_command(
+    spec: str, changes: list[str], *, device: str, data: str | None, out: Path, quiet: bool, **options: Any
+) -> None:
     """Trains and tells: the best score, the run's folder, the next command."""
     from netc.api import run
     from netc.display import Display
@@ -58,7 +60,10 @@ def compile_command(
         if name not in ON_REQUEST:
             raise InputError(f"there is no graph `{name}` to write", "on request there are `grad`, `apply` and `watch`")
     if print_after and print_after not in PASSES:
-        raise InputError(f"there is no pass `{print_after}`", did_you_mean(print_after, PASSES, f"the passes are {', '.join(PASSES)}"))
+        raise InputError(
+            f"there is no pass `{print_after}`",
+            did_you_mean(print_after, PASSES, f"the passes are {', '.join(PASSES)}"),
+        )
     program = compile_source(source, changes, folder, verify)
     program.printed = print_after
     target = out or Path(f"{Path(spec).stem}.program")
@@ -72,7 +77,9 @@ def _stage(source: Any, stage: str, changes: list[str]) -> str:
     from netc.compiler.pipeline import STAGES, stage_text
 
     if stage not in STAGES:
-        raise InputError(f"there is no stage `{stage}`", did_you_mean(stage, STAGES, f"the stages are {', '.join(STAGES)}"))
+        raise InputError(
+            f"there is no stage `{stage}`", did_you_mean(stage, STAGES, f"the stages are {', '.join(STAGES)}")
+        )
     return stage_text(source, stage, changes)
 
 
@@ -138,7 +145,7 @@ def predict_command(source: str, data: str, out: Path, device: str) -> None:
         from netc.runtime.files import write_atomically
 
         content = io.BytesIO()
-        np.savez(content, **outputs)  # type: ignore[arg-type]
+        np.savez(content, **outputs)
         write_atomically(out, content.getvalue())
     elif out.suffix == ".csv":
         from netc.runtime.files import write_atomically

@@ -99,7 +99,9 @@ def doctor_command() -> None:
     from netc.runtime.device import CUDA_HELP, cuda_problem
 
     print(f"netc         {metadata.version('netc')}")
-    print(f"python       {platform.python_version()} on {platform.system()} {platform.machine()}, {os.cpu_count()} cores")
+    print(
+        f"python       {platform.python_version()} on {platform.system()} {platform.machine()}, {os.cpu_count()} cores"
+    )
     for package in ("onnx", "onnx-ir", "numpy", "lark"):
         print(f"{package.ljust(12)} {metadata.version(package)}")
     print(f"{'onnxruntime'.ljust(12)} {onnxruntime.__version__}, {', '.join(onnxruntime.get_available_providers())}")

@@ -32,9 +32,9 @@ def first_bad(trainer: Trainer, batch: Mapping[str, np.ndarray]) -> str:
     values = dict(zip(names, run.run(names, {n: v for n, v in feeds.items() if n in wanted})))
     for node in nodes:
         for name in node.output:
-            value = values.get(name)
-            if value is not None and value.dtype.kind == "f" and not np.isfinite(value).all():
+            found = values.get(name)
+            if found is not None and found.dtype.kind == "f" and not np.isfinite(found).all():
                 line = next((p.value for p in node.metadata_props if p.key == "netc.line"), "")
-                kind = "NaN" if np.isnan(value).any() else "infinite"
+                kind = "NaN" if np.isnan(found).any() else "infinite"
                 return f"`{node.op_type}`" + (f" of {line}" if line else "") + f" is the first to give {kind} values"
     return "the cause does not show when the step is repeated"

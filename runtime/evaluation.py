@@ -18,7 +18,9 @@ class Evaluator:
     def __init__(self, program: Program, device: Device, run: Any = None):
         self.manifest = program.manifest
         self.run = run or session(program.model_bytes("eval"), device)
-        self.score = session(program.model_bytes("score"), Device(threads=device.threads)) if self.manifest["metrics"] else None
+        self.score = (
+            session(program.model_bytes("score"), Device(threads=device.threads)) if self.manifest["metrics"] else None
+        )
         self.state: Mapping[str, Any] = {}
         self.interrupt: Any = None
         self.confusion: dict[str, np.ndarray] = {}

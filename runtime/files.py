@@ -49,7 +49,8 @@ class ProgramFolder:
         file = self.manifest["graphs"].get(name)
         if file is None or not (self.folder / file).is_file():
             raise InputError(f"the program in `{self.folder}` has no {name}.onnx", f"compile it with `--with {name}`")
-        return (self.folder / file).read_bytes()
+        content: bytes = (self.folder / file).read_bytes()
+        return content
 
 
 def write_atomically(path: Path, content: bytes) -> None:

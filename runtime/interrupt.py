@@ -52,7 +52,9 @@ class Interrupt:
                 if any(b in (signal.SIGINT, signal.SIGTERM) for b in data):
                     self.options.terminate = True
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if self._pair is None:
             return
         signal.set_wakeup_fd(self._fd)

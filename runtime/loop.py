@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -82,6 +83,7 @@ class Loop:
         self.progress = Progress()
         self.history: list[dict[str, float]] = []
         self.records: list[tuple[int, dict[str, float]]] = []
+        self.best_weights: dict[str, np.ndarray] = {}
         self.saved_at = time.monotonic()
         self.watched_split()
 
@@ -249,20 +251,23 @@ class Loop:
         if self.folder is None:
             return
         self.saved_at = time.monotonic()
-        notes = {"progress": asdict(self.progress), "spec": self.trainer.manifest["spec"]["sha256"], "data": self.data_hash}
+        notes = {
+            "progress": asdict(self.progress),
+            "spec": self.trainer.manifest["spec"]["sha256"],
+            "data": self.data_hash,
+        }
         self.trainer.save(self.folder.path / "state" / "last.safetensors", notes)
         self.save_weights("last")
 
-    @property
+    @cached_property
     def data_hash(self) -> str:
-        if not hasattr(self, "_data_hash"):
-            self._data_hash = self.data.sha256()
-        return self._data_hash
+        return self.data.sha256()
 
     def save_weights(self, name: str) -> None:
         """What evaluation needs: parameters, buffers and averages."""
         if self.folder is None:
-            self._best = self.weights() if name == "best" else getattr(self, "_best", None)
+            if name == "best":
+                self.best_weights = self.weights()
             return
         save_tensors(
             self.folder.path / "weights" / f"{name}.safetensors", self.weights(),
@@ -284,8 +289,8 @@ class Loop:
                     self.reporter.notice(said)
             else:
                 self.save_weights("best")
-        elif getattr(self, "_best", None):
-            self.trainer.load_parameters(self._best)
+        elif self.best_weights:
+            self.trainer.load_parameters(self.best_weights)
 
     def final_scores(self) -> tuple[dict[str, float], dict[str, np.ndarray]]:
         """Scores of the best weights on val and test, and the confusion matrices of the last of them."""
@@ -306,9 +311,13 @@ class Loop:
             self.reporter.notice(said)
         self.trainer.load_state(tensors)
         if notes.get("spec") != self.trainer.manifest["spec"]["sha256"] and not changed_spec:
-            raise InputError("the spec has changed since the checkpoint", "resume with `--changed` to go on all the same")
+            raise InputError(
+                "the spec has changed since the checkpoint", "resume with `--changed` to go on all the same"
+            )
         if notes.get("data") not in (None, self.data_hash) and not changed_spec:
-            raise InputError("the data has changed since the checkpoint", "resume with `--changed` to go on all the same")
+            raise InputError(
+                "the data has changed since the checkpoint", "resume with `--changed` to go on all the same"
+            )
         self.progress = Progress(**notes["progress"])
         if self.folder is not None:
             self.history = self.folder.history()
@@ -316,5 +325,3 @@ class Loop:
 
 def _improves(value: float, best: float, mode: str, delta: float) -> bool:
     return value > best + delta if mode == "max" else value < best - delta
-
-

@@ -61,7 +61,9 @@ def plot_confusion(name: str, matrix: np.ndarray, folder: Path) -> Path:
         axes.set_yticks(range(classes))
         for (i, j), count in np.ndenumerate(matrix):
             if count:
-                axes.text(j, i, f"{int(count)}", ha="center", va="center", color="white" if shares[i, j] > 0.5 else "black")
+                axes.text(
+                    j, i, f"{int(count)}", ha="center", va="center", color="white" if shares[i, j] > 0.5 else "black"
+                )
     return _save(figure, folder / f"confusion_{name.replace('/', '_')}.png")
 
 

@@ -106,7 +106,9 @@ class Trainer:
             raise InputError(f"the checkpoint belongs to another model: it {what}")
         for name, row in self.rows.items():
             if list(tensors[name].shape) != row["shape"] or tensors[name].dtype != row["dtype"]:
-                raise InputError(f"the checkpoint belongs to another model: `{name}` is {list(tensors[name].shape)} there")
+                raise InputError(
+                    f"the checkpoint belongs to another model: `{name}` is {list(tensors[name].shape)} there"
+                )
         self._set({n: tensors[n] for n in self.rows})
 
     def set_control(self, name: str, value: float) -> None:

@@ -21,7 +21,9 @@ from netc.grammar.source import Source
 MAX_BYTES = 2**40
 
 
-def check(spec: ast.Spec, source: Source, problems: list[Diagnostic] | None = None, folder: Path | None = None) -> TypedNet:
+def check(
+    spec: ast.Spec, source: Source, problems: list[Diagnostic] | None = None, folder: Path | None = None
+) -> TypedNet:
     """The typed net of a spec. Raises NetError with `problems` (of the parser) and everything wrong with its meaning."""
     with collector_paused():
         return _check(spec, source, list(problems or []), folder or Path(source.name).parent)
@@ -68,7 +70,9 @@ def _parts(spec: ast.Spec, source: Source) -> list[Diagnostic]:
     if not spec.nets:
         found.append(
             diagnostic(
-                "no-net", f"`{source.name}` holds no net", help="a spec begins `net name { ... }`; `netc init` writes one"
+                "no-net",
+                f"`{source.name}` holds no net",
+                help="a spec begins `net name { ... }`; `netc init` writes one",
             )
         )
     for parts, word in ((spec.nets, "net"), (spec.datas, "data"), (spec.trains, "train")):
@@ -227,7 +231,9 @@ def _schedule_length(net: TypedNet, spec: ast.Spec) -> list[Diagnostic]:
         return []
     rate = train.optimizer.rate
     if isinstance(rate, Schedule) and rate.needs_length and rate.fixed_length is None:
-        return list(error("argument", "the schedule has no length", spec.trains[0].span, help="give `steps`").diagnostics)
+        return list(
+            error("argument", "the schedule has no length", spec.trains[0].span, help="give `steps`").diagnostics
+        )
     return []
 
 
@@ -250,5 +256,3 @@ def _softmax_twice(net: TypedNet) -> list[Diagnostic]:
 def _in_order(problems: list[Diagnostic]) -> list[Diagnostic]:
     """By place in the file; what has no place comes first."""
     return sorted(problems, key=lambda d: d.labels[0].span.start if d.labels else -1)
-
-

@@ -149,5 +149,3 @@ def refusal(r: Refused, span: Span, spans: dict[str, Span]) -> NetError:
 def has_tensor(arguments: Sequence[Argument]) -> bool:
     """Whether any argument is a tensor, so that the call is not waiting for one."""
     return any(isinstance(v, Tensor) for _, v, _ in arguments)
-
-

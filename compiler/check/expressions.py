@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -39,6 +40,7 @@ from netc.grammar import ast
 from netc.grammar.diagnostics import Label, NetError, did_you_mean, error
 from netc.grammar.source import Span
 
+T = TypeVar("T")
 MAX_APPLIES = 100_000
 MAX_ELEMENTS = 2**63
 MAX_CALLS = 60
@@ -168,7 +170,9 @@ class Evaluator:
             return self.apply(operation, self.tensors(pairs, node.operator), {}, node.span, _labelled(pairs))
         for value, part in ((left, node.left), (right, node.right)):
             if isinstance(value, CALLABLES):
-                raise error("argument", f"`{node.operator}` needs numbers or tensors, this is {describe(value)}", part.span)
+                raise error(
+                    "argument", f"`{node.operator}` needs numbers or tensors, this is {describe(value)}", part.span
+                )
         return self.guard(lambda: static.binary(node.operator, left, right), node.span)
 
     def _conditional(self, node: ast.Conditional) -> Any:
@@ -318,7 +322,7 @@ class Evaluator:
                     "static-argument", f"`{slot.name}` of `{operation.name}` is decided while compiling; a tensor cannot be",
                     at,
                 )  # fmt: skip
-            settings[slot.name] = self.guard(lambda s=slot, v=value: convert(s, v, operation.name), at)
+            settings[slot.name] = self.guard(partial(convert, slot, value, operation.name), at)
         return settings
 
     def call_layer(self, layer: Layer, arguments: list[Argument], span: Span) -> Any:
@@ -330,7 +334,9 @@ class Evaluator:
         spans = {n: s for n, (_, s) in bound.items()}
         settings = self.settings(layer, bound, span)
         made = self.make(
-            lambda: LayerInstance(layer, settings, self.environment.path.slot(self.line, kind_of(layer.name)), span, spans)
+            lambda: LayerInstance(
+                layer, settings, self.environment.path.slot(self.line, kind_of(layer.name)), span, spans
+            )
         )
         if not inputs:
             return made
@@ -346,7 +352,9 @@ class Evaluator:
         operation, settings = layer.operation, layer.settings
         own = dict(layer.spans)
         own.setdefault("x", at)
-        wanted = self.guard(lambda: (operation.infer([x.type], settings), operation.parameters([x.type], settings))[1], at, own)
+        wanted = self.guard(
+            lambda: (operation.infer([x.type], settings), operation.parameters([x.type], settings))[1], at, own
+        )
         if layer.parameters is None:
             layer.parameters = {}
             layer.made_for = x.type
@@ -355,7 +363,7 @@ class Evaluator:
                 self.check_size(parameter_type, span)
                 parameter = Parameter(parameter_type, weight.initializer, layer.span)
                 layer.parameters[part] = parameter
-                self.name_later(parameter, lambda p=part: f"{layer.slot}.{p}")
+                self.name_later(parameter, partial("{}.{}".format, layer.slot, part))
         else:
             assert layer.made_for is not None
             for part, weight in wanted.items():
@@ -400,7 +408,7 @@ class Evaluator:
         if isinstance(value, tuple) and all(isinstance(v, int) and not isinstance(v, bool) for v in value):
             from netc.compiler.types import I64
 
-            return Tensor(TensorType(I64, (len(value),)), at, Constant(value))  # type: ignore[arg-type]
+            return Tensor(TensorType(I64, (len(value),)), at, Constant(value))
         return self.constant(value, dtype, at)
 
     # --- blocks and imported nets -------------------------------------------------------------------------------------
@@ -438,9 +446,7 @@ class Evaluator:
             self.depth -= 1
             self.environment, self.made, self.replay, self.line = saved
 
-    def run_block(
-        self, instance: BlockInstance, arguments: list[Argument], span: Span, path: Path, line: str
-    ) -> Any:
+    def run_block(self, instance: BlockInstance, arguments: list[Argument], span: Span, path: Path, line: str) -> Any:
         raise NotImplementedError
 
     def run_net(self, instance: NetInstance, arguments: list[Argument], span: Span) -> Any:
@@ -466,7 +472,7 @@ class Evaluator:
         value = self.evaluate(node.value)
         if value is UNKNOWN:
             return UNKNOWN
-        items = []
+        items: list[Any] = []
         for item in node.items:
             if isinstance(item, ast.Slice):
                 parts = [self.entry(p, None) for p in (item.start, item.stop)]
@@ -481,7 +487,7 @@ class Evaluator:
                         "static-argument", "an index is decided while compiling; a tensor cannot be", item.span,
                         help="`gather(x, indices, axis = 0)` selects by a tensor",
                     )  # fmt: skip
-                items.append(self.guard(lambda e=entry: static.whole(e, "an index"), item.span))
+                items.append(self.guard(partial(static.whole, entry, "an index"), item.span))
         if isinstance(value, tuple):
             if len(items) == 1 and isinstance(items[0], int) and -len(value) <= items[0] < len(value):
                 return value[items[0]]
@@ -521,7 +527,9 @@ class Evaluator:
 
     def tensors(self, pairs: Sequence[tuple[Slot, Any, Span]], what: str) -> list[Tensor]:
         """Arguments as tensors; a literal takes the dtype of the tensors beside it."""
-        dtype = next((v.type.dtype for s, v, _ in pairs if isinstance(v, Tensor) and s.kind in ("Tensor", "Tensors")), None)
+        dtype = next(
+            (v.type.dtype for s, v, _ in pairs if isinstance(v, Tensor) and s.kind in ("Tensor", "Tensors")), None
+        )
         dtype = dtype or next((v.type.dtype for _, v, _ in pairs if isinstance(v, Tensor)), None)
         out = []
         for slot, value, at in pairs:
@@ -601,7 +609,7 @@ class Evaluator:
         if isinstance(t.size, int) and t.size >= MAX_ELEMENTS:
             raise error("dimension", f"`{t}` has 2^63 elements or more", span)
 
-    def guard(self, work: Callable[[], Any], span: Span, spans: dict[str, Span] | None = None) -> Any:
+    def guard(self, work: Callable[[], T], span: Span, spans: dict[str, Span] | None = None) -> T:
         """Runs `work`, giving a refusal its place."""
         try:
             return work()

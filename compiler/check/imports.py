@@ -27,7 +27,9 @@ def module_loader(folder: Path, importer: str, open: tuple[Path, ...] = ()) -> C
         if path.suffix != ".net":
             raise error("import", f"`{text}` is not a .net file", at)
         if path.is_absolute() or ".." in path.parts:
-            raise error("import", f"`{text}` lies outside the spec's folder", at, help="import from the folder of the spec")
+            raise error(
+                "import", f"`{text}` lies outside the spec's folder", at, help="import from the folder of the spec"
+            )
         found = (folder / path).resolve()
         if not found.is_relative_to(folder.resolve()):
             raise error("import", f"`{text}` is a link that leads outside the spec's folder", at)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,10 @@ class SettingsReader:
             self.problems += e.diagnostics
             return None
 
+    @staticmethod
+    def keep(found: dict[str, Any], node: ast.Setting, read: Callable[..., Any], seen: dict[str, Span]) -> None:
+        found[node.name.id] = read(node, seen)
+
     # --- values -------------------------------------------------------------------------------------------------------
 
     def value(self, node: ast.Expression, groups: tuple[str, ...]) -> Any:
@@ -63,7 +68,11 @@ class SettingsReader:
             return self.construct(word, self.arguments(node.arguments, inner), node.span)
         if isinstance(node, ast.Name) and self.named(node.id, groups):
             return self.construct(self.constructor(node, groups), [], node.span)
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in ("train", "val", "test"):
+        if (
+            isinstance(node, ast.Attribute)
+            and isinstance(node.value, ast.Name)
+            and node.value.id in ("train", "val", "test")
+        ):
             return self.watched(node)
         return self.evaluator.evaluate(node)
 
@@ -111,7 +120,7 @@ class SettingsReader:
         found: dict[str, Any] = {"optimizer": Adam(), "epochs": None}
         seen: dict[str, Span] = {}
         for s in block.settings if block else ():
-            self.attempt(lambda s=s: found.update({s.name.id: self.train_setting(s, seen)}))
+            self.attempt(partial(self.keep, found, s, self.train_setting, seen))
         if "epochs" in seen and "steps" in seen:
             self.problems += error(
                 "argument", "`epochs` and `steps` both say how long to train", seen["steps"], seen["epochs"],
@@ -159,15 +168,15 @@ class SettingsReader:
         parameters = {p.name: p for p in self.net.parameters}
         changes: dict[str, dict[str, Any]] = {}
         for rule in rules:
-            matched = self.attempt(lambda r=rule: matching(r.pattern.value, names, r.pattern.span)) or []
+            matched = self.attempt(partial(matching, rule.pattern.value, names, rule.pattern.span)) or []
             for adjust in rule.adjustments:
-                change = self.attempt(lambda a=adjust: self.adjustment(a, config))
+                change = self.attempt(partial(self.adjustment, adjust, config))
                 for name in matched:
                     if adjust.name.id == "freeze":
                         parameters[name].frozen = True
                     elif change is not None:
                         own = changes.setdefault(name, {})
-                        self.attempt(lambda o=own, c=change, a=adjust: apply_change(o, c, a, config))
+                        self.attempt(partial(apply_change, own, change, adjust, config))
         return changes
 
     def adjustment(self, node: ast.Adjust, config: TrainConfig) -> tuple[str, str, Any] | None:
@@ -196,7 +205,7 @@ class SettingsReader:
         found: dict[str, Any] = {}
         seen: dict[str, Span] = {}
         for s in block.settings:
-            self.attempt(lambda s=s: found.update({s.name.id: self.data_setting(s, seen)}))
+            self.attempt(partial(self.keep, found, s, self.data_setting, seen))
         if "source" not in seen:
             self.problems += error("missing-argument", "the data block names no `source`", block.span).diagnostics
         if "source" not in found:
@@ -214,10 +223,14 @@ class SettingsReader:
         if name == "split":
             made = self.value(node.value, ("split",))
             if not hasattr(made, "record"):
-                raise error("argument", f"`split` is `random(...)` or `ordered(...)`, this is {describe(made)}", node.value.span)
+                raise error(
+                    "argument", f"`split` is `random(...)` or `ordered(...)`, this is {describe(made)}", node.value.span
+                )
             return made.record()
         if not isinstance(node.value, ast.Call) or not isinstance(node.value.function, ast.Name):
-            raise error("argument", "`source` is one of `csv(...)`, `npz(...)`, `npy(...)`, `idx(...)`", node.value.span)
+            raise error(
+                "argument", "`source` is one of `csv(...)`, `npz(...)`, `npy(...)`, `idx(...)`", node.value.span
+            )
         word = self.constructor(node.value.function, ("source",))
         arguments = self.arguments(node.value.arguments, ())
         bind(word.slots, arguments, word.name, node.value.span, word.open)
@@ -235,11 +248,15 @@ class SettingsReader:
         if not any(k in record for k in ("path", "train")):
             raise error("missing-argument", f"`{word.name}` names no file", span, help=f'`{word.name}("data/file")`')
         if "path" in record and "train" in record:
-            raise error("argument", f"`{word.name}` has both one `path` and a file for `train`", span, help="keep one of them")
+            raise error(
+                "argument", f"`{word.name}` has both one `path` and a file for `train`", span, help="keep one of them"
+            )
         columns: dict[str, Any] = {}
         for name, (value, at) in extra.items():
             if name not in declared:
-                near = did_you_mean(name, [*declared, *(s.name for s in word.slots)], "name an input or a target of the net")
+                near = did_you_mean(
+                    name, [*declared, *(s.name for s in word.slots)], "name an input or a target of the net"
+                )
                 raise error("unknown-argument", f"the net has no input or target `{name}`", at, help=near)
             columns[name] = column(value, at)
         if word.name == "csv":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import inspect
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -12,7 +13,6 @@ from netc.compiler.check.environment import Binding, Environment
 from netc.compiler.check.expressions import Evaluator
 from netc.compiler.check.naming import Path
 from netc.compiler.check.values import (
-
     UNKNOWN,
     BlockDefinition,
     BlockInstance,
@@ -121,7 +121,9 @@ class Checker(Evaluator):
         """Binds a name for the first time."""
         earlier = self.environment.names.get(name.id)
         if earlier is not None and earlier.value is not UNKNOWN:
-            raise error("duplicate-name", f"`{name.id}` is bound twice", name.span, Label(earlier.span, "first bound here"))
+            raise error(
+                "duplicate-name", f"`{name.id}` is bound twice", name.span, Label(earlier.span, "first bound here")
+            )
         self.environment.names[name.id] = Binding(value, name.span)
 
     def bind_line(self, node: ast.Bind) -> None:
@@ -139,7 +141,9 @@ class Checker(Evaluator):
             if not isinstance(value, tuple):
                 raise error("unpack", f"{len(node.names)} names for {describe(value)}", node.value.span)
             if len(value) != len(node.names):
-                raise error("unpack", f"{len(node.names)} names for {len(value)} values", node.names[0].span, node.value.span)
+                raise error(
+                    "unpack", f"{len(node.names)} names for {len(value)} values", node.names[0].span, node.value.span
+                )
         values = value if len(node.names) > 1 and value is not UNKNOWN else (value,) * len(node.names)
         for name, home, part in zip(node.names, homes, values):
             home.names[name.id] = Binding(part, name.span)
@@ -209,7 +213,9 @@ class Checker(Evaluator):
 
     def declare(self, node: ast.Declare) -> None:
         if self.depth or self.environment.parent is not None:
-            raise error("declaration-place", f"`{node.role}` stands in the net itself, not inside a block or repeat", node.span)
+            raise error(
+                "declaration-place", f"`{node.role}` stands in the net itself, not inside a block or repeat", node.span
+            )
         self.reserved(node.name)
         dtype = self.dtype(node.type.dtype)
         shape = tuple(self.dimension(d, declares=True) for d in node.type.dims)
@@ -269,7 +275,9 @@ class Checker(Evaluator):
     def publish(self, name: ast.Name, expression: ast.Expression | None, what: str) -> Any:
         """The tensor that `output` or `metric` makes public."""
         if self.depth or self.environment.parent is not None:
-            raise error("declaration-place", f"`{what}` stands in the net itself, not inside a block or repeat", name.span)
+            raise error(
+                "declaration-place", f"`{what}` stands in the net itself, not inside a block or repeat", name.span
+            )
         self.line = name.id
         if what == "output" or name.id in ("seed", "row", "step"):
             self.reserved(name)
@@ -294,7 +302,9 @@ class Checker(Evaluator):
             raise error("dtype", f"a metric is floating-point, this is `{value.type}`", at, help="convert it: `f32(x)`")
         natural = getattr(getattr(value.origin, "operation", None), "mode", "")
         if node.mode is not None and node.mode.id not in ("max", "min"):
-            raise error("metric-mode", f"a metric is better at its `max` or its `min`, not `{node.mode.id}`", node.mode.span)
+            raise error(
+                "metric-mode", f"a metric is better at its `max` or its `min`, not `{node.mode.id}`", node.mode.span
+            )
         mode = node.mode.id if node.mode else natural
         if not mode:
             raise error(
@@ -339,11 +349,9 @@ class Checker(Evaluator):
 
     # --- blocks and imported nets -------------------------------------------------------------------------------------
 
-    def run_block(
-        self, instance: BlockInstance, arguments: list[Argument], span: Span, path: Path, line: str
-    ) -> Any:
+    def run_block(self, instance: BlockInstance, arguments: list[Argument], span: Span, path: Path, line: str) -> Any:
         node, visible = instance.definition.node, instance.definition.environment
-        slots = [Slot(p.name.id, "any", *([p.default] if p.default else [])) for p in node.parameters]
+        slots = [Slot(p.name.id, "any", p.default if p.default else inspect.Parameter.empty) for p in node.parameters]
         bound = bind(slots, arguments, node.name.id, span)
         inner = Path(instance.slot) if instance.slot else Path(path, line)
         self.environment = Environment(inner, visible)
@@ -360,7 +368,9 @@ class Checker(Evaluator):
         if len(self.returned) == depth:
             if len(self.problems) > before:
                 return UNKNOWN
-            raise error("no-return", f"the block `{node.name.id}` returns nothing", span, Label(node.name.span, "this block"))
+            raise error(
+                "no-return", f"the block `{node.name.id}` returns nothing", span, Label(node.name.span, "this block")
+            )
         return self.returned.pop()
 
     def run_net(self, instance: NetInstance, arguments: list[Argument], span: Span) -> Any:
@@ -491,5 +501,3 @@ def _cycle(name: str, line: str, later: dict[str, ast.Bind]) -> list[str]:
 
 def _no_modules(node: ast.Import) -> Any:
     raise error("import", "nothing can be imported here", node.span)
-
-

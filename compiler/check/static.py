@@ -134,11 +134,13 @@ def _power(a: Number, b: Number) -> Number:
             raise Refused("division-by-zero", "division by zero: 0 to a negative power")
         if abs(exponent.numerator) * max(1, _bits(a)) > MAX_BITS:
             raise Refused("number", f"`{show_number(a)} ^ {show_number(b)}` is too large")
-        return Fraction(a) ** exponent.numerator
+        power: Any = Fraction(a) ** exponent.numerator
+        assert isinstance(power, Fraction)
+        return power
     try:
-        value = float(a) ** float(b)
+        value: Any = float(a) ** float(b)
     except (OverflowError, ZeroDivisionError):
         raise Refused("number", f"`{show_number(a)} ^ {show_number(b)}` is out of range") from None
     if isinstance(value, complex) or not math.isfinite(value):
         raise Refused("number", f"`{show_number(a)} ^ {show_number(b)}` is not a real number")
-    return value
+    return float(value)

@@ -163,5 +163,3 @@ def show_number(value: int | Fraction | float) -> str:
     if isinstance(value, Fraction):
         return str(value.numerator) if value.denominator == 1 else f"{float(value):.12g}"
     return str(value) if isinstance(value, int) else f"{value:.12g}"
-
-

@@ -208,7 +208,9 @@ def _(op: Any, a: Any, b: Any) -> Any:
 def where(condition: Condition, a: Tensor, b: Tensor) -> TensorType:
     """a where the condition holds, b elsewhere"""
     if condition.dtype != BOOL:
-        raise Refused("dtype", f"`where` needs a condition first, this is `{condition}`", "condition", "compare it: `x > 0`")
+        raise Refused(
+            "dtype", f"`where` needs a condition first, this is `{condition}`", "condition", "compare it: `x > 0`"
+        )
     both = elementwise(a, b)
     return both.with_shape(broadcast(condition.shape, both.shape))
 
@@ -232,4 +234,3 @@ def cast(name: str) -> None:
 
 for _name in DTYPES:
     cast(_name)
-

@@ -24,10 +24,15 @@ def loss(rule: Callable[..., TensorType]) -> Function:
     Its mean is exact over unequal batches: the accumulators are the sum and the count.
     """
     made = function(group="loss", mode="min")(rule)
-    made.accumulating(lambda op, *xs, **settings: _sum_and_count(op, made.lower_positions(op, *xs, **settings)))
+    made.accumulating(lambda op, *xs, **settings: _sum_and_count(op, _at_positions(made)(op, *xs, **settings)))
     made.scoring(lambda op, accumulated, **_: op.Div(accumulated["sum"], accumulated["count"]))
     made.costing(lambda x, *_, **__: x.size)
     return made
+
+
+def _at_positions(made: Function) -> Callable[..., Any]:
+    assert made.positions is not None, f"{made.name} has no lowering"
+    return made.positions
 
 
 def _sum_and_count(op: Any, values: Any) -> dict[str, tuple[str, Any]]:
@@ -41,7 +46,7 @@ def positions(made: Function) -> Callable[[Callable[..., Any]], Callable[..., An
     """Decorator: `body(op, *inputs, **settings)` emits the loss of each position."""
 
     def register(body: Callable[..., Any]) -> Callable[..., Any]:
-        made.lower_positions = body  # type: ignore[attr-defined]
+        made.positions = body
         made.body = lambda op, *xs, **settings: op.reduce("ReduceMean", body(op, *xs, **settings), None, False)
         return body
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 from netc.compiler.dimensions import Dim, parse
@@ -100,14 +100,14 @@ class OnnxOperation(Operation):
         return bool(_schema(self.name, self.opset).min_output > 1)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _schema(name: str, opset: int) -> Any:
     from onnx import defs
 
     return defs.get_schema(name, opset)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _operators() -> dict[str, int]:
     """Every operator of the standard domain, with the opset that a program needs for it."""
     from onnx import defs

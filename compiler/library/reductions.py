@@ -11,9 +11,7 @@ from netc.compiler.types import I64, TensorType
 def reduced(x: TensorType, axis: Axes, keep: bool) -> TensorType:
     """The type that is left of `x`."""
     axes = axes_of(x, axis)
-    return x.with_shape(
-        tuple(1 if i in axes else d for i, d in enumerate(x.shape) if keep or i not in axes)
-    )
+    return x.with_shape(tuple(1 if i in axes else d for i, d in enumerate(x.shape) if keep or i not in axes))
 
 
 def over_batch(x: TensorType, axis: Axes) -> bool:
@@ -121,5 +119,3 @@ def argmin(x: Tensor, axis: int = -1, keep: bool = False) -> TensorType:
 @argmin.lowering
 def _(op: Any, x: Any, axis: int, keep: bool) -> Any:
     return op.ArgMin(x, axis=axis, keepdims=int(keep))
-
-

@@ -114,9 +114,10 @@ def show_default(value: Any) -> str:
 class Function(Operation):
     rule: Callable[..., Any] = field(default=lambda: None)
     body: Callable[..., Any] | None = None
+    positions: Callable[..., Any] | None = None  # of a loss: its value at each position
 
     @cached_property
-    def multiple(self) -> bool:  # type: ignore[override]
+    def multiple(self) -> bool:
         return str(inspect.signature(self.rule).return_annotation).startswith("tuple")
 
     def infer(self, inputs: Sequence[TensorType], settings: Mapping[str, Any]) -> tuple[TensorType, ...]:
@@ -253,7 +254,9 @@ def constructor(group: str, *, name: str = "", open: bool = False) -> Callable[[
     def register(cls: type[Any]) -> type[Any]:
         word = name or cls.__name__
         slots = _fields(cls)
-        LIBRARY.constructors.setdefault(group, {})[word] = Constructor(word, group, slots, inspect.getdoc(cls) or "", cls, open)
+        LIBRARY.constructors.setdefault(group, {})[word] = Constructor(
+            word, group, slots, inspect.getdoc(cls) or "", cls, open
+        )
         return cls
 
     return register

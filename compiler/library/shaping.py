@@ -81,8 +81,10 @@ def concat(*xs: Tensor, axis: int = -1) -> TensorType:
     at = axis_of(first, axis)
     joined: Dim = first.shape[at]
     for x in xs[1:]:
-        if x.dtype != first.dtype or x.rank != first.rank or any(
-            i != at and a != b for i, (a, b) in enumerate(zip(first.shape, x.shape))
+        if (
+            x.dtype != first.dtype
+            or x.rank != first.rank
+            or any(i != at and a != b for i, (a, b) in enumerate(zip(first.shape, x.shape)))
         ):
             raise Refused("shape-mismatch", f"`{first}` and `{x}` do not join along axis {axis}")
         joined = add(joined, x.shape[at])

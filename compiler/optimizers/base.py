@@ -24,7 +24,9 @@ class Optimizer:
         if not isinstance(self.rate, Schedule):
             check_rate(float(self.rate))
         if not (self.weight_decay >= 0 and math.isfinite(self.weight_decay)):
-            raise Refused("argument", f"`weight_decay` must be 0 or more, not {float(self.weight_decay):g}", "weight_decay")
+            raise Refused(
+                "argument", f"`weight_decay` must be 0 or more, not {float(self.weight_decay):g}", "weight_decay"
+            )
         for name in self.open_intervals:
             if not 0 <= getattr(self, name) < 1:
                 raise Refused("argument", f"`{name}` must be in [0, 1), not {float(getattr(self, name)):g}", name)

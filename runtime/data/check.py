@@ -17,7 +17,10 @@ def _silent(message: str) -> None:
 
 
 def conform(
-    data: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], say: Say = _silent, places: Mapping[str, str] | None = None
+    data: Mapping[str, Any],
+    rows: Sequence[Mapping[str, Any]],
+    say: Say = _silent,
+    places: Mapping[str, str] | None = None,
 ) -> dict[str, np.ndarray]:
     """The arrays of `data` in the dtypes of the program's inputs, `rows` of its manifest.
 

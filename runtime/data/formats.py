@@ -68,9 +68,7 @@ def read_csv(record: Row, paths: list[Path], inputs: list[Row]) -> Arrays:
         if len(line) != len(header):
             raise InputError(f"`{path}`, line {i + first}: {len(line)} cells where the first line has {len(header)}")
     columns = record.get("columns") or {i["name"]: i["name"] for i in inputs}
-    return {
-        i["name"]: _cells(path, body, first, _columns(path, header, columns[i["name"]], record), i) for i in inputs
-    }
+    return {i["name"]: _cells(path, body, first, _columns(path, header, columns[i["name"]], record), i) for i in inputs}
 
 
 def _columns(path: Path, header: list[str], wanted: Any, record: Row) -> list[tuple[str, int]]:
@@ -87,7 +85,7 @@ def _columns(path: Path, header: list[str], wanted: Any, record: Row) -> list[tu
             shown = ", ".join(f"`{h}`" for h in header[:8]) + (", ..." if len(header) > 8 else "")
             help = f"its columns are {shown}"
             if len(header) == 1 and any(d in header[0] for d in ";\t|"):
-                help = "the file seems to have another delimiter: `csv(..., delimiter = \";\")`"
+                help = 'the file seems to have another delimiter: `csv(..., delimiter = ";")`'
             elif all(_is_number(h) for h in header) and record.get("header", True):
                 help = "the first line holds numbers: without a header, write `header = false` and number the columns from 0"
             raise InputError(f"`{path}` has no column `{name}`", help)
@@ -110,8 +108,8 @@ def _cells(path: Path, body: list[list[str]], first: int, columns: list[tuple[st
             raise InputError(
                 f"`{row['name']}` needs {int(np.prod(shape, dtype=np.int64))} columns of `{path}`, {len(columns)} are named"
             )
-        return table.reshape(len(body), *shape)
-    return table
+        table = table.reshape(len(body), *shape)
+    return table.astype(row["dtype"]) if np.dtype(row["dtype"]).kind == "f" else table
 
 
 def _is_number(text: str) -> bool:
@@ -143,7 +141,9 @@ def read_npz(record: Row, paths: list[Path], inputs: list[Row]) -> Arrays:
             key = columns.get(i["name"], i["name"])
             if key not in keys:
                 shown = ", ".join(f"`{k}`" for k in keys)
-                raise InputError(f"`{path}` has no array `{key}`", f"its arrays are {shown}; write `{i['name']} = \"key\"`")
+                raise InputError(
+                    f"`{path}` has no array `{key}`", f'its arrays are {shown}; write `{i["name"]} = "key"`'
+                )
             try:
                 with archive.open(keys[key]) as f:
                     arrays[i["name"]] = _npy(f, f"`{path}`, array `{key}`", archive.getinfo(keys[key]).file_size)
@@ -187,7 +187,9 @@ def _npy(f: Any, what: str, size: int) -> np.ndarray:
 def _one_each(paths: list[Path], inputs: list[Row], kind: str) -> None:
     if len(paths) != len(inputs):
         names = ", ".join(f"`{i['name']}`" for i in inputs)
-        raise InputError(f"`{kind}` names {len(paths)} files for {len(inputs)} inputs and targets", f"in the order {names}")
+        raise InputError(
+            f"`{kind}` names {len(paths)} files for {len(inputs)} inputs and targets", f"in the order {names}"
+        )
 
 
 # --- IDX --------------------------------------------------------------------------------------------------------------
@@ -213,5 +215,7 @@ def _idx(path: Path) -> np.ndarray:
     count = int(np.prod(shape, dtype=object)) if shape else 1
     body = len(raw) - 4 - 4 * rank
     if count * dtype.itemsize != body:
-        raise InputError(f"`{path}` declares {count * dtype.itemsize:,} bytes and has {body:,}: it is truncated or damaged")
+        raise InputError(
+            f"`{path}` declares {count * dtype.itemsize:,} bytes and has {body:,}: it is truncated or damaged"
+        )
     return np.frombuffer(raw, dtype=dtype, offset=4 + 4 * rank).reshape(shape)

@@ -64,7 +64,9 @@ def load(manifest: Mapping[str, Any], folder: str | Path | None = None, data: An
             source = {**{k: v for k, v in source.items() if k not in SPLITS}, "kind": _kind(str(data))}
             folder = "."
         elif record is None:
-            raise InputError("the spec has no data block", "add one, or give the data: `--data file` or `data = arrays`")
+            raise InputError(
+                "the spec has no data block", "add one, or give the data: `--data file` or `data = arrays`"
+            )
         else:
             source = record["source"]
             folder = record["folder"] if folder is None else folder
@@ -111,6 +113,7 @@ def _parts_of_files(
 
 def _report(found: Data, inputs: list[Mapping[str, Any]]) -> None:
     """Checks every split; says each cast once, and warns of a single class."""
+
     def say(message: str) -> None:
         if message not in found.notices:
             found.notices.append(message)

@@ -56,7 +56,10 @@ LOSSES: dict[str, tuple[str, Callable[[Tensor, Tensor], Tensor]]] = {
     "kl_divergence(log_softmax(y), s)": ("soft", lambda y, s: F.kl_div(F.log_softmax(y, 1), s, reduction="batchmean")),
     "mean((y - r)^4)": ("real", lambda y, r: ((y - r) ** 4).mean()),
     "mean(log(1 + (y - r)^2))": ("real", lambda y, r: torch.log(1 + (y - r) ** 2).mean()),
-    "mean(sqrt(sum((y - r)^2, axis = 1) + 1e-6))": ("real", lambda y, r: torch.sqrt(((y - r) ** 2).sum(1) + 1e-6).mean()),
+    "mean(sqrt(sum((y - r)^2, axis = 1) + 1e-6))": (
+        "real",
+        lambda y, r: torch.sqrt(((y - r) ** 2).sum(1) + 1e-6).mean(),
+    ),
     "mean(maximum(abs(y - r), 0.1))": ("real", lambda y, r: torch.clamp(torch.abs(y - r), min=0.1).mean()),
 }
 TARGETS = {"class": "t: i64[N]", "soft": "s: f32[N, {k}]", "binary": "b: f32[N, {k}]", "real": "r: f32[N, {k}]"}
@@ -74,11 +77,15 @@ REGULARISERS: dict[str, Callable[[dict[str, Tensor]], Tensor]] = {
 OPTIMIZERS: dict[str, Callable[[list[Tensor]], torch.optim.Optimizer]] = {
     "sgd(rate = 0.1)": lambda p: torch.optim.SGD(p, lr=0.1),
     "sgd(rate = 0.05, momentum = 0.9)": lambda p: torch.optim.SGD(p, lr=0.05, momentum=0.9),
-    "sgd(rate = 0.05, momentum = 0.8, nesterov = true)": lambda p: torch.optim.SGD(p, lr=0.05, momentum=0.8, nesterov=True),
+    "sgd(rate = 0.05, momentum = 0.8, nesterov = true)": lambda p: torch.optim.SGD(
+        p, lr=0.05, momentum=0.8, nesterov=True
+    ),
     "adagrad(rate = 0.05)": lambda p: torch.optim.Adagrad(p, lr=0.05),
     "adagrad(rate = 0.05, initial = 0.1)": lambda p: torch.optim.Adagrad(p, lr=0.05, initial_accumulator_value=0.1),
     "rmsprop(rate = 0.01)": lambda p: torch.optim.RMSprop(p, lr=0.01),
-    "rmsprop(rate = 0.01, momentum = 0.9, decay = 0.9)": lambda p: torch.optim.RMSprop(p, lr=0.01, momentum=0.9, alpha=0.9),
+    "rmsprop(rate = 0.01, momentum = 0.9, decay = 0.9)": lambda p: torch.optim.RMSprop(
+        p, lr=0.01, momentum=0.9, alpha=0.9
+    ),
     "adam(rate = 1e-2)": lambda p: torch.optim.Adam(p, lr=1e-2),
     "adam(rate = 1e-2, beta1 = 0.8, beta2 = 0.95, epsilon = 1e-6)": lambda p: torch.optim.Adam(
         p, lr=1e-2, betas=(0.8, 0.95), eps=1e-6
@@ -169,7 +176,11 @@ class Spec:
         for i, activation in enumerate(self.activations):
             prefix = f"h{i + 1}.dense_1" if activation == "PReLU" else f"h{i + 1}"
             x = x @ p[f"{prefix}.weight"] + p[f"{prefix}.bias"]
-            x = torch.where(x > 0, x, x * p[f"h{i + 1}.prelu_1.slope"]) if activation == "PReLU" else ACTIVATIONS[activation](x)
+            x = (
+                torch.where(x > 0, x, x * p[f"h{i + 1}.prelu_1.slope"])
+                if activation == "PReLU"
+                else ACTIVATIONS[activation](x)
+            )
         y = x @ p["y.weight"] + p["y.bias"]
         target = torch.from_numpy(next(v for n, v in batch.items() if n != "h0"))
         if target.is_floating_point():

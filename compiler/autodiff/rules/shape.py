@@ -53,15 +53,18 @@ def split(op: Any, node: Any, *dys: Any) -> list[Any]:
 @gradient("Slice", since=10)
 def slice_(op: Any, node: Any, dy: Any) -> list[Any]:
     """y = x[starts:ends:steps];  dx = zeros with dy written at the same places"""
-    x, starts, ends, axes, steps = (*node.inputs, None, None)[:5]
+    x, starts, _, axes, steps = (*node.inputs, None, None)[:5]
     rank = len(op.shape(x))
-    known = [None if v is None else [int(i) for i in v.const_value.numpy()] for v in (starts, ends, axes, steps)]
-    starts, ends = known[0], known[1]
-    axes = known[2] or list(range(len(starts)))
-    steps = known[3] or [1] * len(starts)
-    for start, axis, step in zip(starts, axes, steps):
+    first = _constant(starts)
+    along = _constant(axes) if axes is not None else list(range(len(first)))
+    strides = _constant(steps) if steps is not None else [1] * len(first)
+    for start, axis, step in zip(first, along, strides):
         dy = _unsliced(op, dy, op.shape(x)[axis], axis % rank, start, step)
     return [dy]
+
+
+def _constant(value: Any) -> list[int]:
+    return [int(i) for i in value.const_value.numpy()]
 
 
 def _unsliced(op: Any, dy: Any, size: Any, axis: int, start: int, step: int) -> Any:
@@ -95,5 +98,3 @@ def tile(op: Any, node: Any, dy: Any) -> list[Any]:
     counts = [int(r) for r in repeats.const_value.numpy()]
     split_shape = tuple(v for r, d in zip(counts, op.shape(x)) for v in (r, d))
     return [op.reduce("ReduceSum", op.reshape(dy, split_shape), list(range(0, 2 * len(counts), 2)), False)]
-
-

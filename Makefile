@@ -1,0 +1,57 @@
+# `make` alone lists the targets. Everything runs in .venv, which `make setup` builds.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+TORCH  ?= torch==2.13.0
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint types wheel parity bench docs format clean
+
+help: ## List the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+$(VENV)/ready: pyproject.toml setup.py
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[dev]'
+	touch $@
+
+setup: $(VENV)/ready ## Create .venv with netc and what its tests need
+
+demo: setup ## Train the digits spec and score the exported model with numpy + onnxruntime alone
+	$(BIN)/netc run models/digits.net
+	$(BIN)/python docs/examples/score.py runs/digits/latest/export/model.onnx models/data/digits.csv.gz
+
+test: setup ## Run the tests
+	$(BIN)/python -m pytest -n auto -m 'not parity'
+
+lint: setup ## Check style and imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: setup ## Check types (strict), on a tree of links that shows the installed layout
+	$(BIN)/python tests/link_types.py
+	MYPYPATH=.types $(BIN)/mypy --config-file pyproject.toml -p netc
+
+wheel: setup ## Build the wheel, install it in a fresh environment, and smoke-test it
+	bash tests/wheel.sh $(BIN)/python
+
+$(VENV)/parity: $(VENV)/ready
+	$(BIN)/pip install --quiet --disable-pip-version-check '$(TORCH)'
+	touch $@
+
+parity: $(VENV)/parity ## Compare training steps with PyTorch (installs its CPU build)
+	$(BIN)/python -m pytest -n auto -m parity tests/parity
+
+bench: $(VENV)/parity ## Measure step times beside PyTorch, each in its own process
+	$(BIN)/python bench/steps.py
+
+docs: setup ## Write the generated tables of docs/
+	$(BIN)/python docs/generate.py
+
+format: setup ## Format the code and the specs
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+	$(BIN)/netc fmt models/*.net
+
+clean: ## Remove what was built
+	rm -rf $(VENV) .types build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache

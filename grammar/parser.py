@@ -312,7 +312,7 @@ def _lexical_problems(source: Source, tokens: list[Token]) -> list[Diagnostic]:
                 )
             )  # fmt: skip
         elif hidden:
-            problems.append(diagnostic("character", f"a hidden character: {_code_point(hidden)}", span))
+            problems.append(diagnostic("character", f"there is a hidden character here {_code_point(hidden)}", span))
         if len(problems) >= MAX_ERRORS:
             break
     return problems

@@ -38,6 +38,7 @@ def _check(spec: ast.Spec, source: Source, problems: list[Diagnostic], folder: P
     checker = Checker(net)
     checker.load_module = module_loader(folder, source.name)
     settings = SettingsReader(net, checker)
+    settings.broken = bool(problems)
     try:
         for imported in spec.imports:
             checker.execute([imported])

@@ -12,8 +12,27 @@ from netc.compiler.dimensions import Symbolic
 from netc.compiler.library.registry import Constructor, Initializer, Refused, Slot
 from netc.compiler.schedules import Schedule
 from netc.compiler.typed import Tensor
-from netc.grammar.diagnostics import NetError, did_you_mean, error
+from netc.grammar import ast
+from netc.grammar.diagnostics import Label, NetError, did_you_mean, error
 from netc.grammar.source import Span
+
+
+
+class ArgumentName(str):
+    """The name of an argument, with the place where it is written."""
+
+    __slots__ = ("span",)
+    span: Span
+
+
+def argument_name(node: ast.Name | None) -> ArgumentName | None:
+    """The name of a named argument."""
+    if node is None:
+        return None
+    name = ArgumentName(node.id)
+    name.span = node.span
+    return name
+
 
 Argument = tuple[str | None, Any, Span]
 Bound = dict[str, tuple[Any, Span]]
@@ -39,11 +58,13 @@ def bind(slots: Sequence[Slot], arguments: Sequence[Argument], what: str, span: 
     for name, value, at in arguments:
         if name is None:
             continue
+        place = getattr(name, "span", at)
         if name not in by_name and not open:
             known = did_you_mean(name, by_name, _signature(slots))
-            raise error("unknown-argument", f"`{what}` has no argument `{name}`", at, help=known)
+            raise error("unknown-argument", f"`{what}` has no argument `{name}`", place, help=known)
         if name in bound:
-            raise error("repeated-argument", f"`{what}` gets `{name}` twice", at, bound[name][1])
+            first = Label(bound[name][1], "given here")
+            raise error("repeated-argument", f"`{what}` gets `{name}` twice", place, first)
         bound[name] = (value, at)
     for slot in slots:
         if slot.required and slot.name not in bound:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
+from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
 
 from netc.compiler.check import static
-from netc.compiler.check.arguments import Argument, bind, construct, convert, has_tensor, refusal
+from netc.compiler.check.arguments import Argument, argument_name, bind, construct, convert, has_tensor, refusal
 from netc.compiler.check.environment import Environment
 from netc.compiler.check.naming import Path, kind_of
 from netc.compiler.check.values import (
@@ -243,7 +244,7 @@ class Evaluator:
         words = {w for s in slots for w in s.choices}
         out: list[Argument] = []
         for a in nodes:
-            name = a.name.id if a.name else None
+            name = argument_name(a.name)
             if isinstance(a.value, ast.Name) and a.value.id in words:
                 out.append((name, a.value.id, a.value.span))
             else:
@@ -585,7 +586,10 @@ class Evaluator:
         parameters: Mapping[str, Parameter] | None = None,
     ) -> Any:
         """Appends one operation to the net and returns its output, or a tuple of several."""
-        types = self.guard(lambda: operation.infer([x.type for x in inputs], settings), span, dict(spans or {}))
+        try:
+            types = operation.infer([x.type for x in inputs], settings)
+        except Refused as r:
+            raise self.refused(r, inputs, span, dict(spans or {})) from None
         if len(self.net.applies) >= MAX_APPLIES:
             raise error("too-large", f"the net has more than {MAX_APPLIES:,} operations", span)
         made = Apply(operation, tuple(inputs), settings, parameters or {}, span)
@@ -598,6 +602,17 @@ class Evaluator:
         made.outputs = tuple(Tensor(t, span, made, i) for i, t in enumerate(types))
         self.net.applies.append(made)
         return made.outputs if operation.multiple else made.outputs[0]
+
+    def refused(self, r: Refused, inputs: Sequence[Tensor], span: Span, spans: dict[str, Span]) -> NetError:
+        """A refusal with its place, and with the lines that the tensors come from."""
+        (found,) = refusal(r, span, spans).diagnostics
+        primary = found.labels[0].span
+        made = [
+            Label(x.span, str(x.type))
+            for x in dict.fromkeys(inputs)
+            if r.slug in ("shape-mismatch", "dtype") and not isinstance(x.origin, Constant) and x.span.line != primary.line
+        ]
+        return NetError(replace(found, labels=(*found.labels, *made)))
 
     def draw(self, path: str) -> int:
         """The number of a new random site on a line: it stays when other lines change."""

@@ -11,7 +11,7 @@ from typing import Any
 
 import netc.compiler.optimizers  # noqa: F401
 from netc.compiler.check import static
-from netc.compiler.check.arguments import Argument, bind, construct, convert, refusal
+from netc.compiler.check.arguments import Argument, argument_name, bind, construct, convert, refusal
 from netc.compiler.check.expressions import Evaluator
 from netc.compiler.check.statements import matching
 from netc.compiler.check.values import UNKNOWN, NameRange, describe, show_number
@@ -41,6 +41,7 @@ class SettingsReader:
         self.net = net
         self.evaluator = evaluator
         self.problems: list[Diagnostic] = []
+        self.broken = False  # whether the parser left statements out
 
     def attempt(self, work: Callable[[], Any]) -> Any:
         """The result of `work`, or None with its problems kept."""
@@ -77,7 +78,7 @@ class SettingsReader:
         return self.evaluator.evaluate(node)
 
     def arguments(self, nodes: tuple[ast.Argument, ...], groups: tuple[str, ...]) -> list[Argument]:
-        return [(a.name.id if a.name else None, self.value(a.value, groups), a.value.span) for a in nodes]
+        return [(argument_name(a.name), self.value(a.value, groups), a.value.span) for a in nodes]
 
     def named(self, name: str, groups: tuple[str, ...]) -> bool:
         return any(name in LIBRARY.constructors.get(g, {}) for g in groups)
@@ -109,7 +110,7 @@ class SettingsReader:
         if name not in modes:
             raise error(
                 "undefined-name", f"there is no metric `{name}`", node.name.span,
-                help=did_you_mean(name, modes, "there are " + ", ".join(f"`{m}`" for m in modes)),
+                help=did_you_mean(name, modes, "the scores are " + ", ".join(f"`{m}`" for m in modes)),
             )  # fmt: skip
         return Watched(node.value.id, name, modes[name])
 
@@ -206,7 +207,7 @@ class SettingsReader:
         seen: dict[str, Span] = {}
         for s in block.settings:
             self.attempt(partial(self.keep, found, s, self.data_setting, seen))
-        if "source" not in seen:
+        if "source" not in seen and not self.broken:
             self.problems += error("missing-argument", "the data block names no `source`", block.span).diagnostics
         if "source" not in found:
             return None

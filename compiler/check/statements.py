@@ -10,7 +10,7 @@ from typing import Any
 from netc.compiler.check import static
 from netc.compiler.check.arguments import Argument, bind, initializer
 from netc.compiler.check.environment import Binding, Environment
-from netc.compiler.check.expressions import Evaluator
+from netc.compiler.check.expressions import MAX_APPLIES, Evaluator
 from netc.compiler.check.naming import Path
 from netc.compiler.check.values import (
     UNKNOWN,
@@ -331,6 +331,8 @@ class Checker(Evaluator):
         count = self.guard(lambda: static.whole(value, "the count of a repeat"), node.count.span)
         if count < 0:
             raise error("argument", f"a repeat cannot run {count} times", node.count.span)
+        if count > MAX_APPLIES:
+            raise error("too-large", f"{count:,} turns make a net of more than {MAX_APPLIES:,} operations", node.count.span)
         name = self.environment.path.repeat(node.index.id if node.index else "repeat")
         outer = self.environment
         before = len(self.problems)

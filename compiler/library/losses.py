@@ -15,7 +15,7 @@ from netc.compiler.library.registry import (
     floating,
     function,
 )
-from netc.compiler.types import TensorType
+from netc.compiler.types import TensorType, show_shape
 
 
 def loss(rule: Callable[..., TensorType]) -> Function:
@@ -69,7 +69,7 @@ def _classes(name: str, x: TensorType, target: TensorType, axis: int) -> TensorT
     elif target.shape != x.shape or target.dtype != x.dtype:
         raise Refused(
             "shape-mismatch", f"`{name}` of scores `{x}` needs class indices or a weight for each class, this is `{target}`",
-            "target", f"the target would be `{x.with_shape(x.shape[:at] + x.shape[at + 1:])}` of i64, or `{x}`",
+            "target", f"the target would be `i64{show_shape(x.shape[:at] + x.shape[at + 1 :])}` or `{x}`",
         )  # fmt: skip
     return x.with_shape(())
 

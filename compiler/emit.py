@@ -78,12 +78,15 @@ class Emitter:
         node = ir.Node("", operator, values, attrs, num_outputs=num_outputs)
         if self.origin:
             node.metadata_props["netc.line"] = self.origin
+        lost = self._lost
         if type is None:
             types = self._infer(operator, values, attributes, node)
         else:
             types = type if isinstance(type, tuple) else (type,)
         for output, t in zip(node.outputs, types):
             self.stamp(output, t)
+            if self._lost > lost:
+                self._note_sizes(output, t)
         self.graph.append(node)
         return node.outputs[0] if num_outputs == 1 else tuple(node.outputs)
 
@@ -142,10 +145,14 @@ class Emitter:
         """Declares a graph input."""
         value = self.stamp(ir.Value(name=name), t)
         self.graph.inputs.append(value)
+        self._note_sizes(value, t)
+        return value
+
+    def _note_sizes(self, value: ir.Value, t: TensorType) -> None:
+        """Remembers where the size of each symbolic dimension can be read."""
         for axis, d in enumerate(t.shape):
             if isinstance(d, Symbolic) and len(d.terms) == 1:
                 self._sizes.setdefault(str(d), (value, axis))
-        return value
 
     def output(self, name: str, value: ir.Value) -> None:
         """Publishes a value under a name; what already has a public name gets an Identity."""

@@ -33,7 +33,7 @@ from netc.compiler.check.values import (
 )
 from netc.compiler.dimensions import Symbolic
 from netc.compiler.library import LIBRARY
-from netc.compiler.library.onnx_operators import onnx_operation
+from netc.compiler.library.onnx_operators import OnnxOperation, onnx_operation
 from netc.compiler.library.registry import Constructor, Function, Layer, Operation, Refused, Slot
 from netc.compiler.typed import Apply, Constant, Parameter, Tensor, TypedNet, site
 from netc.compiler.types import DType, TensorType
@@ -260,7 +260,7 @@ class Evaluator:
                 return self.call_function(callee, arguments, span)
             case Layer():
                 return self.call_layer(callee, arguments, span)
-            case Operation():
+            case OnnxOperation():
                 return self.call_onnx(callee, arguments, span)
             case LayerInstance():
                 return self.call_instance(callee, arguments, span)
@@ -386,7 +386,7 @@ class Evaluator:
             value = self.call(stage, [(None, value, at)], span)
         return value
 
-    def call_onnx(self, operation: Operation, arguments: list[Argument], span: Span) -> Any:
+    def call_onnx(self, operation: OnnxOperation, arguments: list[Argument], span: Span) -> Any:
         tensors: list[Any] = []
         first = next((v.type.dtype for _, v, _ in arguments if isinstance(v, Tensor)), None)
         settings: dict[str, Any] = {}
@@ -401,6 +401,11 @@ class Evaluator:
                 tensors.append(self.onnx_literal(value, first, at))
         if not tensors:
             raise error("missing-argument", f"`{operation.name}` needs a tensor", span)
+        operation.constants = {
+            i: t.origin.value
+            for i, t in enumerate(tensors)
+            if isinstance(t.origin, Constant) and isinstance(t.origin.value, tuple)
+        }
         spans = {n: s for n, _, s in arguments if n}
         return self.apply(operation, tensors, settings, span, spans)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cache
 from typing import Any
@@ -23,6 +23,7 @@ class OnnxOperation(Operation):
     """One ONNX operator; `opset` is the lowest from 18 on that has it."""
 
     opset: int = BASE_OPSET
+    constants: dict[int, tuple[int, ...]] = field(default_factory=dict)  # lists of whole numbers given as inputs
 
     def infer(self, inputs: Sequence[TensorType], settings: Mapping[str, Any]) -> tuple[TensorType, ...]:
         import onnx
@@ -43,9 +44,10 @@ class OnnxOperation(Operation):
             n: helper.make_tensor_type_proto(t.dtype.onnx, [d if isinstance(d, int) else str(d) for d in t.shape])
             for n, t in zip(names, inputs)
         }
+        data = {f"x{i}": helper.make_tensor(f"x{i}", 7, [len(v)], list(v)) for i, v in self.constants.items()}
         try:
             found = shape_inference.infer_node_outputs(
-                schema, node, types, opset_imports=[helper.make_opsetid("", self.opset)], ir_version=10
+                schema, node, types, data, opset_imports=[helper.make_opsetid("", self.opset)], ir_version=10
             )
         except (onnx.shape_inference.InferenceError, RuntimeError, ValueError) as e:
             reason = str(e).strip().splitlines()[-1].rpartition("] ")[2]

@@ -107,7 +107,19 @@ def show_default(value: Any) -> str:
         return "true" if value else "false"
     if value is None:
         return "none"
-    return str(value)
+    if isinstance(value, Initializer):
+        return initializer_word(value)
+    if isinstance(value, str):
+        return f'"{value}"'
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def initializer_word(value: Initializer) -> str:
+    """An initialiser as a spec would write it, without its defaults."""
+    word = next(c for c in LIBRARY.constructors["initializer"].values() if c.cls is type(value))
+    if word.name == "constant":
+        return f"{getattr(value, 'value'):g}"
+    return word.name
 
 
 @dataclass

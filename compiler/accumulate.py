@@ -47,6 +47,8 @@ class Accumulation:
             return self.concatenated(tensor)
         apply = tensor.origin
         assert isinstance(apply, Apply)
+        if apply.operation.name == "dimension":
+            return self.size(tensor, apply)
         if self.splits(apply):
             return self.accumulated(apply)
         results = apply.operation.lower(self.score, [self.value(x) for x in apply.inputs], apply.settings, {})
@@ -117,6 +119,15 @@ class Accumulation:
         there = self.add("value", "concat", op.Unsqueeze(value, op.vector([0])))
         one = self.score.Slice(there, self.score.vector([0]), self.score.vector([1]))
         return self.score.reshape(one, tensor.type.shape)
+
+    def size(self, tensor: Tensor, apply: Apply) -> ir.Value:
+        """A symbolic dimension as a number: the batch's is added up, another is the same in every batch."""
+        dim = apply.settings["dim"]
+        if dim == symbol(self.net.batch):
+            return self.add("rows", "sum", self.evaluation.of(tensor))
+        op = self.evaluation.op
+        there = self.add("value", "concat", op.Unsqueeze(self.evaluation.of(tensor), op.vector([0])))
+        return self.score.reduce("ReduceMax", there, 0, False)
 
     def add(self, part: str, how: str, value: ir.Value) -> ir.Value:
         """Records an accumulator and returns it as an input of the score graph."""

@@ -42,6 +42,7 @@ class Emitter:
         self._types: dict[ir.Value, TensorType] = {}
         self._constants: dict[Any, ir.Value] = {}
         self._shared: dict[Any, Any] = {}
+        self._made: dict[Any, Any] = {}
         self._lost = 0
         self._sizes: dict[str, tuple[ir.Value, int]] = {}
 
@@ -66,7 +67,10 @@ class Emitter:
         num_outputs: int = 1,
         type: TensorType | tuple[TensorType, ...] | None = None,
     ) -> Any:
-        """Appends a node; one value, or a tuple of several. `type` is given where inference would lose it."""
+        """Appends a node; one value, or a tuple of several. `type` is given where inference would lose it.
+
+        The same operator on the same inputs gives the values that it gave before: no common subexpressions arise.
+        """
         first = next((x for x in inputs if isinstance(x, ir.Value)), None)
         values = [
             x if x is None or isinstance(x, ir.Value) else self.constant(x, FLOAT if first is None else first.dtype)
@@ -74,6 +78,10 @@ class Emitter:
         ]
         while values and values[-1] is None:
             values.pop()
+        key = _question(operator, values, attributes, num_outputs)
+        known = self._made.get(key) if key is not None else None
+        if known is not None:
+            return known
         attrs = [_attribute(n, v) for n, v in attributes.items() if v is not None]
         node = ir.Node("", operator, values, attrs, num_outputs=num_outputs)
         if self.origin:
@@ -88,7 +96,10 @@ class Emitter:
             if self._lost > lost:
                 self._note_sizes(output, t)
         self.graph.append(node)
-        return node.outputs[0] if num_outputs == 1 else tuple(node.outputs)
+        made = node.outputs[0] if num_outputs == 1 else tuple(node.outputs)
+        if key is not None:
+            self._made[key] = made
+        return made
 
     def stamp(self, value: ir.Value, t: TensorType) -> ir.Value:
         """Records what is known of a value's type."""
@@ -342,6 +353,14 @@ class Emitter:
         content = ir.tensor(np.array([0], dtype=t.dtype.numpy))
         made: ir.Value = self.ConstantOfShape(self.shape_tensor(t.shape), value=content, type=t)
         return made
+
+
+def _question(operator: str, values: Sequence[Any], attributes: Mapping[str, Any], num_outputs: int) -> Any:
+    """What makes two nodes the same; None for an Identity, which may carry a mark, and for tensors and graphs."""
+    if operator in ("Identity", "ConstantOfShape", "Loop"):
+        return None
+    fixed = tuple((n, tuple(v) if isinstance(v, list) else v) for n, v in sorted(attributes.items()))
+    return operator, tuple(map(id, values)), fixed, num_outputs
 
 
 def _attribute(name: str, value: Any) -> ir.Attr:

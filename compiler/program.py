@@ -27,10 +27,12 @@ from netc.compiler.typed import Input, Parameter, TypedNet
 from netc.compiler.types import I32, TensorType
 from netc.compiler.update import Update, global_norm
 from netc.grammar.diagnostics import error
+from netc.grammar.parser import collector_paused
 
 FORMAT = 1
 GRAPHS = ("init", "step", "eval", "infer", "score")
 ON_REQUEST = ("grad", "apply", "watch")
+WORDS_AT_ONCE = 1 << 22  # 16 MB for each buffer of the hash
 SCALAR_I32 = TensorType(I32, ())
 
 
@@ -94,12 +96,13 @@ class Builder:
         op = self.emitter("init", False)
         op.random = Random(op, op.input("seed", SCALAR_I32))
         first: dict[str, ir.Value] = {}
+        bits = self.random_words(op)
         for row in self.state:
             dtype = row.type.dtype.onnx
             static = tuple(d for d in row.type.shape if isinstance(d, int))
             if row.role == "parameter":
                 assert row.parameter is not None
-                value = row.parameter.initializer.emit(op, static, dtype, row.parameter.site)
+                value = row.parameter.initializer.emit(op, static, dtype, bits.get(row.parameter))
             elif row.role == "average":
                 assert row.parameter is not None
                 value = op.Identity(first[row.parameter.name])
@@ -109,6 +112,29 @@ class Builder:
             first[row.name] = value
             op.output(row.name, value)
         return op
+
+    def random_words(self, op: Emitter) -> dict[Parameter, ir.Value]:
+        """The random words of every parameter that takes some, drawn in groups that bound the memory of init."""
+        found: dict[Parameter, ir.Value] = {}
+        group: list[tuple[Parameter, int]] = []
+        total = 0
+
+        def draw() -> None:
+            if group:
+                drawn = op.random.bits([(count, p.site) for p, count in group])
+                found.update(zip((p for p, _ in group), drawn))
+                group.clear()
+
+        for p in self.net.parameters:
+            count = p.initializer.words(tuple(d for d in p.type.shape if isinstance(d, int)))
+            if count:
+                group.append((p, count))
+            total += count
+            if total > WORDS_AT_ONCE:
+                draw()
+                total = 0
+        draw()
+        return found
 
     def step(self) -> Emitter:
         """batch, seed, row, state -> loss, metrics, every `.next`."""
@@ -348,10 +374,11 @@ class Program:
         """One of init, step, eval, infer, score, grad, apply, watch, as a checked ModelProto."""
         if name not in (*GRAPHS, *ON_REQUEST):
             raise KeyError(f"there is no graph `{name}`")
-        if name in ("eval", "score"):
-            self._eval_and_score()
-        if name not in self._graphs:
-            self._graphs[name] = self._finish(getattr(self.builder, name)())
+        with collector_paused():
+            if name in ("eval", "score"):
+                self._eval_and_score()
+            if name not in self._graphs:
+                self._graphs[name] = self._finish(getattr(self.builder, name)())
         return self._graphs[name]
 
     def model_bytes(self, name: str) -> bytes:

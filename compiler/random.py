@@ -15,6 +15,7 @@ One pair alone correlates neighbouring rows; two pass chi-square, serial, row, c
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -43,21 +44,26 @@ class Random:
     def key(self, site: int) -> Any:
         """An odd 32-bit scalar that depends on (seed, step, site)."""
         op = self.op
-
-        def base() -> Any:
-            h = self.hash(op.cast(self.seed, U32), self.u32(_SEED_KEY))
-            if self.step is None:
-                return h
-            return self.hash(op.Add(h, op.cast(self.step, U32)), self.u32(_STEP_KEY))
-
-        mixed = self.hash(op.Add(op.shared("random", base), self.u32(site)), self.u32(_SITE_KEY))
+        mixed = self.hash(op.Add(op.shared("random", self.base), self.u32(site)), self.u32(_SITE_KEY))
         return op.Add(op.Mul(mixed, self.u32(2)), self.u32(1))
+
+    def base(self) -> Any:
+        """32 bits of (seed, step)."""
+        op = self.op
+        h = self.hash(op.cast(self.seed, U32), self.u32(_SEED_KEY))
+        if self.step is None:
+            return h
+        return self.hash(op.Add(h, op.cast(self.step, U32)), self.u32(_STEP_KEY))
 
     def hash(self, counter: Any, key: Any) -> Any:
         """32 well-mixed bits of each counter, a uint32 tensor."""
+        y = self.op.Mul(counter, key)
+        return self.rounds(y, self.op.Add(y, key))
+
+    def rounds(self, y: Any, z: Any) -> Any:
+        """The four rounds, from y = counter key and z = (counter + 1) key."""
         op = self.op
-        x = y = op.Mul(counter, key)
-        z = op.Add(y, key)
+        x = y
         for addend in (y, z, y, z):
             x = op.Add(op.Mul(x, x), addend)
             x = op.Add(op.Mul(x, self.u32(65536)), op.Div(x, self.u32(65536)))
@@ -77,18 +83,39 @@ class Random:
 
     # --- first values -------------------------------------------------------------------------------------------------
 
-    def uniform(self, shape: tuple[int, ...], site: int, low: float, high: float) -> Any:
-        """Uniform in [low, high)."""
+    def bits(self, requests: Sequence[tuple[int, int]]) -> list[Any]:
+        """Random words for several (count, site) requests, hashed together: a dozen nodes for all, three for each."""
         op = self.op
-        u = self.unit(self.hash(self.counters(product(shape)), self.key(site)))
+        sites = op.tensor(np.array([site for _, site in requests], dtype=np.uint32))
+        mixed = self.hash(op.Add(op.shared("random", self.base), sites), self.u32(_SITE_KEY))
+        odd = op.Add(op.Mul(mixed, self.u32(2)), self.u32(1))
+        one = TensorType(U32, (1,))
+        keys = self.split(odd, [1] * len(requests), [one] * len(requests))
+        starts = [op.Mul(self.counters(count), key) for (count, _), key in zip(requests, keys)]
+        nexts = [op.Add(y, key) for y, key in zip(starts, keys)]
+        words = self.rounds(self.join(starts), self.join(nexts))
+        counts = [count for count, _ in requests]
+        return self.split(words, counts, [TensorType(U32, (count,)) for count in counts])
+
+    def join(self, parts: list[Any]) -> Any:
+        return parts[0] if len(parts) == 1 else self.op.Concat(*parts, axis=0)
+
+    def split(self, x: Any, sizes: list[int], types: list[TensorType]) -> list[Any]:
+        if len(sizes) == 1:
+            return [x]
+        return list(self.op.node("Split", [x, self.op.vector(sizes)], {"axis": 0}, len(sizes), tuple(types)))
+
+    def uniform(self, bits: Any, shape: tuple[int, ...], low: float, high: float) -> Any:
+        """Uniform in [low, high) from one word each."""
+        op = self.op
+        u = self.unit(bits)
         return op.reshape(op.Add(op.Mul(u, high - low), low), shape)
 
-    def normal(self, shape: tuple[int, ...], site: int, deviation: float) -> Any:
-        """Normal with mean 0: Box & Muller (1958) on pairs of uniforms."""
+    def normal(self, bits: Any, shape: tuple[int, ...], deviation: float) -> Any:
+        """Normal with mean 0: Box & Muller (1958) on pairs of words."""
         op = self.op
         size = math.prod(shape)
         half = (size + 1) // 2
-        bits = self.hash(self.counters(2 * half), self.key(site))
         first = op.Slice(bits, op.vector([0]), op.vector([half]))
         second = op.Slice(bits, op.vector([half]), op.vector([2 * half]))
         u = op.Add(self.unit(first), 2.0**-25)  # never 0
@@ -97,12 +124,12 @@ class Random:
         pair = op.Concat(op.Mul(radius, op.Cos(angle)), op.Mul(radius, op.Sin(angle)), axis=0)
         return op.reshape(pair if size == 2 * half else op.Slice(pair, op.vector([0]), op.vector([size])), shape)
 
-    def orthogonal(self, shape: tuple[int, int], site: int) -> Any:
+    def orthogonal(self, bits: Any, shape: tuple[int, int]) -> Any:
         """Orthonormal columns nearest to a normal matrix: Newton-Schulz, X <- 1.5 X - 0.5 X X'X, until it stands still."""
         from netc.compiler.emit import Emitter
 
         op = self.op
-        drawn = self.normal(shape, site, 1.0)
+        drawn = self.normal(bits, shape, 1.0)
         start = op.Div(drawn, op.reduce("ReduceL2", drawn, None, False))
         body = Emitter("newton_schulz", op.opset)
         matrix = TensorType(F32, shape)

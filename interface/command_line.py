@@ -69,7 +69,7 @@ def compile_(
     out: Annotated[Path | None, typer.Option("-o", "--out", help="The folder to write the program to.")] = None,
     with_: Annotated[list[str] | None, typer.Option("--with", help="Also write grad, apply or watch.")] = None,
     emit: Annotated[str | None, typer.Option(help="Print a stage instead: ast, typed, forward, grad or step.")] = None,
-    print_after: Annotated[str, typer.Option(help="Print each graph after this pass: cse, unused or names.")] = "",
+    print_after: Annotated[str, typer.Option(help="Print each graph after this pass: unused or names.")] = "",
     verify: Annotated[bool, typer.Option("--verify", help="Check the graphs after every pass.")] = False,
 ) -> None:
     """Write the training program of a spec: init, step, eval, infer, score and a manifest."""

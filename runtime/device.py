@@ -61,9 +61,15 @@ def cuda_problem() -> str | None:
     return None
 
 
-def session(model: bytes, device: Device, sizes: Mapping[str, int] | None = None, exact: bool = False) -> Any:
+def session(
+    model: bytes,
+    device: Device,
+    sizes: Mapping[str, int] | None = None,
+    exact: bool = False,
+    resident: bool = False,
+) -> Any:
     """An inference session. `sizes` fixes symbolic dimensions, so that shape arithmetic folds away; `exact` turns the
-    graph optimizer off. Raises RunError."""
+    graph optimizer off; `resident` demands that on CUDA every node runs there. Raises RunError."""
     import onnxruntime as ort
 
     options = ort.SessionOptions()
@@ -73,6 +79,8 @@ def session(model: bytes, device: Device, sizes: Mapping[str, int] | None = None
     options.add_session_config_entry("session.set_denormal_as_zero", "1")
     if exact:
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    if resident and device.kind == "cuda":
+        options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
     for name, size in (sizes or {}).items():
         options.add_free_dimension_override_by_name(name, size)
     try:
@@ -81,7 +89,22 @@ def session(model: bytes, device: Device, sizes: Mapping[str, int] | None = None
         raise RunError(_reason(str(e))) from None
     if device.kind == "cuda" and made.get_providers()[0] != "CUDAExecutionProvider":
         raise RunError("a GPU was asked for, but ONNX Runtime fell back to the CPU", CUDA_HELP)
+    if resident and device.kind == "cuda":
+        elsewhere = placed_elsewhere(made)
+        if elsewhere:
+            shown = ", ".join(f"`{o}`" for o in sorted(set(elsewhere)))
+            raise RunError(f"these operators of the step have no CUDA kernel: {shown}", "run with `--device cpu`")
     return made
+
+
+def placed_elsewhere(made: Any) -> list[str]:
+    """The operators that ONNX Runtime's own report places on another device than CUDA."""
+    return [
+        node.op_type
+        for part in made.get_provider_graph_assignment_info()
+        if part.ep_name != "CUDAExecutionProvider"
+        for node in part.get_nodes()
+    ]
 
 
 def _providers(device: Device) -> list[Any]:

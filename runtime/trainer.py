@@ -164,7 +164,8 @@ class Trainer:
         key = (name, fixed)
         if key not in self._sessions:
             sizes = {str(self.inputs[0]["shape"][0]): fixed} if fixed else None
-            self._sessions[key] = session(self.program.model_bytes(name), self.device, sizes)
+            model = self.program.model_bytes(name)
+            self._sessions[key] = session(model, self.device, sizes, resident=name == "step")
         return self._sessions[key]
 
     def gradients(self, batch: Batch) -> dict[str, np.ndarray]:

@@ -12,6 +12,11 @@ from typing import Any
 from netc.compiler.library.registry import Initializer, Refused, constructor
 
 
+def normal_words(shape: tuple[int, ...]) -> int:
+    """Words for normal values, which are drawn in pairs."""
+    return 2 * ((math.prod(shape) + 1) // 2)
+
+
 def fans(shape: tuple[int, ...]) -> tuple[int, int]:
     """(fan_in, fan_out) of a parameter stored [in, out]; of a vector both are its length."""
     if len(shape) < 2:
@@ -24,7 +29,7 @@ def fans(shape: tuple[int, ...]) -> tuple[int, int]:
 class Zeros(Initializer):
     """0"""
 
-    def emit(self, op: Any, shape: tuple[int, ...], dtype: int, site: int) -> Any:
+    def emit(self, op: Any, shape: tuple[int, ...], dtype: int, bits: Any) -> Any:
         return op.fill(0.0, shape, dtype)
 
 
@@ -33,7 +38,7 @@ class Zeros(Initializer):
 class Ones(Initializer):
     """1"""
 
-    def emit(self, op: Any, shape: tuple[int, ...], dtype: int, site: int) -> Any:
+    def emit(self, op: Any, shape: tuple[int, ...], dtype: int, bits: Any) -> Any:
         return op.fill(1.0, shape, dtype)
 
 
@@ -44,7 +49,7 @@ class Constant(Initializer):
 
     value: float
 
-    def emit(self, op: Any, shape: tuple[int, ...], dtype: int, site: int) -> Any:
+    def emit(self, op: Any, shape: tuple[int, ...], dtype: int, bits: Any) -> Any:
         return op.fill(float(self.value), shape, dtype)
 
     def __str__(self) -> str:
@@ -58,8 +63,11 @@ class _Normal(Initializer):
     def mean_of(self) -> float:
         return 0.0
 
-    def emit(self, op: Any, shape: tuple[int, ...], dtype: int, site: int) -> Any:
-        drawn = op.random.normal(shape, site, self.deviation(shape))
+    def words(self, shape: tuple[int, ...]) -> int:
+        return normal_words(shape)
+
+    def emit(self, op: Any, shape: tuple[int, ...], dtype: int, bits: Any) -> Any:
+        drawn = op.random.normal(bits, shape, self.deviation(shape))
         return op.cast(op.Add(drawn, self.mean_of()) if self.mean_of() else drawn, dtype)
 
 
@@ -67,9 +75,12 @@ class _Uniform(Initializer):
     def bounds(self, shape: tuple[int, ...]) -> tuple[float, float]:
         raise NotImplementedError
 
-    def emit(self, op: Any, shape: tuple[int, ...], dtype: int, site: int) -> Any:
+    def words(self, shape: tuple[int, ...]) -> int:
+        return math.prod(shape)
+
+    def emit(self, op: Any, shape: tuple[int, ...], dtype: int, bits: Any) -> Any:
         low, high = self.bounds(shape)
-        return op.cast(op.random.uniform(shape, site, low, high), dtype)
+        return op.cast(op.random.uniform(bits, shape, low, high), dtype)
 
 
 def _positive(value: float, at: str) -> None:
@@ -165,9 +176,12 @@ class Orthogonal(Initializer):
 
     gain: float = 1.0
 
-    def emit(self, op: Any, shape: tuple[int, ...], dtype: int, site: int) -> Any:
+    def words(self, shape: tuple[int, ...]) -> int:
+        return normal_words(shape)
+
+    def emit(self, op: Any, shape: tuple[int, ...], dtype: int, bits: Any) -> Any:
         rows, columns = fans(shape)
         tall = (max(rows, columns), min(rows, columns))
-        q = op.random.orthogonal(tall, site)
+        q = op.random.orthogonal(bits, tall)
         q = q if rows >= columns else op.Transpose(q, perm=[1, 0])
         return op.cast(op.reshape(op.Mul(q, float(self.gain)), shape), dtype)

@@ -194,8 +194,12 @@ class Weight:
 class Initializer:
     """First values of a parameter: a frozen dataclass whose fields are its settings (initializers.py)."""
 
-    def emit(self, op: Any, shape: tuple[int, ...], dtype: int, site: int) -> Any:
-        """Emits the value for a static shape; random ones draw from (seed, site)."""
+    def words(self, shape: tuple[int, ...]) -> int:
+        """How many random 32-bit words the value takes."""
+        return 0
+
+    def emit(self, op: Any, shape: tuple[int, ...], dtype: int, bits: Any) -> Any:
+        """Emits the value for a static shape from that many words, a uint32 vector (None for 0)."""
         raise NotImplementedError
 
 

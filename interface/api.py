@@ -101,6 +101,8 @@ def run(
         home = RunFolder.create(Path(folder), _run_name(spec, program))
     try:
         if home is not None:
+            if resume is not None and not changed:
+                _refuse_changed(home.path / "resolved.net", program.net.resolved)
             home.write_text("spec.net", program.net.source.text)
             home.write_text("resolved.net", program.net.resolved)
             home.write_environment(str(trainer.device))
@@ -121,6 +123,29 @@ def run(
         outcome.scores, outcome.history, outcome.best, outcome.best_epoch, outcome.best_score, outcome.reason,
         outcome.seconds, home.path if home else None, trainer, outcome.confusion,
     )  # fmt: skip
+
+
+def _refuse_changed(before: Path, now: str) -> None:
+    """Raises InputError with the difference when a resumed run would go on with another spec; its length may differ."""
+    import difflib
+
+    from netc.runtime.errors import InputError
+
+    def lines(text: str) -> list[str]:
+        return [
+            line for line in text.splitlines() if not line.split()[:1] or line.split()[0] not in ("epochs", "steps")
+        ]
+
+    if not before.is_file():
+        raise InputError(f"`{before.parent}` is no run that can be resumed: it has no resolved.net")
+    difference = difflib.unified_diff(
+        lines(before.read_text(encoding="utf-8")), lines(now), "then", "now", lineterm="", n=0
+    )
+    shown = "\n".join(difference)
+    if shown:
+        raise InputError(
+            f"the spec has changed since the run:\n{shown}", "resume with `--changed` to go on all the same"
+        )
 
 
 def _run_name(spec: str | Path, program: Program) -> str:

@@ -25,7 +25,7 @@ def run_command(
     print()
     if result.reason == "interrupted":
         say(f"interrupted after step {result.trainer.steps}; the run can go on:", markup=False)
-        say(f"  netc run {spec} --resume {result.folder}", markup=False)
+        say(f"  netc run {' '.join([spec, *changes])} --resume {result.folder}", markup=False)
         raise SystemExit(130)
     if result.reason == "early":
         say(f"stopped early: {result.best_score} did not improve any more", markup=False)

@@ -18,8 +18,8 @@ from netc.runtime.files import write_atomically
 STARTER = """\
 # {name}.net: a small classifier to start from. `netc check {name}.net` prints what it is, `netc run` trains it.
 net {name}(hidden = 32) {{
-  input  x: f32[N, 4]    # N is the batch; everything else about shapes is inferred
-  target y: i64[N]       # a class from 0 to 2
+  input  x: f32[N, 4]  # N is the batch; everything else about shapes is inferred
+  target y: i64[N]  # a class from 0 to 2
 
   h      = x -> Dense(hidden) -> relu
   logits = h -> Dense(3)

@@ -304,17 +304,13 @@ class Loop:
             scores = {f"train.{n}": v for n, v in evaluator.evaluate(self.data.splits["train"]).items()}
         return scores, evaluator.confusion
 
-    def resume(self, path: Path, changed_spec: bool = False) -> None:
-        """Goes on from a checkpoint. Raises InputError when it belongs to another spec or other data."""
+    def resume(self, path: Path, changed: bool = False) -> None:
+        """Goes on from a checkpoint. Raises InputError when it belongs to another model or other data."""
         tensors, notes, said = load_latest(path)
         if said:
             self.reporter.notice(said)
         self.trainer.load_state(tensors)
-        if notes.get("spec") != self.trainer.manifest["spec"]["sha256"] and not changed_spec:
-            raise InputError(
-                "the spec has changed since the checkpoint", "resume with `--changed` to go on all the same"
-            )
-        if notes.get("data") not in (None, self.data_hash) and not changed_spec:
+        if notes.get("data") not in (None, self.data_hash) and not changed:
             raise InputError(
                 "the data has changed since the checkpoint", "resume with `--changed` to go on all the same"
             )

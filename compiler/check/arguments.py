@@ -17,7 +17,6 @@ from netc.grammar.diagnostics import Label, NetError, did_you_mean, error
 from netc.grammar.source import Span
 
 
-
 class ArgumentName(str):
     """The name of an argument, with the place where it is written."""
 

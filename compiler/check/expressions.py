@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from fractions import Fraction
 from dataclasses import replace
+from fractions import Fraction
 from functools import partial
 from typing import Any, TypeVar
 
@@ -615,7 +615,9 @@ class Evaluator:
         made = [
             Label(x.span, str(x.type))
             for x in dict.fromkeys(inputs)
-            if r.slug in ("shape-mismatch", "dtype") and not isinstance(x.origin, Constant) and x.span.line != primary.line
+            if r.slug in ("shape-mismatch", "dtype")
+            and not isinstance(x.origin, Constant)
+            and x.span.line != primary.line
         ]
         return NetError(replace(found, labels=(*found.labels, *made)))
 

@@ -332,7 +332,9 @@ class Checker(Evaluator):
         if count < 0:
             raise error("argument", f"a repeat cannot run {count} times", node.count.span)
         if count > MAX_APPLIES:
-            raise error("too-large", f"{count:,} turns make a net of more than {MAX_APPLIES:,} operations", node.count.span)
+            raise error(
+                "too-large", f"{count:,} turns make a net of more than {MAX_APPLIES:,} operations", node.count.span
+            )
         name = self.environment.path.repeat(node.index.id if node.index else "repeat")
         outer = self.environment
         before = len(self.problems)

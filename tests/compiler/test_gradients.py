@@ -123,7 +123,9 @@ CASES: list[Case] = [
     ("TopK", lambda op, x: op.TopK(x, op.vector([2]), axis=1, num_outputs=2)[0], [(3, 4)], normal),
 ]  # fmt: skip
 # A first dimension of 3 becomes N, but where the case itself spells that size out.
-SYMBOLIC = [c for c in CASES if any(len(s) > 1 and s[0] == 3 for s in c[2]) and c[0] not in ("Reshape", "Tile", "Expand")]
+SYMBOLIC = [
+    c for c in CASES if any(len(s) > 1 and s[0] == 3 for s in c[2]) and c[0] not in ("Reshape", "Tile", "Expand")
+]
 
 
 def build(build: Callable[..., Any], shapes: Sequence[tuple[Any, ...]]) -> onnx.ModelProto:

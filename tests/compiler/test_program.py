@@ -40,7 +40,9 @@ def session(model: onnx.ModelProto, exact: bool = False) -> ort.InferenceSession
 
 def call(run: ort.InferenceSession, feeds: dict[str, Any]) -> dict[str, np.ndarray]:
     wanted = {i.name for i in run.get_inputs()}
-    return dict(zip([o.name for o in run.get_outputs()], run.run(None, {n: v for n, v in feeds.items() if n in wanted})))
+    return dict(
+        zip([o.name for o in run.get_outputs()], run.run(None, {n: v for n, v in feeds.items() if n in wanted}))
+    )
 
 
 class Host:
@@ -98,7 +100,10 @@ def test_the_graphs_have_the_names_and_order_of_the_manifest(name: str) -> None:
     assert set(ends("infer")[0]) <= {*state, *(i["name"] for i in m["inputs"] if i["role"] == "input")}
     assert ends("score") == (accumulators, metrics)
     assert ends("grad")[1] == ["loss", *metrics, *(f"grad/{p}" for p in trained)]
-    assert ends("apply") == ([*(f"grad/{p}" for p in trained), *(r for r in state if r in set(ends("apply")[0]))], changing)
+    assert ends("apply") == (
+        [*(f"grad/{p}" for p in trained), *(r for r in state if r in set(ends("apply")[0]))],
+        changing,
+    )
     assert all(o.startswith("watch/") for o in ends("watch")[1])
 
 
@@ -148,7 +153,8 @@ def test_a_batch_split_in_two_gives_the_same_gradients() -> None:
     feeds = {**host.state, "seed": host.seed}
     whole = call(grad, {**batch, **feeds, "row": np.array(0, np.int32)})
     halves = [
-        call(grad, {**{n: a[k : k + 8] for n, a in batch.items()}, **feeds, "row": np.array(k, np.int32)}) for k in (0, 8)
+        call(grad, {**{n: a[k : k + 8] for n, a in batch.items()}, **feeds, "row": np.array(k, np.int32)})
+        for k in (0, 8)
     ]
     for name in whole:
         mean = (halves[0][name] + halves[1][name]) / 2
@@ -242,7 +248,9 @@ def test_shared_layers_and_blocks_share_their_parameters() -> None:
       y = h -> Two -> Two
       loss = mean(y)
     }"""
-    names = [r["name"] for r in netc.compile(text).manifest["state"] if r["role"] == "parameter" and "weight" in r["name"]]
+    names = [
+        r["name"] for r in netc.compile(text).manifest["state"] if r["role"] == "parameter" and "weight" in r["name"]
+    ]
     assert names == [
         "shared.inner.weight", "shared.two.weight", "layer.weight", "y.two_1.inner.weight",
     ] or len(names) == 7  # fmt: skip

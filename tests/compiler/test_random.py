@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -26,7 +26,7 @@ def scalar(value: int) -> np.ndarray:
     return np.array(value, dtype=np.int32)
 
 
-@lru_cache(maxsize=None)
+@cache
 def mask_model(keep: float, site: int = 12345) -> bytes:
     op = Emitter("mask")
     x = op.input("x", TensorType(F32, (symbol("N"), COLUMNS)))
@@ -49,7 +49,9 @@ def session(model: bytes, threads: int = 1, level: Any = ort.GraphOptimizationLe
 def masks(keep: float, seeds: range, steps: range, site: int = 12345) -> np.ndarray:
     run = session(mask_model(keep, site))
     x = np.zeros((ROWS, COLUMNS), np.float32)
-    drawn = [run.run(None, {"x": x, "seed": scalar(s), "step": scalar(t), "row": scalar(0)})[0] for s in seeds for t in steps]
+    drawn = [
+        run.run(None, {"x": x, "seed": scalar(s), "step": scalar(t), "row": scalar(0)})[0] for s in seeds for t in steps
+    ]
     return np.stack(drawn) > 0
 
 
@@ -80,7 +82,11 @@ def test_neighbours_and_squares_are_independent() -> None:
 
 def test_steps_seeds_and_sites_are_independent() -> None:
     first = masks(0.5, range(1), range(12))
-    for other in (masks(0.5, range(1, 2), range(12)), masks(0.5, range(1), range(12), site=12346), np.roll(first, 1, axis=0)):
+    for other in (
+        masks(0.5, range(1, 2), range(12)),
+        masks(0.5, range(1), range(12), site=12346),
+        np.roll(first, 1, axis=0),
+    ):
         assert deviations((first ^ other).mean(), 0.5, 0.25, first.size) < STRICT
 
 
@@ -134,7 +140,7 @@ def test_normal_values_are_normal() -> None:
     drawn = np.arange(0, w.size, 301) / w.size
     assert np.abs(exact - drawn).max() < 1.95 / math.sqrt(w.size)  # Kolmogorov-Smirnov at 0.1 %
     assert abs((w**4).mean() - 3) < 5 * math.sqrt(96 / w.size)
-    lags = [abs((w[: -k] * w[k:]).mean()) for k in (1, 2, w.size // 2)]
+    lags = [abs((w[:-k] * w[k:]).mean()) for k in (1, 2, w.size // 2)]
     assert max(lags) < STRICT / math.sqrt(w.size / 2)
 
 

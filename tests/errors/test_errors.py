@@ -87,7 +87,10 @@ def test_imports_that_lead_back_or_out(tmp_path: Path) -> None:
     (tmp_path / "outside" / "c.net").write_text(net)
     (tmp_path / "inside" / "link.net").symlink_to(tmp_path / "outside" / "c.net")
     (tmp_path / "inside" / "d.net").write_text('import "link.net" as l\n' + net)
-    for path, words in ((tmp_path / "a.net", "leads back to itself"), (tmp_path / "inside" / "d.net", "outside the spec's")):
+    for path, words in (
+        (tmp_path / "a.net", "leads back to itself"),
+        (tmp_path / "inside" / "d.net", "outside the spec's"),
+    ):
         source = read(path)
         spec, problems = parse_tolerant(source)
         with pytest.raises(NetError) as e:

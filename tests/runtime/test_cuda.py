@@ -50,5 +50,7 @@ print("placed")
 @pytest.mark.skipif(not LIBRARIES, reason="NETC_CUDA_LIBRARIES names no folder of CUDA libraries")
 def test_every_node_of_every_step_is_placed_on_cuda() -> None:
     environment = {**os.environ, "LD_LIBRARY_PATH": str(LIBRARIES)}
-    done = subprocess.run([sys.executable, "-c", PLACEMENT], env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", PLACEMENT], env=environment, capture_output=True, text=True, check=False
+    )
     assert done.stdout.strip().endswith("placed"), done.stderr[-2000:]

@@ -1,0 +1,157 @@
+"""The command line as a person types it: exit codes, what is printed, what is left behind."""
+
+from __future__ import annotations
+
+import csv
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+from netc import models
+
+
+def netc(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "netc.command_line", *arguments]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False, timeout=120)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which digits has been trained for two epochs."""
+    folder = tmp_path_factory.mktemp("home")
+    done = netc("run", "digits", "epochs=2", "hidden=32", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def test_help_answers_at_once(tmp_path: Path) -> None:
+    took = []
+    for _ in range(5):
+        begun = time.perf_counter()
+        assert netc("--help", cwd=tmp_path).returncode == 0
+        took.append(time.perf_counter() - begun)
+    assert min(took) < 0.4  # 0.15 s on an idle machine
+
+
+def test_run_tells_the_best_score_the_folder_and_what_comes_next(home: Path) -> None:
+    done = netc("run", "digits", "epochs=2", cwd=home)
+    assert done.returncode == 0
+    assert "best val.loss" in done.stdout
+    assert "run   runs/digits/" in done.stdout
+    assert "next  netc eval runs/digits/" in done.stdout
+    assert "\x1b" not in done.stdout, "plain lines where there is no terminal"
+    plots = {p.name for p in (home / "runs/digits/latest/plots").iterdir()}
+    assert plots == {"loss.png", "accuracy.png", "confusion_accuracy.png"}
+
+
+def test_eval_predict_and_export_use_the_run(home: Path) -> None:
+    done = netc("eval", "runs/digits/1", cwd=home)
+    assert "test: 270 rows" in done.stdout
+    data = models.path("digits").parent / "data/digits.csv.gz"  # type: ignore[union-attr]
+    done = netc("predict", "runs/digits/1", str(data), "-o", "p.npz", cwd=home)
+    assert done.returncode == 0, done.stderr
+    assert np.load(home / "p.npz")["probability"].shape == (1797, 10)
+    assert netc("predict", "runs/digits/1", str(data), "-o", "p.csv", cwd=home).returncode == 0
+    rows = list(csv.DictReader((home / "p.csv").open()))
+    assert len(rows) == 1797
+    assert sum(float(v) for v in rows[0].values()) == pytest.approx(1, abs=1e-5)
+    assert netc("export", "runs/digits/1", "-o", "m.onnx", cwd=home).returncode == 0
+    model = onnx.load(home / "m.onnx")
+    assert [i.name for i in model.graph.input] == ["image"]
+    again = netc("export", "runs/digits/1", "-o", "m.onnx", cwd=home)
+    assert again.returncode == 2
+    assert "`m.onnx` exists" in again.stderr
+    assert netc("export", "runs/digits/1", "-o", "m.onnx", "--overwrite", cwd=home).returncode == 0
+
+
+def test_init_copies_a_spec_with_its_data_or_writes_a_starter(tmp_path: Path) -> None:
+    assert netc("init", "digits", cwd=tmp_path).returncode == 0
+    assert (tmp_path / "data/digits.csv.gz").is_file()
+    assert "8,970 parameters" in netc("check", "digits.net", cwd=tmp_path).stdout
+    assert netc("init", "mine", cwd=tmp_path).returncode == 0
+    assert netc("check", "mine.net", cwd=tmp_path).returncode == 0
+    assert netc("fmt", "--check", "mine.net", "digits.net", cwd=tmp_path).returncode == 0
+    assert netc("init", "mine", cwd=tmp_path).returncode == 2
+    assert netc("init", "../evil", cwd=tmp_path).returncode == 2
+
+
+def test_fmt_rewrites_and_checks(tmp_path: Path) -> None:
+    (tmp_path / "a.net").write_text("net a{input x:f32[N,2]\nloss=mean(x->Dense(1)) }")
+    assert netc("fmt", "--check", "a.net", cwd=tmp_path).returncode == 1
+    assert netc("fmt", "a.net", cwd=tmp_path).returncode == 0
+    assert (tmp_path / "a.net").read_text() == "net a {\n  input  x: f32[N, 2]\n  loss = mean(x -> Dense(1))\n}\n"
+
+
+def test_compile_show_and_plan(tmp_path: Path) -> None:
+    done = netc("compile", "softmax", "--with", "grad", "--verify", "-o", "p", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "p/grad.onnx").is_file()
+    assert "flowchart TD" in netc("show", "softmax", cwd=tmp_path).stdout
+    assert netc("show", "softmax", "--as", "dot", cwd=tmp_path).stdout.startswith("digraph")
+    for stage, words in (
+        ("ast", "Bind"),
+        ("typed", "softmax_cross_entropy"),
+        ("forward", "MatMul"),
+        ("grad", "grad/logits"),
+        ("step", ".next"),
+    ):
+        assert words in netc("compile", "softmax", "--emit", stage, cwd=tmp_path).stdout, stage
+    assert "FLOPs" in netc("plan", "softmax", "--batch", "7", cwd=tmp_path).stdout
+    assert "onnxruntime" in netc("doctor", cwd=tmp_path).stdout
+
+
+WRONG = [
+    (["run", "nosuch"], "there is no file `nosuch`"),
+    (["run", "digit"], "did you mean `digits`"),
+    (["check", "digits", "hiden=3"], "did you mean `hidden`"),
+    (["check", "digits", "hidden=0"], "at least 1"),
+    (["run", "digits", "--device", "tpu"], "there is no device `tpu`"),
+    (["run", "digits", "--data", "nosuch.csv"], "there is no data file"),
+    (["run", "siamese"], "has no data block"),
+    (["eval", "runs/none"], "is no run folder"),
+    (["compile", "digits", "--emit", "tokens"], "there is no stage"),
+    (["compile", "digits", "--with", "grads"], "there is no graph"),
+    (["frobnicate"], "No such command"),
+    (["run"], "Missing argument"),
+    (["run", "digits", "--epochs", "3"], "No such option"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), WRONG, ids=lambda a: " ".join(a) if isinstance(a, list) else "")
+def test_wrong_input_exits_with_2_and_one_message(tmp_path: Path, arguments: list[str], message: str) -> None:
+    done = netc(*arguments, cwd=tmp_path)
+    assert done.returncode == 2, done.stderr
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not list(tmp_path.iterdir()), "nothing is left behind"
+
+
+def test_a_folder_that_cannot_be_written_is_a_failed_run(tmp_path: Path) -> None:
+    (tmp_path / "runs").write_text("a file in the way")
+    done = netc("run", "digits", "epochs=1", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "no run folder can be made" in done.stderr
+
+
+def test_a_closed_pipe_is_no_traceback(tmp_path: Path) -> None:
+    done = subprocess.run(
+        f"{sys.executable} -m netc.command_line show digits --as step | head -1", shell=True, cwd=tmp_path, capture_output=True,
+        text=True, check=False,
+    )  # fmt: skip
+    assert "Traceback" not in done.stderr
+    assert "Error" not in done.stderr
+
+
+def test_check_is_quick(tmp_path: Path) -> None:
+    spec = str(models.path("digits"))
+    took = []
+    for _ in range(3):
+        begun = time.perf_counter()
+        assert netc("check", spec, cwd=tmp_path).returncode == 0
+        took.append(time.perf_counter() - begun)
+    assert min(took) < 1.5

@@ -1,0 +1,263 @@
+"""The loop: learning, stopping, resuming to the bit, and what happens when things go wrong."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime as ort
+import pytest
+
+import netc
+from netc import InputError, RunError
+from netc.runtime.checkpoint import load_latest, load_tensors, save_tensors
+from netc.runtime.run_folder import RunFolder
+
+STATE = Path("state") / "last.safetensors"
+
+
+def run(spec: str, *changes: str, **options: Any) -> Any:
+    return netc.run(spec, list(changes), device="cpu", plots=False, **options)
+
+
+def test_digits_reach_their_accuracy_and_the_export_scores_the_same(tmp_path: Path) -> None:
+    result = run("digits", folder=tmp_path)
+    assert result.scores["test.accuracy"] >= 0.965
+    from netc.runtime.data import load
+
+    test = load(result.trainer.manifest).splits["test"]
+    session = ort.InferenceSession(result.folder / "export" / "model.onnx", providers=["CPUExecutionProvider"])
+    (p,) = session.run(None, {"image": test["image"]})
+    assert (p.argmax(1) == test["digit"]).mean() == pytest.approx(result.scores["test.accuracy"])
+    for name in ("spec.net", "resolved.net", "env.json", "metrics.csv", "program/step.onnx", "weights/best.safetensors",
+                 "weights/last.safetensors", "state/last.safetensors"):  # fmt: skip
+        assert (result.folder / name).is_file(), name
+    assert list(result.folder.glob("events.out.tfevents*"))
+    assert (tmp_path / "digits" / "latest").resolve() == result.folder.resolve()
+    resolved = netc.compile(result.folder / "resolved.net")
+    assert resolved.manifest["train"] == result.trainer.manifest["train"]
+    rows = list(csv.DictReader((result.folder / "metrics.csv").open()))
+    assert len(rows) == len(result.history)
+    assert int(result.confusion["accuracy"].sum()) == 270
+
+
+def test_the_same_seed_gives_the_same_bits_and_another_other_bits(tmp_path: Path) -> None:
+    first, second, third = (run("digits", "epochs=1", f"seed={s}", folder=None) for s in (1, 1, 2))
+    for name, value in first.trainer.state.items():
+        np.testing.assert_array_equal(value, second.trainer.state[name])
+    assert np.abs(first.trainer.state["logits.weight"] - third.trainer.state["logits.weight"]).max() > 0.01
+
+
+def test_a_resumed_run_goes_on_bit_for_bit(tmp_path: Path) -> None:
+    changes = ["stop=early(val.loss, patience = 50)", "average=ema(0.9)", "rate=cosine(1e-3, steps = 200)"]
+    whole = run("digits", "epochs=4", *changes, folder=tmp_path / "a")
+    half = run("digits", "epochs=2", *changes, folder=tmp_path / "b")
+    with pytest.raises(InputError, match="the spec has changed") as e:
+        run("digits", "epochs=4", "keep=0.5", *changes, folder=tmp_path / "b", resume=half.folder)
+    assert "-net digits(hidden = 64, keep = 0.8) {" in e.value.message
+    assert "+net digits(hidden = 64, keep = 0.5) {" in e.value.message
+    resumed = run("digits", "epochs=4", *changes, folder=tmp_path / "b", resume=half.folder)
+    a, _ = load_tensors(whole.folder / STATE)
+    b, _ = load_tensors(resumed.folder / STATE)
+    for name, value in a.items():
+        np.testing.assert_array_equal(value, b[name], err_msg=name)
+    losses = [r["val.loss"] for r in whole.history]
+    assert losses == pytest.approx([r["val.loss"] for r in resumed.history], rel=1e-6)
+
+
+def test_early_stopping_keeps_the_best_weights(tmp_path: Path) -> None:
+    result = run("digits", "epochs=40", "rate=0.02", "stop=early(val.loss, patience = 2)", folder=tmp_path)
+    assert result.reason == "early"
+    losses = [row["val.loss"] for row in result.history]
+    assert result.best_epoch == 1 + int(np.argmin(losses))
+    assert len(losses) == result.best_epoch + 2
+    assert result.scores["val.loss"] == pytest.approx(min(losses), rel=1e-6)
+
+
+def test_reduce_on_plateau_lowers_every_rate() -> None:
+    result = run("digits", "epochs=12", "rate=0.1", "plateau=reduce(val.loss, factor = 0.1, patience = 1)", folder=None)
+    assert float(result.trainer.state["rate_scale"]) < 1
+
+
+def test_watching_changes_no_bit_of_the_training(tmp_path: Path) -> None:
+    plain = run("digits", "epochs=2", folder=tmp_path / "a")
+    watched = run("digits", "epochs=2", folder=tmp_path / "b", watch=True)
+    for name, value in plain.trainer.state.items():
+        np.testing.assert_array_equal(value, watched.trainer.state[name])
+
+
+def test_watch_shows_vanishing_gradients_and_dying_units() -> None:
+    g = np.random.default_rng(0)
+    batch = {"image": g.uniform(0, 16, (64, 64)).astype(np.float32), "digit": g.integers(0, 10, 64)}
+
+    def ratio(activation: str) -> float:
+        trainer = netc.Trainer(netc.compile("vanishing", {"activation": activation}), device="cpu")
+        seen = trainer.watch(batch)
+        return seen["gradient_norm/layer_7.h.weight"] / seen["gradient_norm/layer_0.h.weight"]
+
+    assert ratio("sigmoid") > 100 * ratio("relu")
+
+    def dead(rate: float) -> float:
+        trainer = netc.Trainer(netc.compile("dying", {"rate": rate, "clip_norm": 5}), device="cpu")
+        for _ in range(30):
+            trainer.step(batch)
+        return max(v for n, v in trainer.watch(batch).items() if n.startswith("dead_units/"))
+
+    assert dead(1.5) > 0.5 > dead(0.01)
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_cause(tmp_path: Path) -> None:
+    text = """net bad {
+  input x: f32[N, 2]
+  y = x -> Dense(3)
+  z = log(y - 100)
+  loss = mean(z)
+}
+train { batch = 4 }
+"""
+    with pytest.raises(RunError) as e:
+        netc.run(text, data={"x": np.ones((8, 2), np.float32)}, device="cpu", folder=tmp_path)
+    assert "step 1" in e.value.message
+    assert "`Log` of <text>:4 is the first to give NaN values" in e.value.message
+    tensors, _ = load_tensors(tmp_path / "bad" / "1" / STATE)
+    assert all(np.isfinite(t).all() for t in tensors.values())
+
+
+def test_a_run_without_a_data_block_needs_data() -> None:
+    with pytest.raises(InputError, match="no data block"):
+        run("siamese", folder=None)
+    g = np.random.default_rng(0)
+    a, b = g.normal(size=(2, 40, 784)).astype(np.float32)
+    result = run("siamese", "epochs=3", folder=None, data={"a": a, "b": b, "same_class": g.integers(0, 2, 40)})
+    assert np.isfinite(result.scores["train.loss"])
+
+
+def test_a_watched_split_must_have_rows() -> None:
+    text = "net n {\n  input x: f32[N, 2]\n  loss = mean(x -> Dense(1))\n}\ntrain { stop = early(val.loss) }"
+    with pytest.raises(InputError, match="has no val rows"):
+        run(text, folder=None, data={"x": np.zeros((4, 2), np.float32)})
+
+
+def test_damaged_checkpoints_are_noticed_and_the_previous_one_is_used(tmp_path: Path) -> None:
+    path = tmp_path / "c.safetensors"
+    save_tensors(path, {"w": np.zeros(100, np.float32), "s": np.array(1, np.int32)}, {"n": 1})
+    save_tensors(path, {"w": np.ones(100, np.float32), "s": np.array(2, np.int32)}, {"n": 2})
+    good = path.read_bytes()
+    for at in (0, 5, len(good) // 2, len(good) - 1):
+        path.write_bytes(good[:at] + bytes([good[at] ^ 1]) + good[at + 1 :])
+        with pytest.raises(InputError, match="damaged"):
+            load_tensors(path)
+        tensors, notes, said = load_latest(path)
+        assert notes == {"n": 1}
+        assert not tensors["w"].any()
+        assert "previous checkpoint is used" in said
+    path.write_bytes(good[:50])
+    assert load_latest(path)[1] == {"n": 1}
+    path.write_bytes(good)
+    tensors, notes = load_tensors(path)
+    assert tensors["s"].shape == ()
+    assert notes == {"n": 2}
+
+
+def test_a_checkpoint_of_another_model_is_refused(tmp_path: Path) -> None:
+    a = netc.Trainer(netc.compile("digits"), device="cpu")
+    a.save(tmp_path / "a.safetensors")
+    b = netc.Trainer(netc.compile("digits", {"hidden": 32}), device="cpu")
+    with pytest.raises(InputError, match="belongs to another model"):
+        b.load(tmp_path / "a.safetensors")
+    with pytest.raises(InputError, match="belongs to another model"):
+        netc.Trainer(netc.compile("softmax"), device="cpu").load(tmp_path / "a.safetensors")
+
+
+def test_a_program_of_another_format_is_refused_by_name(tmp_path: Path) -> None:
+    folder = netc.compile("softmax").save(tmp_path / "p")
+    manifest = json.loads((folder / "manifest.json").read_text())
+    (folder / "manifest.json").write_text(json.dumps({**manifest, "format": 99}))
+    with pytest.raises(InputError, match="program format 99, made by netc"):
+        netc.Trainer(folder)
+
+
+def test_two_processes_cannot_share_a_run_folder(tmp_path: Path) -> None:
+    first = RunFolder.create(tmp_path, "x")
+    with pytest.raises(InputError, match="another process is using"):
+        RunFolder(first.path).open()
+    first.close()
+    RunFolder(first.path).open().close()
+
+
+def test_parameters_can_be_read_and_replaced() -> None:
+    trainer = netc.Trainer(netc.compile("softmax"), device="cpu")
+    trainer.load_parameters({"logits.weight": np.full((64, 10), 0.5)})
+    assert trainer.parameters["logits.weight"].min() == 0.5
+    with pytest.raises(InputError, match="no parameter `logit`"):
+        trainer.load_parameters({"logit": np.zeros(3)})
+    with pytest.raises(InputError, match="has shape"):
+        trainer.load_parameters({"logits.bias": np.zeros(3)})
+    with pytest.raises(InputError, match="the data has no `digit`"):
+        trainer.step({"image": np.zeros((2, 64), np.float32)})
+
+
+def test_a_step_after_new_parameters_starts_from_them() -> None:
+    trainer = netc.Trainer(netc.compile("softmax"), device="cpu")
+    batch = {"image": np.ones((4, 64), np.float32), "digit": np.arange(4)}
+    trainer.step(batch)
+    trainer.load_parameters({"logits.weight": np.zeros((64, 10)), "logits.bias": np.zeros(10)})
+    assert trainer.step(batch)["loss"] == pytest.approx(np.log(10), rel=1e-6)
+    assert trainer.steps == 2
+
+
+INTERRUPTED = """
+import sys
+from netc.command_line import main
+sys.argv = ["netc", "run", "digits", "epochs=100000", "--no-plots", "--out", sys.argv[1]]
+main()
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_leaves_a_usable_run_within_a_second_or_two(tmp_path: Path, number: int) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", INTERRUPTED, str(tmp_path)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    path = tmp_path / "digits" / "1"
+    for _ in range(300):
+        time.sleep(0.1)
+        if (path / "metrics.csv").exists():
+            break
+    time.sleep(0.3)
+    os.kill(process.pid, number)
+    begun = time.monotonic()
+    out, err = process.communicate(timeout=30)
+    assert time.monotonic() - begun < 4  # 1 s on an idle machine
+    assert process.returncode == 130, err
+    assert "--resume" in out
+    tensors, notes = load_tensors(path / STATE)
+    assert tensors["step"] > 0
+    assert notes["progress"]["epoch"] >= 1
+    assert not list(path.rglob(".*.safetensors*"))
+
+
+def test_killed_at_any_time_the_checkpoint_is_whole(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", INTERRUPTED, str(tmp_path)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    path = tmp_path / "digits" / "1"
+    for _ in range(300):
+        time.sleep(0.1)
+        if (path / "weights" / "best.safetensors").exists():
+            break
+    time.sleep(0.217)
+    process.kill()
+    process.wait()
+    tensors, _, _ = load_latest(path / STATE)
+    trainer = netc.Trainer(path / "program", device="cpu")
+    trainer.load_state(tensors)
+    RunFolder(path).open().close()  # the lock of a dead process is free

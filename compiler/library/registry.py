@@ -118,7 +118,7 @@ def initializer_word(value: Initializer) -> str:
     """An initialiser as a spec would write it, without its defaults."""
     word = next(c for c in LIBRARY.constructors["initializer"].values() if c.cls is type(value))
     if word.name == "constant":
-        return f"{value.value:g}"
+        return f"{value}"
     return word.name
 
 

@@ -78,7 +78,7 @@ BAD_CSV = [
 ]
 
 
-@pytest.mark.parametrize(("text", "message"), BAD_CSV)
+@pytest.mark.parametrize(("text", "message"), BAD_CSV, ids=range(len(BAD_CSV)))
 def test_a_bad_csv_is_refused_with_its_place(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "d.csv").write_text(text)
     with pytest.raises(InputError) as e:
@@ -124,7 +124,7 @@ BAD_NPZ = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("write", "message"), BAD_NPZ)
+@pytest.mark.parametrize(("write", "message"), BAD_NPZ, ids=range(len(BAD_NPZ)))
 def test_a_bad_npz_is_refused(tmp_path: Path, write: Any, message: str) -> None:
     write(tmp_path / "d.npz")
     with pytest.raises(InputError) as e:
@@ -141,7 +141,7 @@ BAD_IDX = [
 ]
 
 
-@pytest.mark.parametrize(("content", "message"), BAD_IDX)
+@pytest.mark.parametrize(("content", "message"), BAD_IDX, ids=range(len(BAD_IDX)))
 def test_a_bad_idx_is_refused(tmp_path: Path, content: bytes, message: str) -> None:
     (tmp_path / "x.idx").write_bytes(content)
     (tmp_path / "t.idx").write_bytes(idx(np.zeros(4, np.uint8), 0x08))

@@ -92,6 +92,6 @@ def plot_watch(records: Sequence[tuple[int, Mapping[str, float]]], folder: Path)
         axes.set_title(title)
         axes.grid(alpha=0.3)
         if len(names) <= 16:
-            axes.legend(fontsize="small")
+            axes.legend(fontsize="small", loc="center left", bbox_to_anchor=(1.01, 0.5))
         made.append(_save(figure, folder / f"watch_{kind}.png"))
     return made

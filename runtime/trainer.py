@@ -17,6 +17,7 @@ from netc.runtime.files import Program, ProgramFolder
 from netc.runtime.interrupt import Interrupt
 
 Batch = Mapping[str, Any]
+MAX_BATCH_SIZES = 4  # with a step session of their own; on the CPU further sizes share one
 
 
 class Trainer:
@@ -44,7 +45,8 @@ class Trainer:
         self.inputs = self.manifest["inputs"]
         self.scores = ["loss", *(m["name"] for m in self.manifest["metrics"])]
         self.interrupt: Interrupt | None = None
-        self._sessions: dict[Any, Any] = {}
+        self._sessions: dict[tuple[str, int], Any] = {}
+        self._evaluator: Evaluator | None = None
         self._bindings: dict[Any, _StepBinding] = {}
         self._seed = self._value(np.array(self.seed, dtype=np.int32))
         self._row = self._value(np.array(0, dtype=np.int32))
@@ -61,7 +63,14 @@ class Trainer:
 
     def _set(self, tensors: Mapping[str, np.ndarray]) -> None:
         self._now = {n: self._value(np.asarray(t)) for n, t in tensors.items()}
-        self._next = {n: self._value(np.array(tensors[n])) for n in self.changing}
+        self._next = {**self._now, **{n: self._value(np.asarray(tensors[n])) for n in self.changing}}
+        self._bindings.clear()
+
+    def _replace(self, name: str, value: np.ndarray) -> None:
+        """Puts a value in the place of a state tensor; what never changes is one value in both sets."""
+        self._now[name] = self._value(value)
+        if name not in self.changing:
+            self._next[name] = self._now[name]
         self._bindings.clear()
 
     def _value(self, array: np.ndarray) -> Any:
@@ -95,8 +104,7 @@ class Trainer:
             array = np.asarray(value)
             if list(array.shape) != row["shape"]:
                 raise InputError(f"`{name}` has shape {row['shape']}, the given value {list(array.shape)}")
-            self._now[name] = self._value(array.astype(row["dtype"]))
-        self._bindings.clear()
+            self._replace(name, array.astype(row["dtype"]))
 
     def load_state(self, tensors: Mapping[str, np.ndarray]) -> None:
         """Replaces the whole state. Raises InputError when it belongs to another program."""
@@ -114,8 +122,7 @@ class Trainer:
     def set_control(self, name: str, value: float) -> None:
         """Overwrites a control tensor (`rate_scale`, `total_steps`) between steps; a program without it ignores that."""
         if name in self.rows:
-            self._now[name] = self._value(np.array(value, dtype=self.rows[name]["dtype"]))
-            self._bindings.clear()
+            self._replace(name, np.array(value, dtype=self.rows[name]["dtype"]))
 
     def save(self, path: str | Path, notes: Mapping[str, Any] | None = None) -> None:
         """Writes the whole state as safetensors. Raises RunError."""
@@ -149,18 +156,17 @@ class Trainer:
         scores = binding.run(batch)
         if row:
             self._row.update_inplace(np.array(0, dtype=np.int32))
-        for name in self.changing:
-            self._now[name], self._next[name] = self._next[name], self._now[name]
+        self._now, self._next = self._next, self._now
         return scores
 
     def undo(self) -> None:
         """Goes back to the state before the last step."""
-        for name in self.changing:
-            self._now[name], self._next[name] = self._next[name], self._now[name]
+        self._now, self._next = self._next, self._now
 
     def _session(self, name: str, size: int = 0) -> Any:
-        """The session of a graph; on CUDA one for each batch size, so that shape arithmetic folds away."""
-        fixed = size if self.device.kind == "cuda" else 0
+        """The session of a graph; of the step one for each batch size, so that shape arithmetic folds away."""
+        many = sum(n == name for n, _ in self._sessions) >= MAX_BATCH_SIZES
+        fixed = size if self.device.kind == "cuda" or (name == "step" and not many) else 0
         key = (name, fixed)
         if key not in self._sessions:
             sizes = {str(self.inputs[0]["shape"][0]): fixed} if fixed else None
@@ -196,9 +202,9 @@ class Trainer:
 
     def evaluator(self) -> Evaluator:
         """Evaluation with the state as it is now."""
-        if "evaluator" not in self._sessions:
-            self._sessions["evaluator"] = Evaluator(self.program, self.device, self._session("eval"))
-        made: Evaluator = self._sessions["evaluator"]
+        if self._evaluator is None:
+            self._evaluator = Evaluator(self.program, self.device, self._session("eval"))
+        made = self._evaluator
         made.state = self._now
         made.interrupt = self.interrupt
         return made
@@ -240,15 +246,15 @@ class _StepBinding:
                 self.scores[name] = trainer._value(np.zeros((), dtype=np.float16))
         self.views = {n: v.numpy() for n, v in self.scores.items()} if self.on_cpu else {}
         self.bindings = (self._bind(trainer._now, trainer._next), self._bind(trainer._next, trainer._now))
-        self.first = trainer._now.get(trainer.changing[0])
+        self.first = trainer._now
+        self.pairs = [(self.buffers[n], n) for n in batch]
 
     def _bind(self, now: Mapping[str, Any], following: Mapping[str, Any]) -> Any:
         binding = self.run_session.io_binding()
         trainer = self.trainer
         own = {**self.values, "seed": trainer._seed, "row": trainer._row}
         for i in self.run_session.get_inputs():
-            value = own.get(i.name) or now.get(i.name) or trainer._now[i.name]
-            binding.bind_ortvalue_input(i.name, value)
+            binding.bind_ortvalue_input(i.name, own[i.name] if i.name in own else now[i.name])
         for o in self.run_session.get_outputs():
             name = o.name.removesuffix(".next")
             binding.bind_ortvalue_output(o.name, self.scores[o.name] if o.name in self.scores else following[name])
@@ -256,12 +262,13 @@ class _StepBinding:
 
     def run(self, batch: Mapping[str, np.ndarray]) -> dict[str, float]:
         trainer = self.trainer
-        for name, array in batch.items():
-            if self.on_cpu:
-                np.copyto(self.buffers[name], array)
-            else:
+        if self.on_cpu:
+            for buffer, name in self.pairs:
+                np.copyto(buffer, batch[name])
+        else:
+            for name, array in batch.items():
                 self.values[name].update_inplace(np.ascontiguousarray(array))
-        forwards = trainer._now[trainer.changing[0]] is self.first
+        forwards = trainer._now is self.first
         options = trainer.interrupt.options if trainer.interrupt is not None else None
         try:
             self.run_session._sess.run_with_iobinding(self.bindings[not forwards]._iobinding, options)

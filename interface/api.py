@@ -114,7 +114,7 @@ def run(
         outcome = loop.run()
         if home is not None:
             export(trainer, home.path / "export" / "model.onnx", overwrite=True)
-            if plots:
+            if plots and outcome.reason != "interrupted":
                 _plots(outcome, loop.records, home.path / "plots")
     finally:
         if home is not None:

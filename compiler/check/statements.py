@@ -105,6 +105,7 @@ class Checker(Evaluator):
             case ast.Return():
                 if self.depth == 0:
                     raise error("return-outside-block", "`return` ends a block; this is not inside one", node.span)
+                self.line = "return"
                 values = [self.evaluate(v) for v in node.values]
                 self.returned.append(values[0] if len(values) == 1 else tuple(values))
                 return True

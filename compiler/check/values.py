@@ -150,6 +150,8 @@ def describe(value: Value) -> str:
             return f"the block `{value.node.name.id}`"
         case Module():
             return f"the imported spec `{value.name}`"
+        case Record():
+            return f"the outputs of `{value.name}`, of which one must be chosen"
         case NameRange():
             return "a range of names"
         case None:

@@ -19,6 +19,7 @@ import pytest
 import netc
 from netc import InputError, RunError
 from netc.runtime.checkpoint import load_latest, load_tensors, save_tensors
+from netc.runtime.loop import Reporter
 from netc.runtime.run_folder import RunFolder
 
 STATE = Path("state") / "last.safetensors"
@@ -71,6 +72,30 @@ def test_a_resumed_run_goes_on_bit_for_bit(tmp_path: Path) -> None:
         np.testing.assert_array_equal(value, b[name], err_msg=name)
     losses = [r["val.loss"] for r in whole.history]
     assert losses == pytest.approx([r["val.loss"] for r in resumed.history], rel=1e-6)
+
+
+class Stop(Reporter):
+    """Interrupts the loop in a given step, as Ctrl-C would."""
+
+    def __init__(self, at: int):
+        self.at = at
+
+    def step(self, epoch: int, step: int, loss: float) -> None:
+        if step == self.at:
+            raise KeyboardInterrupt
+
+
+def test_a_run_interrupted_inside_an_epoch_goes_on_bit_for_bit(tmp_path: Path) -> None:
+    whole = run("digits", "epochs=2", folder=tmp_path / "a")
+    cut = run("digits", "epochs=2", folder=tmp_path / "b", reporter=Stop(57))
+    assert cut.reason == "interrupted"
+    assert cut.trainer.steps == 57
+    resumed = run("digits", "epochs=2", folder=tmp_path / "b", resume=cut.folder)
+    a, _ = load_tensors(whole.folder / STATE)
+    b, _ = load_tensors(resumed.folder / STATE)
+    for name, value in a.items():
+        np.testing.assert_array_equal(value, b[name], err_msg=name)
+    assert resumed.history[-1]["train.loss"] == pytest.approx(whole.history[-1]["train.loss"], rel=1e-9)
 
 
 def test_early_stopping_keeps_the_best_weights(tmp_path: Path) -> None:

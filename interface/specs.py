@@ -6,7 +6,7 @@ from pathlib import Path
 
 from netc import models
 from netc.grammar.diagnostics import did_you_mean, error
-from netc.grammar.parser import read
+from netc.grammar.reader import read
 from netc.grammar.source import Source
 
 

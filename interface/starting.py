@@ -10,8 +10,9 @@ from importlib import metadata
 from pathlib import Path
 
 from netc import models
-from netc.grammar.parser import parse, read
+from netc.grammar.parser import parse
 from netc.grammar.printer import format_spec
+from netc.grammar.reader import read
 from netc.runtime.errors import InputError
 from netc.runtime.files import write_atomically
 

@@ -11,7 +11,8 @@ from netc.compiler.check.naming import Path as NamePath
 from netc.compiler.check.values import Module
 from netc.grammar import ast
 from netc.grammar.diagnostics import error
-from netc.grammar.parser import parse, read
+from netc.grammar.parser import parse
+from netc.grammar.reader import read
 
 
 def module_loader(folder: Path, importer: str, open: tuple[Path, ...] = ()) -> Callable[[ast.Import], Any]:

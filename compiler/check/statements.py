@@ -10,8 +10,9 @@ from typing import Any
 from netc.compiler.check import static
 from netc.compiler.check.arguments import Argument, bind, initializer
 from netc.compiler.check.environment import Binding, Environment
-from netc.compiler.check.expressions import MAX_APPLIES, Evaluator
+from netc.compiler.check.expressions import Evaluator
 from netc.compiler.check.naming import Path
+from netc.compiler.check.recorder import MAX_APPLIES
 from netc.compiler.check.values import (
     UNKNOWN,
     BlockDefinition,

@@ -10,7 +10,8 @@ import pytest
 
 from netc.compiler.check import check
 from netc.grammar.diagnostics import NetError
-from netc.grammar.parser import decode, parse_tolerant, read
+from netc.grammar.parser import parse_tolerant
+from netc.grammar.reader import decode, read
 
 HERE = Path(__file__).parent
 SPECS = sorted(p.stem for p in HERE.glob("*.net"))

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from netc import models
 from netc.grammar import ast
 from netc.grammar.diagnostics import NetError
-from netc.grammar.parser import decode, parse, parse_expression
+from netc.grammar.parser import parse, parse_expression
 from netc.grammar.printer import format_expression, format_spec
+from netc.grammar.reader import decode
 from netc.grammar.source import Source
 
 

@@ -242,7 +242,7 @@ def test_a_step_after_new_parameters_starts_from_them() -> None:
 INTERRUPTED = """
 import sys
 from netc.command_line import main
-sys.argv = ["netc", "run", "digits", "epochs=100000", "--no-plots", "--out", sys.argv[1]]
+sys.argv = ["netc", "run", "digits", "epochs=100000", "patience=100000", "--no-plots", "--out", sys.argv[1]]
 main()
 """
 

@@ -190,7 +190,8 @@ def _main(version: Annotated[bool, typer.Option("--version", help="Print the ver
 def main() -> None:
     """Runs the command line: exit 0 done, 1 the run failed, 2 the input was wrong, 130 interrupted."""
     try:
-        sys.exit(_guarded(lambda: app(standalone_mode=False)))
+        arguments = sys.argv[1:] or ["--help"]
+        sys.exit(_guarded(lambda: app(arguments, standalone_mode=False)))
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)

@@ -117,10 +117,12 @@ def eval_command(source: str, split: str, data: str | None, device: str) -> None
     from netc.runtime.data import load
 
     trainer = trainer_of(source, device)
-    found = load(trainer.manifest, data=data)
-    if data is not None:
+    manifest = trainer.manifest
+    if data is not None:  # all rows of that file
+        manifest = {**manifest, "data": {**(manifest["data"] or {}), "split": None}}
         split = "train"
-    elif not found.rows(split):
+    found = load(manifest, data=data)
+    if data is None and not found.rows(split):
         have = [s for s in ("train", "val", "test") if found.rows(s)]
         if split != "test":
             raise InputError(f"the data has no split `{split}`", f"it has {', '.join(have)}")

@@ -237,11 +237,14 @@ class Loop:
         """Goes back to the state before the step, saves it, and names the first value that is not finite."""
         trainer = self.trainer
         trainer.undo()
-        self.save()
         where = first_bad(trainer, batch)
+        good = all(np.isfinite(v).all() for v in trainer.state.values())
+        if good:
+            self.save()
+        kept = "the state before that step is saved" if good else "the last good checkpoint is kept"
         raise RunError(
             f"the loss is not finite in step {trainer.steps + 1} (epoch {self.progress.epoch + 1}): {where}",
-            "lower the rate, clip the gradients (`clip_norm = 1`), or check the loss; the state before that step is saved",
+            "lower the rate, clip the gradients (`clip_norm = 1`), or check the loss; " + kept,
         )
 
     # --- what is kept -------------------------------------------------------------------------------------------------

@@ -53,6 +53,7 @@ def test_eval_predict_and_export_use_the_run(home: Path) -> None:
     done = netc("eval", "runs/digits/1", cwd=home)
     assert "test: 270 rows" in done.stdout
     data = models.path("digits").parent / "data/digits.csv.gz"  # type: ignore[union-attr]
+    assert "1,797 rows" in netc("eval", "runs/digits/1", "--data", str(data), cwd=home).stdout
     done = netc("predict", "runs/digits/1", str(data), "-o", "p.npz", cwd=home)
     assert done.returncode == 0, done.stderr
     assert np.load(home / "p.npz")["probability"].shape == (1797, 10)

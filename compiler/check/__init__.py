@@ -7,8 +7,9 @@ from pathlib import Path
 
 from netc.compiler.check.environment import Binding
 from netc.compiler.check.imports import module_loader
+from netc.compiler.check.reading import matching
 from netc.compiler.check.settings import SettingsReader
-from netc.compiler.check.statements import Checker, matching
+from netc.compiler.check.statements import Checker
 from netc.compiler.check.values import UNKNOWN
 from netc.compiler.dimensions import bind, evaluate
 from netc.compiler.schedules import Schedule

@@ -13,7 +13,7 @@ import netc.compiler.optimizers  # noqa: F401
 from netc.compiler.check import static
 from netc.compiler.check.arguments import Argument, argument_name, bind, construct, convert, refusal
 from netc.compiler.check.expressions import Evaluator
-from netc.compiler.check.statements import matching
+from netc.compiler.check.reading import matching
 from netc.compiler.check.values import UNKNOWN, NameRange, describe, show_number
 from netc.compiler.configuration import DataConfig, TrainConfig, Watched
 from netc.compiler.library import LIBRARY

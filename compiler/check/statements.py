@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 import inspect
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -12,6 +11,7 @@ from netc.compiler.check.arguments import Argument, bind, initializer
 from netc.compiler.check.environment import Binding, Environment
 from netc.compiler.check.expressions import Evaluator
 from netc.compiler.check.naming import Path
+from netc.compiler.check.reading import cycle, makes_parameters, names_in
 from netc.compiler.check.recorder import MAX_APPLIES
 from netc.compiler.check.values import (
     UNKNOWN,
@@ -176,7 +176,7 @@ class Checker(Evaluator):
             return super().word(node)
         later = {n.id: s for body in self.bodies for s in body if isinstance(s, ast.Bind) for n in s.names}
         if node.id in later:
-            path = _cycle(node.id, self.line, later)
+            path = cycle(node.id, self.line, later)
             if path:
                 shown = " -> ".join(f"`{p}`" for p in path)
                 raise error("cycle", f"`{path[0]}` depends on itself: {shown}", node.span, later[node.id].span)
@@ -316,7 +316,7 @@ class Checker(Evaluator):
         self.net.metrics.append(Metric(node.name.id, mode, value, node.span))
 
     def block(self, node: ast.Block) -> None:
-        makes = any(_makes_parameters(s, self.environment) for s in node.body)
+        makes = any(makes_parameters(s, self.environment) for s in node.body)
         if makes and not node.name.id[0].isupper():
             raise error(
                 "block-case", f"the block `{node.name.id}` makes parameters, so its name is capitalised", node.name.span,
@@ -441,68 +441,6 @@ class Checker(Evaluator):
                 yield diagnostic(
                     "unused-layer", f"the layer `{layer.slot.line}` is never used", layer.span, severity="warning"
                 )
-
-
-def matching(pattern: str, names: Sequence[str], span: Span) -> list[str]:
-    """The parameter names that a pattern matches, `*` crossing dots. A pattern that matches nothing is an error."""
-    found = [n for n in names if fnmatch.fnmatchcase(n, pattern)]
-    if not found:
-        near = did_you_mean(pattern, names, "the parameters are " + ", ".join(f"`{n}`" for n in list(names)[:6]))
-        raise error("pattern", f"the pattern `{pattern}` matches no parameter", span, help=near)
-    return found
-
-
-def names_in(node: Any) -> Iterator[ast.Name]:
-    """Every name that an expression reads."""
-    stack = [node]
-    while stack:
-        current = stack.pop()
-        match current:
-            case ast.Name():
-                yield current
-            case ast.Attribute():
-                stack.append(current.value)
-            case ast.Argument():
-                stack.append(current.value)
-            case ast.Node():
-                for field in current.__dataclass_fields__:
-                    if field != "span":
-                        stack.append(getattr(current, field))
-            case tuple():
-                stack.extend(current)
-
-
-def _makes_parameters(statement: ast.Statement, environment: Environment) -> bool:
-    """Whether a block's statement makes layers or parameters: a capitalised layer or block, or `param`."""
-    if isinstance(statement, ast.Param):
-        return True
-    if isinstance(statement, ast.Repeat):
-        return any(_makes_parameters(s, environment) for s in statement.body)
-    for name in names_in(statement):
-        binding = environment.find(name.id)
-        if binding is not None:
-            if isinstance(binding.value, BlockDefinition) and binding.value.makes_parameters:
-                return True
-        elif isinstance(LIBRARY.operations.get(name.id), Layer):
-            return True
-    return False
-
-
-def _cycle(name: str, line: str, later: dict[str, ast.Bind]) -> list[str]:
-    """The path by which `name`, bound later, reads `line` again, if it does."""
-    stack: list[list[str]] = [[line, name]]
-    seen = set()
-    while stack:
-        path = stack.pop()
-        current = later.get(path[-1])
-        if current is None or path[-1] in seen:
-            continue
-        seen.add(path[-1])
-        for read in {n.id for n in names_in(current.value)}:
-            if read == line:
-                return [*path, line]
-            stack.append([*path, read])
-    return []
 
 
 def _no_modules(node: ast.Import) -> Any:

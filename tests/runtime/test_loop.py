@@ -158,7 +158,7 @@ train { batch = 4 }
 
 def test_parameters_that_are_not_finite_never_replace_the_last_good_checkpoint(tmp_path: Path) -> None:
     text = "net n {\n  input x: f32[N, 2]\n  y = x -> Dense(1)\n  loss = mean(1e10 * y)\n}\ntrain { optimizer = sgd(rate = 1e30) }"
-    with pytest.raises(RunError, match="`y.weight` was not finite before the step") as e:
+    with pytest.raises(RunError, match=r"`y\.weight` was not finite before the step") as e:
         run(text, folder=tmp_path, data={"x": np.ones((64, 2), np.float32)})
     assert "the last good checkpoint is kept" in e.value.help
     tensors, _ = load_tensors(tmp_path / "n" / "1" / STATE)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
-from netc.compiler.dimensions import Dim, Shape, Symbolic, add, parse, product
+from netc.compiler.dimensions import Dim, Shape, Symbolic, add, parse, product, symbol
 from netc.compiler.types import BOOL, DTYPES, ONNX_DTYPES, DType, TensorType
 
 IR_VERSION = 8
@@ -44,7 +44,20 @@ class Emitter:
         self._shared: dict[Any, Any] = {}
         self._made: dict[Any, Any] = {}
         self._lost = 0
+        self._taken: set[str] = set()  # names of a graph that was adopted
         self._sizes: dict[str, tuple[ir.Value, int]] = {}
+
+    @classmethod
+    def adopt(cls, graph: ir.Graph, opset: int) -> Emitter:
+        """An emitter that goes on with a graph that exists, whoever made it; its shapes must have been inferred."""
+        made = cls(graph.name or "graph", opset)
+        made.graph = graph
+        made._taken = {v.name for n in graph for v in n.outputs if v.name} | {v.name for v in graph.inputs if v.name}
+        made._taken |= set(graph.initializers)
+        for value in [*graph.inputs, *(v for n in graph for v in n.outputs)]:
+            if value.shape is not None and value.dtype is not None and int(value.dtype) in ONNX_DTYPES:
+                made._note_sizes(value, made.type_of(value))
+        return made
 
     # --- nodes --------------------------------------------------------------------------------------------------------
 
@@ -188,6 +201,8 @@ class Emitter:
         key = (array.dtype.str, array.shape, array.tobytes())
         if key not in self._constants:
             name = f"constant_{len(self._constants)}"
+            while name in self._taken:
+                name += "_"
             value = ir.Value(name=name, const_value=ir.tensor(array, name=name))
             dtype = next(d for d in DTYPES.values() if d.numpy == array.dtype.name)
             self.stamp(value, TensorType(dtype, tuple(array.shape)))
@@ -209,9 +224,16 @@ class Emitter:
         if known is None:
             assert value.dtype is not None, f"the dtype of {value.name} is unknown"
             assert value.shape is not None, f"the shape of {value.name} is unknown"
-            dims = tuple(d if isinstance(d, int) else parse(str(d.value)) for d in value.shape)
+            dims = tuple(d if isinstance(d, int) else self._symbol(d.value) for d in value.shape)
             known = self._types[value] = TensorType(ONNX_DTYPES[int(value.dtype)], dims)
         return known
+
+    def _symbol(self, name: str | None) -> Dim:
+        """A dimension that inference named, or a new name for one that it lost."""
+        if name is not None:
+            return parse(name)
+        self._lost += 1
+        return symbol(f"unknown_{self._lost}")
 
     def shape(self, value: ir.Value) -> Shape:
         """The dimensions of a value, symbolic ones included."""

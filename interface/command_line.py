@@ -120,6 +120,21 @@ def export(
 
 
 @app.command()
+def grad(
+    model: Annotated[Path, typer.Argument(help="An ONNX model, opset 18 or newer.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="The .onnx file to write.")] = Path("grad.onnx"),
+    wrt: Annotated[
+        list[str] | None, typer.Option(help="An input or initializer; all floating-point inputs by default.")
+    ] = None,
+    of: Annotated[list[str] | None, typer.Option(help="An output; all floating-point outputs by default.")] = None,
+) -> None:
+    """Differentiate an ONNX model: grad/<output> goes in, grad/<input> comes out."""
+    from netc.running import grad_command
+
+    grad_command(model, out, wrt, of)
+
+
+@app.command()
 def fmt(
     specs: Annotated[list[Path], typer.Argument(help=".net files.")],
     check: Annotated[bool, typer.Option("--check", help="Only say which files would change; exit 1 if any.")] = False,

@@ -171,3 +171,15 @@ def export_command(source: str, out: Path, weights: str, overwrite: bool) -> Non
     model = export(trainer_of(source, "cpu", weights), out, overwrite=overwrite)
     ends = f"{', '.join(i.name for i in model.graph.input)} -> {', '.join(o.name for o in model.graph.output)}"
     print(f"{out}: {ends}")
+
+
+def grad_command(model: Path, out: Path, wrt: list[str] | None, of: list[str] | None) -> None:
+    from netc.compiler.autodiff.model import grad
+    from netc.runtime.files import write_atomically
+
+    if not model.is_file():
+        raise InputError(f"there is no file `{model}`")
+    found = grad(model, wrt or None, of or None)
+    write_atomically(out, found.SerializeToString())
+    added = [o.name for o in found.graph.output if o.name.startswith(found.metadata_props[0].value)]
+    print(f"{out}: {', '.join(added) or 'no gradient reaches any input'}")

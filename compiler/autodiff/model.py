@@ -122,10 +122,9 @@ def _refusal(e: NoGradientError, outputs: dict[str, ir.Value], targets: Sequence
     while paths:
         path = paths.pop(0)
         if path[-1] is node:
-            shown = " <- ".join(f"{n.op_type} `{n.name}`" if n.name else n.op_type for n in path)
-            return error(
-                "no-gradient", f"the operator `{node.op_type}` (node `{node.name}`) has no gradient rule: {shown}"
-            )
+            shown = " <- ".join(f"`{n.outputs[0].name}` = {n.op_type}" for n in path)
+            name = f" (node `{node.name}`)" if node.name else ""
+            return error("no-gradient", f"the operator `{node.op_type}`{name} has no gradient rule: {shown}")
         for x in path[-1].inputs:
             producer = x.producer() if x is not None else None
             if producer is not None and producer not in seen:

@@ -28,6 +28,10 @@ _BROADCAST = {"Add", "Sub", "Mul", "Div", "Max", "Min", "Pow", "Sum", "And", "Or
 _COMPARE = {"Equal", "Less", "Greater", "LessOrEqual", "GreaterOrEqual"}
 
 
+class UnknownError(Exception):
+    """A value's type, or the numbers that it holds, would have to be known to go on."""
+
+
 class Emitter:
     """Builds one graph. Where a number stands for a tensor it becomes a constant of the first tensor's dtype."""
 
@@ -147,9 +151,12 @@ class Emitter:
         proto.attribute.extend(ir.to_proto(a) for a in node.attributes.values())
         schema = defs.get_schema(operator, self.opset)
         opsets = [helper.make_opsetid("", self.opset)]
-        found = shape_inference.infer_node_outputs(
-            schema, proto, types, input_data=data, opset_imports=opsets, ir_version=IR_VERSION
-        )
+        try:
+            found = shape_inference.infer_node_outputs(
+                schema, proto, types, input_data=data, opset_imports=opsets, ir_version=IR_VERSION
+            )
+        except shape_inference.InferenceError as e:
+            raise UnknownError(f"the type of `{operator}` of these values cannot be inferred: {e}") from None
         return [self._from_proto(found[o]) for o in proto.output]
 
     def _from_proto(self, proto: Any) -> TensorType:
@@ -222,8 +229,8 @@ class Emitter:
         """The dtype and shape of a value."""
         known = self._types.get(value)
         if known is None:
-            assert value.dtype is not None, f"the dtype of {value.name} is unknown"
-            assert value.shape is not None, f"the shape of {value.name} is unknown"
+            if value.dtype is None or value.shape is None or int(value.dtype) not in ONNX_DTYPES:
+                raise UnknownError(f"the type of `{value.name}` is not known")
             dims = tuple(d if isinstance(d, int) else self._symbol(d.value) for d in value.shape)
             known = self._types[value] = TensorType(ONNX_DTYPES[int(value.dtype)], dims)
         return known
@@ -241,6 +248,12 @@ class Emitter:
 
     def is_float(self, value: ir.Value) -> bool:
         return self.type_of(value).dtype.is_float
+
+    def integers(self, value: ir.Value) -> list[int]:
+        """The whole numbers that a constant vector holds, such as axes. Raises UnknownError where they are computed."""
+        if value.const_value is None:
+            raise UnknownError(f"`{value.name}` is computed, not a constant")
+        return [int(i) for i in value.const_value.numpy().ravel()]
 
     def scalar_value(self, value: ir.Value) -> int | float | None:
         """The number that a scalar constant holds."""

@@ -204,12 +204,14 @@ def _main(version: Annotated[bool, typer.Option("--version", help="Print the ver
 
 def main() -> None:
     """Runs the command line: exit 0 done, 1 the run failed, 2 the input was wrong, 130 interrupted."""
+    arguments = sys.argv[1:] or ["--help"]
     try:
-        arguments = sys.argv[1:] or ["--help"]
-        sys.exit(_guarded(lambda: app(arguments, standalone_mode=False)))
-    except BrokenPipeError:
+        code = _guarded(lambda: app(arguments, standalone_mode=False))
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader has gone, as `| head` does; nothing is left to say
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
+        code = 1
+    sys.exit(code)
 
 
 def _guarded(work: Callable[[], Any]) -> int:

@@ -7,18 +7,19 @@ from collections.abc import Iterable, Mapping, Sequence
 import onnx_ir as ir
 
 from netc.compiler.autodiff.registry import Entry, lookup
-from netc.compiler.emit import Emitter
+from netc.compiler.emit import Emitter, UnknownError
 from netc.compiler.types import TensorType
 
 
 class NoGradientError(Exception):
-    """An operator on the path from the outputs to the inputs has no gradient rule."""
+    """An operator on the path from the outputs to the inputs has no gradient rule, or `reason` keeps it from applying."""
 
-    def __init__(self, node: ir.Node):
+    def __init__(self, node: ir.Node, reason: str = ""):
         self.node = node
         self.line = node.metadata_props.get("netc.line", "")
         place = f" ({self.line})" if self.line else ""
-        super().__init__(f"the operator `{node.op_type}`{place} has no gradient rule")
+        self.reason = reason or "it has no gradient rule"
+        super().__init__(f"the operator `{node.op_type}`{place} cannot be differentiated: {self.reason}")
 
 
 def backpropagate(
@@ -50,9 +51,12 @@ def backpropagate(
         if entry is None or entry.rule is None or all(dy is None for dy in dys):
             continue
         op.origin = node.metadata_props.get("netc.line", "")
-        for x, dx in zip(node.inputs, entry.rule(op, node, *dys)):
-            if x is not None and dx is not None and (x in wanted or x.producer() in active):
-                gathered.setdefault(x, []).append(_fitted(op, dx, op.type_of(x)))
+        try:
+            for x, dx in zip(node.inputs, entry.rule(op, node, *dys)):
+                if x is not None and dx is not None and (x in wanted or x.producer() in active):
+                    gathered.setdefault(x, []).append(_fitted(op, dx, op.type_of(x)))
+        except UnknownError as e:
+            raise NoGradientError(node, str(e)) from None
     op.origin = ""
     return [collect(x) for x in wrt]
 

@@ -11,7 +11,7 @@ import onnx_ir as ir
 from onnx_ir.passes import common
 
 from netc.compiler.autodiff.engine import NoGradientError, backpropagate
-from netc.compiler.emit import BASE_OPSET, Emitter
+from netc.compiler.emit import BASE_OPSET, Emitter, UnknownError
 from netc.compiler.library.onnx_operators import NEWEST_OPSET
 from netc.compiler.passes import optimize
 from netc.grammar.diagnostics import NetError, did_you_mean, error
@@ -45,11 +45,15 @@ def grad(
     sources = _chosen(wrt, known, [n for n, v in inputs.items() if _is_float(v)], "input or initializer")
     targets = _chosen(of, outputs, [n for n, v in outputs.items() if _is_float(v)], "output")
     mark = prefix or free_prefix([*inputs, *outputs])
-    cotangents = {outputs[n]: op.input(f"{mark}{n}", op.type_of(outputs[n])) for n in targets}
     try:
+        cotangents = {outputs[n]: op.input(f"{mark}{n}", op.type_of(outputs[n])) for n in targets}
         found = backpropagate(op, cotangents, [known[n] for n in sources])
     except NoGradientError as e:
         raise _refusal(e, outputs, targets) from None
+    except UnknownError as e:
+        raise error(
+            "no-gradient", str(e), help="give the model static shapes, or run shape inference with its data"
+        ) from None
     for name, g in zip(sources, found):
         if g is not None:
             op.output(f"{mark}{name}", g)
@@ -124,7 +128,8 @@ def _refusal(e: NoGradientError, outputs: dict[str, ir.Value], targets: Sequence
         if path[-1] is node:
             shown = " <- ".join(f"`{n.outputs[0].name}` = {n.op_type}" for n in path)
             name = f" (node `{node.name}`)" if node.name else ""
-            return error("no-gradient", f"the operator `{node.op_type}`{name} has no gradient rule: {shown}")
+            message = f"the operator `{node.op_type}`{name} cannot be differentiated, {e.reason}: {shown}"
+            return error("no-gradient", message)
         for x in path[-1].inputs:
             producer = x.producer() if x is not None else None
             if producer is not None and producer not in seen:

@@ -33,6 +33,19 @@ class Erf(OpRun):
         return (np.vectorize(math.erf, otypes=[x.dtype])(x),)
 
 
+class Gelu(OpRun):
+    """The reference evaluator's Gelu goes through the same float32 Erf."""
+
+    op_domain = ""
+
+    def _run(self, x: Any, approximate: str = "none") -> Any:
+        import math
+
+        if approximate == "tanh":
+            return (0.5 * x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))),)
+        return (0.5 * x * (1 + np.vectorize(math.erf, otypes=[x.dtype])(x / math.sqrt(2))),)
+
+
 def normal(g: np.random.Generator, shape: tuple[int, ...]) -> Any:
     return g.normal(size=shape)
 
@@ -73,6 +86,16 @@ CASES: list[Case] = [
     *(unary(n, positive) for n in ("Log", "Sqrt")),
     *(unary(n, inside) for n in ("Asin", "Acos", "Atanh", "Tan")),
     unary("Acosh", above_one),
+    unary("Mish"),
+    unary("ThresholdedRelu", away_from_zero, alpha=0.1),
+    unary("Shrink", away_from_zero, lambd=0.2, bias=0.1),
+    ("Gelu", lambda op, x: op.Gelu(x), [(3, 4)], normal),
+    ("Gelu", lambda op, x: op.Gelu(x, approximate="tanh"), [(3, 4)], normal),
+    ("CastLike", lambda op, x: op.CastLike(x, op.constant(0.0, 11)), [(3, 4)], normal),
+    ("CumSum", lambda op, x: op.CumSum(x, op.constant(1, 7), exclusive=1), [(3, 4)], normal),
+    ("CumSum", lambda op, x: op.CumSum(x, op.constant(0, 7), reverse=1), [(3, 4)], normal),
+    ("Trilu", lambda op, x: op.Trilu(x, op.constant(1, 7), upper=0), [(3, 4)], normal),
+    ("Trilu", lambda op, x: op.Trilu(x), [(2, 3, 3)], normal),
     unary("Elu", away_from_zero, alpha=0.5),
     unary("Selu", away_from_zero, alpha=1.2, gamma=0.7),
     unary("LeakyRelu", away_from_zero, alpha=0.3),
@@ -132,7 +155,7 @@ SYMBOLIC = [
 
 def build(build: Callable[..., Any], shapes: Sequence[tuple[Any, ...]]) -> onnx.ModelProto:
     """x0, x1, ..., dy -> y, dx0, dx1, ..."""
-    op = Emitter("case")
+    op = Emitter("case", opset=20)
     xs = [op.input(f"x{i}", TensorType(F64, s)) for i, s in enumerate(shapes)]
     y = op.Identity(build(op, *xs))
     dy = op.input("dy", op.type_of(y))
@@ -142,17 +165,17 @@ def build(build: Callable[..., Any], shapes: Sequence[tuple[Any, ...]]) -> onnx.
         assert g is not None, f"no gradient for input {i}"
         assert op.shape(g) == op.shape(xs[i])
         op.output(f"dx{i}", g)
-    model = ir.to_proto(ir.Model(op.graph, ir_version=8))
+    model = ir.to_proto(ir.Model(op.graph, ir_version=9))
     onnx.checker.check_model(model, full_check=True)
     return model
 
 
 def verify(model: onnx.ModelProto, shapes: Sequence[tuple[int, ...]], sample: Any) -> None:
     g = np.random.default_rng(len(shapes[0]) * 7 + 3)
-    run = ReferenceEvaluator(model, new_ops=[Erf])
+    run = ReferenceEvaluator(model, new_ops=[Erf, Gelu])
     xs = {f"x{i}": sample(g, s).astype(np.float64).reshape(s) for i, s in enumerate(shapes)}
     names = [o.name for o in model.graph.output]
-    forward = ReferenceEvaluator(_forward(model), new_ops=[Erf])
+    forward = ReferenceEvaluator(_forward(model), new_ops=[Erf, Gelu])
     (y,) = forward.run(["y"], xs)
     dy = g.normal(size=np.shape(y))
     found = dict(zip(names, run.run(names, {**xs, "dy": dy})))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from netc.compiler.autodiff.registry import attribute, gradient
@@ -91,3 +92,37 @@ def log_softmax(op: Any, node: Any, dy: Any) -> list[Any]:
     """y = log softmax(x);  dx = dy - e^y sum(dy)"""
     total = op.reduce("ReduceSum", dy, attribute(node, "axis", -1), True)
     return [op.Sub(dy, op.Mul(op.Exp(node.outputs[0]), total))]
+
+
+@gradient("Gelu")
+def gelu(op: Any, node: Any, dy: Any) -> list[Any]:
+    """y = x P(x), P the normal distribution function or its tanh approximation;  dx = dy (P + x dP/dx)"""
+    (x,) = node.inputs
+    if attribute(node, "approximate", "none") == "tanh":
+        c = math.sqrt(2 / math.pi)
+        t = op.Tanh(op.Mul(op.Mul(x, c), op.Add(op.Mul(op.Mul(x, x), 0.044715), 1.0)))
+        slope = op.Mul(op.Sub(1.0, op.Mul(t, t)), op.Mul(op.Add(op.Mul(op.Mul(x, x), 3 * 0.044715), 1.0), c))
+        return [op.Mul(dy, op.Mul(op.Add(op.Add(t, 1.0), op.Mul(x, slope)), 0.5))]
+    p = op.Mul(op.Add(op.Erf(op.Mul(x, math.sqrt(0.5))), 1.0), 0.5)
+    density = op.Mul(op.Exp(op.Mul(op.Mul(x, x), -0.5)), 1 / math.sqrt(2 * math.pi))
+    return [op.Mul(dy, op.Add(p, op.Mul(x, density)))]
+
+
+@gradient("Mish")
+def mish(op: Any, node: Any, dy: Any) -> list[Any]:
+    """y = x t, t = tanh(log(1 + e^x));  dx = dy (t + x (1 - t^2) sigmoid x)"""
+    (x,) = node.inputs
+    t = op.Tanh(op.Softplus(x))
+    return [op.Mul(dy, op.Add(t, op.Mul(op.Mul(x, op.Sub(1.0, op.Mul(t, t))), op.Sigmoid(x))))]
+
+
+@gradient("ThresholdedRelu")
+def thresholded_relu(op: Any, node: Any, dy: Any) -> list[Any]:
+    """y = x if x > a else 0;  dx = dy [x > a]"""
+    return [op.Mul(dy, op.cast(op.Greater(node.inputs[0], attribute(node, "alpha", 1.0)), dy.dtype))]
+
+
+@gradient("Shrink")
+def shrink(op: Any, node: Any, dy: Any) -> list[Any]:
+    """y = x + b if x < -l, x - b if x > l, else 0;  dx = dy [|x| > l]"""
+    return [op.Mul(dy, op.cast(op.Greater(op.Abs(node.inputs[0]), attribute(node, "lambd", 0.5)), dy.dtype))]

@@ -226,7 +226,7 @@ def mod(op: Any, node: Any, dy: Any) -> list[Any]:
 @gradient("Cast")
 def cast(op: Any, node: Any, dy: Any) -> list[Any]:
     """y = x in another dtype;  dx = dy in x's dtype, nothing through whole numbers"""
-    (x,) = node.inputs
+    x = node.inputs[0]
     flows = op.is_float(x) and op.is_float(node.outputs[0])
     return [op.cast(dy, x.dtype) if flows else None]
 
@@ -245,3 +245,9 @@ def leaky_relu(op: Any, node: Any, dy: Any) -> list[Any]:
     """y = x if x > 0 else alpha x;  dx = dy (1 if x > 0 else alpha)"""
     alpha = op.constant(attribute(node, "alpha", 0.01), dy.dtype)
     return [op.Mul(dy, op.Where(op.Greater(node.inputs[0], 0.0), op.constant(1.0, dy.dtype), alpha))]
+
+
+@gradient("CastLike")
+def cast_like(op: Any, node: Any, dy: Any) -> list[Any]:
+    """y = x in the dtype of another tensor;  dx = dy in x's dtype, nothing through whole numbers"""
+    return [*cast(op, node, dy), None]

@@ -25,7 +25,7 @@ def _axes(op: Any, node: Any) -> list[int]:
     rank = len(op.shape(x))
     if axes is None:
         return [] if attribute(node, "noop_with_empty_axes", 0) else list(range(rank))
-    return [int(a) % rank for a in axes.const_value.numpy()]
+    return [a % rank for a in op.integers(axes)]
 
 
 def _expanded(op: Any, node: Any, value: Any) -> Any:

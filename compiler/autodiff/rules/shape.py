@@ -55,16 +55,12 @@ def slice_(op: Any, node: Any, dy: Any) -> list[Any]:
     """y = x[starts:ends:steps];  dx = zeros with dy written at the same places"""
     x, starts, _, axes, steps = (*node.inputs, None, None)[:5]
     rank = len(op.shape(x))
-    first = _constant(starts)
-    along = _constant(axes) if axes is not None else list(range(len(first)))
-    strides = _constant(steps) if steps is not None else [1] * len(first)
+    first = op.integers(starts)
+    along = op.integers(axes) if axes is not None else list(range(len(first)))
+    strides = op.integers(steps) if steps is not None else [1] * len(first)
     for start, axis, step in zip(first, along, strides):
         dy = _unsliced(op, dy, op.shape(x)[axis], axis % rank, start, step)
     return [dy]
-
-
-def _constant(value: Any) -> list[int]:
-    return [int(i) for i in value.const_value.numpy()]
 
 
 def _unsliced(op: Any, dy: Any, size: Any, axis: int, start: int, step: int) -> Any:
@@ -95,6 +91,20 @@ def _zero(op: Any, x: Any) -> Any:
 def tile(op: Any, node: Any, dy: Any) -> list[Any]:
     """y = x repeated r times along each axis;  dx = the sum of dy over the repeats"""
     x, repeats = node.inputs
-    counts = [int(r) for r in repeats.const_value.numpy()]
+    counts = op.integers(repeats)
     split_shape = tuple(v for r, d in zip(counts, op.shape(x)) for v in (r, d))
     return [op.reduce("ReduceSum", op.reshape(dy, split_shape), list(range(0, 2 * len(counts), 2)), False)]
+
+
+@gradient("CumSum")
+def cum_sum(op: Any, node: Any, dy: Any) -> list[Any]:
+    """y_i = x_1 + ... + x_i;  dx = the sum of dy from the other end"""
+    flags = {"exclusive": attribute(node, "exclusive", 0), "reverse": 1 - attribute(node, "reverse", 0)}
+    return [op.CumSum(dy, node.inputs[1], type=op.type_of(dy), **flags), None]
+
+
+@gradient("Trilu")
+def trilu(op: Any, node: Any, dy: Any) -> list[Any]:
+    """y = x above (or below) a diagonal, 0 elsewhere;  dx = dy at the same places"""
+    k = (*node.inputs, None)[1]
+    return [op.Trilu(dy, k, upper=attribute(node, "upper", 1), type=op.type_of(dy)), None]

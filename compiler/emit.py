@@ -296,7 +296,9 @@ class Emitter:
         t = self.type_of(x)
         if t.shape == shape:
             return x
-        made: ir.Value = self.Reshape(x, self._shape_vector(shape, t.shape), type=t.with_shape(shape))
+        empty = any(d == 0 for d in shape)  # then a 0 is a size, not a copy
+        vector = self.shape_tensor(shape) if empty else self._shape_vector(shape, t.shape)
+        made: ir.Value = self.Reshape(x, vector, allowzero=1 if empty else None, type=t.with_shape(shape))
         return made
 
     def _shape_vector(self, shape: Shape, source: Shape) -> ir.Value:
@@ -305,7 +307,7 @@ class Emitter:
             0 if i < len(source) and source[i] == d and not isinstance(d, int) else d for i, d in enumerate(shape)
         ]
         open_ = [i for i, d in enumerate(wanted) if not isinstance(d, int)]
-        if len(open_) <= 1 and not (open_ and any(d == 0 for d in shape)):
+        if len(open_) <= 1:
             return self.vector([d if isinstance(d, int) else -1 for d in wanted])
         return self.shape_tensor(shape)
 

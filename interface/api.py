@@ -109,6 +109,7 @@ def run(
             program.save(home.path / "program")
             trainer.program = ProgramFolder(home.path / "program") if not watch else program
         loop = Loop(trainer, found, home, reporter, watch)
+        reporter.header(_header(program, found, trainer))
         if resume is not None:
             loop.resume(Path(resume) / "state" / "last.safetensors", changed)
         outcome = loop.run()
@@ -123,6 +124,15 @@ def run(
         outcome.scores, outcome.history, outcome.best, outcome.best_epoch, outcome.best_score, outcome.reason,
         outcome.seconds, home.path if home else None, trainer, outcome.confusion,
     )  # fmt: skip
+
+
+def _header(program: Program, data: Any, trainer: Trainer) -> str:
+    """What is about to be trained, on what, and every setting in force."""
+    from netc.inspecting import train_settings
+
+    count = sum(int(v.size) for v in trainer.parameters.values())
+    rows = ", ".join(f"{data.rows(split):,} {split}" for split in data.splits)
+    return f"{program.net.name}: {count:,} parameters, {rows} rows, on {trainer.device}\n{train_settings(program.net)}"
 
 
 def _refuse_changed(before: Path, now: str) -> None:

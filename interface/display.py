@@ -27,6 +27,10 @@ class Display(Reporter):
         self.shown_at = 0.0
         self.columns: list[str] = []
 
+    def header(self, text: str) -> None:
+        if not self.quiet:
+            self.console.print(text + "\n", markup=False)
+
     def start(self, epochs: int | None, steps: int, rows: int) -> None:
         if self.quiet or not self.console.is_terminal:
             return

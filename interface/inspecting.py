@@ -70,7 +70,14 @@ def check_table(net: TypedNet) -> str:
     every = sum(evaluate(p.type.size, {}) for p in net.parameters)
     frozen = f" ({every - trained:,} frozen)" if trained != every else ""
     lines.append(["total", "", f"{every:,}", _count(total)])
-    return f"{net.name}: {every:,} parameters{frozen}\n\n" + _aligned(lines, right={2, 3}, rule_before_last=True)
+    table = _aligned(lines, right={2, 3}, rule_before_last=True)
+    return f"{net.name}: {every:,} parameters{frozen}\n\n{table}\n\n{train_settings(net)}"
+
+
+def train_settings(net: TypedNet) -> str:
+    """Every setting of the train block that is in force, defaults included, one a line."""
+    assert net.train is not None
+    return "\n".join(f"{name.ljust(max(map(len, net.train.text)))} = {value}" for name, value in net.train.text.items())
 
 
 def _count(value: Dim) -> str:

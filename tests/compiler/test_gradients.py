@@ -130,6 +130,7 @@ CASES: list[Case] = [
       for a in (None, 1, [0, 2])),
     reduced("ReduceLogSum", 1, False, positive),
     ("Reshape", lambda op, x: op.reshape(x, (4, 3)), [(3, 4)], normal),
+    ("Reshape", lambda op, x: op.reshape(op.Slice(x, op.vector([0]), op.vector([0])), (4, 0)), [(3, 4)], normal),
     ("Squeeze", lambda op, x: op.Squeeze(x, op.vector([1])), [(3, 1, 4)], normal),
     ("Unsqueeze", lambda op, x: op.Unsqueeze(x, op.vector([0, 2])), [(3, 4)], normal),
     ("Expand", lambda op, x: op.expand(x, (2, 3, 4)), [(3, 1)], normal),

@@ -41,6 +41,7 @@ def test_help_answers_at_once(tmp_path: Path) -> None:
 def test_run_tells_the_best_score_the_folder_and_what_comes_next(home: Path) -> None:
     done = netc("run", "digits", "epochs=2", cwd=home)
     assert done.returncode == 0
+    assert done.stdout.startswith("digits: 8,970 parameters, 1,258 train, 269 val, 270 test rows, on cpu\n")
     assert "best val.loss" in done.stdout
     assert "run   runs/digits/" in done.stdout
     assert "next  netc eval runs/digits/" in done.stdout

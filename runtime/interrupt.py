@@ -14,11 +14,13 @@ from typing import Any
 class Interrupt:
     """While entered, the first SIGINT or SIGTERM sets `asked` and ends the operator that is running.
 
-    Python's own handlers wait until a call into ONNX Runtime returns; a wake-up socket reaches a second thread at once.
+    Python's own handlers wait until a call into ONNX Runtime returns; a wake-up socket reaches a second thread at once,
+    which may be before the handler has run: so both set `asked`.
     """
 
     def __init__(self) -> None:
-        self.asked = ""
+        self.asked = False
+        self._noted = False
         self.options: Any = None
         self._saved: dict[int, Any] = {}
         self._fd = -1
@@ -41,16 +43,20 @@ class Interrupt:
         return self
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        if self.asked:
+        if self._noted:
             os._exit(130)  # asked twice: leave now
-        self.asked = signal.Signals(number).name
+        self._noted = True
+        self._ask()
+
+    def _ask(self) -> None:
+        self.asked = True  # before the step is ended, whose failure asks for it
         self.options.terminate = True
 
     def _watch(self, source: socket.socket) -> None:
         with contextlib.suppress(OSError):
             while data := source.recv(16):
                 if any(b in (signal.SIGINT, signal.SIGTERM) for b in data):
-                    self.options.terminate = True
+                    self._ask()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -224,6 +224,8 @@ class Builder:
             self.accumulators[metric.name] = [(n, how) for n, how, _ in accumulators]
             found += accumulators
             score.output(metric.name, value)
+        if not self.net.metrics:
+            loadable(score, "metrics")
         self.publish_scores(op, forward)
         for name, _, value in found:
             op.output(name, value)
@@ -240,7 +242,14 @@ class Builder:
         forward.emit(self.net.outputs.values())
         for name, tensor in self.net.outputs.items():
             op.output(name, forward.value(tensor))
+        if not self.net.outputs:
+            loadable(op, "outputs")
         unread = [v for v in state.values() if not v.uses()]
         for v in unread:
             op.graph.inputs.remove(v)
         return op
+
+
+def loadable(op: Emitter, name: str) -> None:
+    """Gives a graph that would be empty one output, 0: ONNX Runtime does not load a graph without any value."""
+    op.output(name, op.constant(0.0, FLOAT))

@@ -114,7 +114,8 @@ def run(
             loop.resume(Path(resume) / "state" / "last.safetensors", changed)
         outcome = loop.run()
         if home is not None:
-            export(trainer, home.path / "export" / "model.onnx", overwrite=True)
+            if program.net.outputs:
+                export(trainer, home.path / "export" / "model.onnx", overwrite=True)
             if plots and outcome.reason != "interrupted":
                 _plots(outcome, loop.records, home.path / "plots")
     finally:

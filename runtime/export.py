@@ -19,7 +19,7 @@ def deployable(trainer: Trainer) -> Any:
     from onnx import numpy_helper
 
     model = onnx.load_model_from_string(trainer.program.model_bytes("infer"))
-    if not model.graph.output:
+    if not trainer.manifest["outputs"]:
         raise InputError("the spec has no `output`, so there is nothing to deploy", "add `output name = ...`")
     state = {n: v for n, v in trainer.state.items() if n in {i.name for i in model.graph.input}}
     if sum(v.nbytes for v in state.values()) > MAX_BYTES:

@@ -211,6 +211,8 @@ class Trainer:
 
     def predict(self, inputs: Mapping[str, Any], batch: int = 1024) -> dict[str, np.ndarray]:
         """The outputs for all rows, as the deployed model gives them."""
+        if not self.manifest["outputs"]:
+            raise InputError("the spec has no `output`, so there is nothing to predict", "add `output name = ...`")
         rows = [r for r in self.inputs if r["role"] == "input"]
         checked = conform(inputs, rows)
         run = self._session("infer")

@@ -98,7 +98,7 @@ def test_the_graphs_have_the_names_and_order_of_the_manifest(name: str) -> None:
     assert ends("eval")[1] == ["loss", *metrics, *accumulators, *outputs]
     assert ends("infer")[1] == outputs
     assert set(ends("infer")[0]) <= {*state, *(i["name"] for i in m["inputs"] if i["role"] == "input")}
-    assert ends("score") == (accumulators, metrics)
+    assert ends("score") == (accumulators, metrics or ["metrics"])
     assert ends("grad")[1] == ["loss", *metrics, *(f"grad/{p}" for p in trained)]
     assert ends("apply") == (
         [*(f"grad/{p}" for p in trained), *(r for r in state if r in set(ends("apply")[0]))],
@@ -208,6 +208,18 @@ def test_the_exported_graph_holds_nothing_of_training() -> None:
     constants = {i.name for i in program.infer.graph.initializer}
     assert {n.op_type for n in program.infer.graph.node} <= {"Div", "MatMul", "Add", "Relu", "Softmax"}
     assert len(constants) <= 1
+
+
+def test_a_program_without_metrics_or_outputs_can_be_loaded_whole(tmp_path: Path) -> None:
+    text = "net n {\n  input x: f32[N, 3]\n  loss = mean((x -> Dense(1))^2)\n}"
+    program = netc.compile(text)
+    for graph in (*GRAPHS, *ON_REQUEST):
+        session(program.graph(graph))
+    assert session(program.score).run(None, {}) == [0.0]
+    with pytest.raises(netc.InputError, match="nothing to deploy"):
+        netc.export(netc.Trainer(program, device="cpu"), tmp_path / "m.onnx")
+    result = netc.run(text, device="cpu", folder=tmp_path, data={"x": np.ones((8, 3))})
+    assert result.scores["train.loss"] >= 0
 
 
 def test_frozen_parameters_have_no_next_and_rates_follow_rules() -> None:

@@ -126,18 +126,25 @@ class Builder:
     def step(self) -> Emitter:
         """batch, seed, row, state -> loss, metrics, every `.next`."""
         op = self.emitter("step", True)
+        forward, _, _, following = self.whole_step(op)
+        self.publish_scores(op, forward)
+        for r in self.state:
+            if r.changes:
+                op.output(f"{r.name}.next", following[r.name])
+        return op
+
+    def whole_step(
+        self, op: Emitter
+    ) -> tuple[Forward, dict[str, ir.Value], dict[Parameter, ir.Value], dict[str, ir.Value]]:
+        """Everything of a step but its outputs: the forward pass, the state, the gradients, the next state."""
         batch = self.batch(op)
         seed, row = op.input("seed", SCALAR_I32), op.input("row", SCALAR_I32)
         state = self.state_inputs(op, self.state)
         self.bind_parameters(op, state)
         op.random = Random(op, seed, state["step"], row)
         forward = self.forward(op, batch)
-        following = Update(op, self.config, state).emit(self.gradients(op, forward))
-        self.publish_scores(op, forward)
-        for r in self.state:
-            if r.changes:
-                op.output(f"{r.name}.next", following[r.name])
-        return op
+        gradients = self.gradients(op, forward)
+        return forward, state, gradients, Update(op, self.config, state).emit(gradients)
 
     def grad(self) -> Emitter:
         """batch, seed, step, row, parameters -> loss, metrics, `grad/<parameter>`."""
@@ -168,14 +175,7 @@ class Builder:
     def watch(self) -> Emitter:
         """As the step, with diagnostics for outputs: gradient norms, update ratios, the share of dead units."""
         op = self.emitter("watch", True)
-        batch = self.batch(op)
-        seed, row = op.input("seed", SCALAR_I32), op.input("row", SCALAR_I32)
-        state = self.state_inputs(op, self.state)
-        self.bind_parameters(op, state)
-        op.random = Random(op, seed, state["step"], row)
-        forward = self.forward(op, batch)
-        gradients = self.gradients(op, forward)
-        following = Update(op, self.config, state).emit(gradients)
+        forward, state, gradients, following = self.whole_step(op)
         op.output("watch/gradient_norm", global_norm(op, list(gradients.values())))
         for p, g in gradients.items():
             op.output(f"watch/gradient_norm/{p.name}", global_norm(op, [g]))

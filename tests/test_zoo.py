@@ -89,3 +89,38 @@ def test_digits_can_be_learned_with_every_classification_loss(loss: str) -> None
     text = text.replace("data/digits.csv.gz", str(models.FOLDER / "data" / "digits.csv.gz"))
     result = netc.run(text, ["optimizer=adam(rate = 0.02)", "steps=300"], device="cpu", folder=None)
     assert result.scores["test.accuracy"] > 0.9, result.scores
+
+
+ACTIVATIONS = [
+    "relu", "sigmoid", "tanh", "leaky_relu", "leaky_relu(0.2)", "PReLU", "elu", "selu", "gelu", "softplus", "silu", "mish",
+    "softsign", "hard_sigmoid", "hard_swish",
+]  # fmt: skip
+OPTIMIZERS = [
+    "sgd(rate = 0.3)", "sgd(rate = 0.05, momentum = 0.9)", "sgd(rate = 0.05, momentum = 0.9, nesterov = true)",
+    "adagrad(rate = 0.05)", "rmsprop(rate = 3e-3)", "adam(rate = 5e-3)", "adamw(rate = 5e-3, weight_decay = 0.01)",
+]  # fmt: skip
+SCHEDULES = [
+    "constant(5e-3, warmup = 10)", "step(1e-2, every = 60, factor = 0.5)", "exponential(1e-2, decay = 0.9, every = 50)",
+    "polynomial(1e-2, power = 2, warmup = 10)", "cosine(1e-2, warmup = 10)",
+]  # fmt: skip
+INITIALISERS = [
+    "normal(std = 0.1)", "uniform(low = -0.1, high = 0.1)", "glorot_uniform", "glorot_normal", "he_uniform", "he_normal",
+    "lecun_normal", "orthogonal",
+]  # fmt: skip
+VARIANTS = [
+    *((a, "adam(rate = 5e-3)", "he_normal") for a in ACTIVATIONS),
+    *(("relu", o, "he_normal") for o in OPTIMIZERS),
+    *(("relu", f"adam(rate = {s})", "he_normal") for s in SCHEDULES),
+    *(("tanh", "adam(rate = 5e-3)", i) for i in INITIALISERS),
+]
+
+
+@pytest.mark.parametrize(("activation", "optimizer", "initialiser"), VARIANTS)
+def test_digits_are_learned_with_every_activation_optimizer_schedule_and_initialiser(
+    activation: str, optimizer: str, initialiser: str
+) -> None:
+    text = (models.FOLDER / "hidden.net").read_text(encoding="utf-8")
+    text = text.replace("data/digits.csv.gz", str(models.FOLDER / "data" / "digits.csv.gz"))
+    text = text.replace("Dense(H) -> relu", f"Dense(H, init = {initialiser}) -> {activation}")
+    result = netc.run(text, [f"optimizer={optimizer}", "epochs=10"], device="cpu", folder=None)
+    assert result.scores["test.accuracy"] > 0.9, result.scores

@@ -50,8 +50,8 @@ def _check(spec: ast.Spec, source: Source, problems: list[Diagnostic], folder: P
             checker.assign_names()
             _patterns(net)
         train = spec.trains[0] if spec.trains else None
-        if not checker.problems or not (train and train.rules):
-            net.train = settings.train(train)
+        settings.net_is_whole = not checker.problems and not problems
+        net.train = settings.train(train)
         net.data = settings.data(spec.datas[0] if spec.datas else None, folder)
         if not problems and not checker.problems:
             _loss(net, checker, node)

@@ -42,6 +42,7 @@ class SettingsReader:
         self.evaluator = evaluator
         self.problems: list[Diagnostic] = []
         self.broken = False  # whether the parser left statements out
+        self.net_is_whole = True  # else parameters and metrics may be missing, which is no error of their readers
 
     def attempt(self, work: Callable[[], Any]) -> Any:
         """The result of `work`, or None with its problems kept."""
@@ -107,6 +108,8 @@ class SettingsReader:
         assert isinstance(node.value, ast.Name)
         modes = {"loss": "min", **{m.name: m.mode for m in self.net.metrics}}
         name = node.name.id
+        if name not in modes and not self.net_is_whole:
+            return Watched(node.value.id, name, "min")
         if name not in modes:
             raise error(
                 "undefined-name", f"there is no metric `{name}`", node.name.span,
@@ -130,7 +133,7 @@ class SettingsReader:
         if found["epochs"] is None and "steps" not in found:
             found["epochs"] = 10
         config = TrainConfig(**found)
-        rules = block.rules if block else ()
+        rules = block.rules if block and self.net_is_whole else ()
         changes = self.attempt(lambda: self.rules(rules, config)) or {}
         return replace(config, per_parameter=changes, text=train_text(config))
 
@@ -258,7 +261,8 @@ class SettingsReader:
                 near = did_you_mean(
                     name, [*declared, *(s.name for s in word.slots)], "name an input or a target of the net"
                 )
-                raise error("unknown-argument", f"the net has no input or target `{name}`", at, help=near)
+                place = getattr(name, "span", at)
+                raise error("unknown-argument", f"the net has no input or target `{name}`", place, help=near)
             columns[name] = column(value, at)
         if word.name == "csv":
             missing = [n for n in declared if n not in columns]

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from netc.runtime.errors import InputError, RunError
 
 CUDA_HELP = "install the GPU libraries with `pip install 'netc[cuda]'`, or choose `--device cpu`"
@@ -95,6 +97,13 @@ def session(
             shown = ", ".join(f"`{o}`" for o in sorted(set(elsewhere)))
             raise RunError(f"these operators of the step have no CUDA kernel: {shown}", "run with `--device cpu`")
     return made
+
+
+def value_on(device: Device, array: np.ndarray) -> Any:
+    """An ONNX Runtime value on a device with the contents of a copy of `array`."""
+    import onnxruntime as ort
+
+    return ort.OrtValue.ortvalue_from_numpy(np.array(array, copy=True, order="C"), device.kind, device.index)
 
 
 def placed_elsewhere(made: Any) -> list[str]:

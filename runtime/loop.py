@@ -16,6 +16,7 @@ from netc.runtime.data.sources import Arrays, Data
 from netc.runtime.diagnose import first_bad
 from netc.runtime.errors import InputError, RunError
 from netc.runtime.interrupt import Interrupt
+from netc.runtime.rows import Rows
 from netc.runtime.run_folder import RunFolder
 from netc.runtime.trainer import Trainer
 
@@ -144,26 +145,32 @@ class Loop:
     def epoch(self, interrupt: Interrupt) -> None:
         """The rest of the epoch under way."""
         trainer, progress = self.trainer, self.progress
-        arrays = self.data.splits["train"]
         order = self.order(progress.epoch)
         every = max(1, self.per_epoch // WATCHES_PER_EPOCH)
         while progress.rows < self.rows and trainer.steps < self.total_steps:
             if interrupt.asked:
                 raise KeyboardInterrupt
             taken = order[progress.rows : progress.rows + self.batch]
-            batch = {n: a[taken] for n, a in arrays.items()}
             number = progress.rows // self.batch
             if self.watch and number % every == 0:
-                self.diagnose(batch)
-            scores = trainer.step_checked(batch)
+                self.diagnose(self.batch_of(taken))
+            scores = trainer.step_rows(self.resident, taken)
             if not math.isfinite(scores["loss"]):
-                self.not_finite(batch)
+                self.not_finite(self.batch_of(taken))
             progress.rows += len(taken)
             for name, value in scores.items():
                 progress.sums[name] = progress.sums.get(name, 0.0) + value * len(taken)
             self.reporter.step(progress.epoch + 1, trainer.steps, scores["loss"])
             if time.monotonic() - self.saved_at > SAVE_SECONDS:
                 self.save()
+
+    @cached_property
+    def resident(self) -> Rows:
+        return self.trainer.resident(self.data.splits["train"])
+
+    def batch_of(self, rows: np.ndarray) -> Arrays:
+        """A batch apart from the step, for diagnostics."""
+        return {n: a[rows] for n, a in self.data.splits["train"].items()}
 
     def order(self, epoch: int) -> np.ndarray:
         """The rows of an epoch in their order: a function of (seed, epoch)."""

@@ -10,11 +10,13 @@ import numpy as np
 
 from netc.runtime.checkpoint import load_tensors, save_tensors
 from netc.runtime.data.check import conform
-from netc.runtime.device import Device, parse_device, session
-from netc.runtime.errors import InputError, RunError
+from netc.runtime.device import Device, parse_device, session, value_on
+from netc.runtime.errors import InputError
 from netc.runtime.evaluation import Evaluator
 from netc.runtime.files import Program, ProgramFolder
 from netc.runtime.interrupt import Interrupt
+from netc.runtime.rows import RESIDENT_BYTES, DeviceRows, HostRows, Rows
+from netc.runtime.step import StepBinding
 
 Batch = Mapping[str, Any]
 MAX_BATCH_SIZES = 4  # with a step session of their own; on the CPU further sizes share one
@@ -47,7 +49,7 @@ class Trainer:
         self.interrupt: Interrupt | None = None
         self._sessions: dict[tuple[str, int], Any] = {}
         self._evaluator: Evaluator | None = None
-        self._bindings: dict[Any, _StepBinding] = {}
+        self._bindings: dict[Any, StepBinding] = {}
         self._seed = self._value(np.array(self.seed, dtype=np.int32))
         self._row = self._value(np.array(0, dtype=np.int32))
         self._now: dict[str, Any] = {}
@@ -74,11 +76,7 @@ class Trainer:
         self._bindings.clear()
 
     def _value(self, array: np.ndarray) -> Any:
-        """An ONNX Runtime value on the device with the contents of a copy of `array`."""
-        import onnxruntime as ort
-
-        copy = np.array(array, copy=True, order="C")
-        return ort.OrtValue.ortvalue_from_numpy(copy, self.device.kind, self.device.index)
+        return value_on(self.device, array)
 
     @property
     def state(self) -> dict[str, np.ndarray]:
@@ -145,15 +143,37 @@ class Trainer:
         return self.step_checked(conform(batch, self.inputs), row)
 
     def step_checked(self, batch: Mapping[str, np.ndarray], row: int = 0) -> dict[str, float]:
-        """`step` for arrays that already have the program's dtypes and shapes, as the loop feeds."""
-        size = len(next(iter(batch.values())))
-        key = tuple(a.shape for a in batch.values())
-        binding = self._bindings.get(key)
-        if binding is None:
-            binding = self._bindings[key] = _StepBinding(self, self._session("step", size), batch)
+        """`step` for arrays that already have the program's dtypes and shapes."""
+        binding = self._binding({n: (a.shape, a.dtype) for n, a in batch.items()})
+        binding.copy(batch)
+        return self._advance(binding, row)
+
+    def resident(self, data: Mapping[str, np.ndarray]) -> Rows:
+        """Data as `step_rows` wants it: checked arrays on the CPU, a copy of them on another device."""
+        arrays = {r["name"]: data[r["name"]] for r in self.inputs}
+        fits = sum(a.nbytes for a in arrays.values()) <= RESIDENT_BYTES
+        return DeviceRows(arrays, self.device) if self.device.kind != "cpu" and fits else HostRows(arrays)
+
+    def step_rows(self, data: Rows, rows: np.ndarray) -> dict[str, float]:
+        """`step` on the rows (int64 numbers) of data made `resident`: gathered into the step's own buffers, moved once."""
+        binding = self._binding({n: ((len(rows), *a.shape[1:]), a.dtype) for n, a in data.arrays.items()})
+        data.gather(rows, binding.buffers, binding.values)
+        return self._advance(binding)
+
+    def _binding(self, inputs: Mapping[str, tuple[tuple[int, ...], np.dtype]]) -> StepBinding:
+        """The binding of the step for inputs of these shapes."""
+        key = tuple(shape for shape, _ in inputs.values())
+        if key not in self._bindings:
+            run = self._session("step", key[0][0])
+            own = {"seed": self._seed, "row": self._row}
+            self._bindings[key] = StepBinding(run, self.device, inputs, self.scores, own, (self._now, self._next))
+        return self._bindings[key]
+
+    def _advance(self, binding: StepBinding, row: int = 0) -> dict[str, float]:
+        """Runs the step on what lies in its buffers; the two sets of state change places."""
         if row:
             self._row.update_inplace(np.array(row, dtype=np.int32))
-        scores = binding.run(batch)
+        scores = binding.run(self._now, self.interrupt)
         if row:
             self._row.update_inplace(np.array(0, dtype=np.int32))
         self._now, self._next = self._next, self._now
@@ -226,60 +246,6 @@ class Trainer:
             for name, value in zip(names, run.run(None, {**state, **feeds})):
                 parts[name].append(value)
         return {n: np.concatenate(p) if p and p[0].ndim else p[0] for n, p in parts.items()}
-
-
-class _StepBinding:
-    """Two bindings of the step for one batch shape: from the first set of state to the second, and back."""
-
-    def __init__(self, trainer: Trainer, run: Any, batch: Mapping[str, np.ndarray]):
-        self.run_session = run
-        self.trainer = trainer
-        self.on_cpu = trainer.device.kind == "cpu"
-        self.buffers = {n: np.empty_like(a, order="C") for n, a in batch.items()}
-        self.values = {n: trainer._value(b) for n, b in self.buffers.items()}
-        if self.on_cpu:  # on the CPU the value and its buffer are one piece of memory
-            self.buffers = {n: v.numpy() for n, v in self.values.items()}
-        self.scores = {n: trainer._value(np.zeros((), dtype=np.float32)) for n in trainer.scores}
-        kinds = {o.name: o.type for o in run.get_outputs()}
-        for name in trainer.scores:
-            if kinds[name] == "tensor(double)":
-                self.scores[name] = trainer._value(np.zeros((), dtype=np.float64))
-            elif kinds[name] == "tensor(float16)":
-                self.scores[name] = trainer._value(np.zeros((), dtype=np.float16))
-        self.views = {n: v.numpy() for n, v in self.scores.items()} if self.on_cpu else {}
-        self.bindings = (self._bind(trainer._now, trainer._next), self._bind(trainer._next, trainer._now))
-        self.first = trainer._now
-        self.pairs = [(self.buffers[n], n) for n in batch]
-
-    def _bind(self, now: Mapping[str, Any], following: Mapping[str, Any]) -> Any:
-        binding = self.run_session.io_binding()
-        trainer = self.trainer
-        own = {**self.values, "seed": trainer._seed, "row": trainer._row}
-        for i in self.run_session.get_inputs():
-            binding.bind_ortvalue_input(i.name, own[i.name] if i.name in own else now[i.name])
-        for o in self.run_session.get_outputs():
-            name = o.name.removesuffix(".next")
-            binding.bind_ortvalue_output(o.name, self.scores[o.name] if o.name in self.scores else following[name])
-        return binding
-
-    def run(self, batch: Mapping[str, np.ndarray]) -> dict[str, float]:
-        trainer = self.trainer
-        if self.on_cpu:
-            for buffer, name in self.pairs:
-                np.copyto(buffer, batch[name])
-        else:
-            for name, array in batch.items():
-                self.values[name].update_inplace(np.ascontiguousarray(array))
-        forwards = trainer._now is self.first
-        options = trainer.interrupt.options if trainer.interrupt is not None else None
-        try:
-            self.run_session._sess.run_with_iobinding(self.bindings[not forwards]._iobinding, options)
-        except Exception as e:  # onnxruntime raises its own types
-            if trainer.interrupt is not None and trainer.interrupt.asked:
-                raise KeyboardInterrupt from None
-            raise RunError(f"the step failed: {e}") from None
-        views = self.views or {n: v.numpy() for n, v in self.scores.items()}
-        return {n: float(v) for n, v in views.items()}
 
 
 def _names(rows: Mapping[str, Any]) -> str:

@@ -144,6 +144,24 @@ def test_grad_then_apply_equals_the_step_to_the_bit(name: str) -> None:
             np.testing.assert_array_equal(state[n], v, err_msg=n)
 
 
+@pytest.mark.parametrize("name", ["digits", "autoencoder", "multilabel", "siamese"])
+def test_grad_then_apply_equals_the_step_with_the_optimizer_of_the_runtime(name: str) -> None:
+    """Each step from the same state: fusions may change the last bits, 1e-6 of the largest entry at most."""
+    program = netc.compile(name, {"clip_norm": 0.5})
+    joined = Host(program)
+    grad, apply = session(program.grad), session(program.apply)
+    batch = batch_for(program.manifest, 16)
+    for _ in range(3):
+        state = dict(joined.state)
+        found = joined.step(batch)
+        g = call(grad, {**batch, **state, "seed": joined.seed, "row": np.array(0, np.int32)})
+        nexts = call(apply, {**state, **g})
+        np.testing.assert_allclose(g["loss"], found["loss"], rtol=1e-6)
+        for n, v in nexts.items():
+            expected = joined.state[n.removesuffix(".next")]
+            np.testing.assert_allclose(v, expected, rtol=0, atol=1e-6 * np.abs(expected).max(), err_msg=n)
+
+
 def test_a_batch_split_in_two_gives_the_same_gradients() -> None:
     """Dropout masks follow the rows, so two workers that average their gradients train as one does."""
     program = netc.compile("digits")

@@ -5,37 +5,34 @@ from __future__ import annotations
 import fnmatch
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any
 
 import numpy as np
 import onnx_ir as ir
 
-from netc.compiler.dimensions import Dim, Shape, Symbolic, add, parse, product, symbol
-from netc.compiler.types import BOOL, DTYPES, ONNX_DTYPES, DType, TensorType
+from netc.compiler.dimensions import Dim, Shape, Symbolic, parse, product, symbol
+from netc.compiler.fold import UNFOLDABLE, evaluate
+from netc.compiler.inference import UnknownError, infer_by_schema, quick, type_proto
+from netc.compiler.types import DTYPES, ONNX_DTYPES, DType, TensorType
 
-IR_VERSION = 8
 BASE_OPSET = 18
 INT64 = 7
 FLOAT = 1
-
-_FIRST = {
-    "Relu", "Sigmoid", "Tanh", "Exp", "Log", "Sqrt", "Neg", "Abs", "Identity", "Floor", "Ceil", "Round", "Sign", "Not",
-    "Reciprocal", "Erf", "Softplus", "Softsign", "Softmax", "LogSoftmax", "Elu", "Selu", "LeakyRelu", "HardSigmoid",
-    "HardSwish", "Sin", "Cos", "Clip", "ScatterElements", "PRelu", "ScatterND",
-}  # fmt: skip
-_BROADCAST = {"Add", "Sub", "Mul", "Div", "Max", "Min", "Pow", "Sum", "And", "Or"}
-_COMPARE = {"Equal", "Less", "Greater", "LessOrEqual", "GreaterOrEqual"}
-
-
-class UnknownError(Exception):
-    """A value's type, or the numbers that it holds, would have to be known to go on."""
-
+SMALL = 64  # elements of a constant that inference may look at
+FOLD_ELEMENTS = 4096  # of a constant that is computed when the graph is built
+UNSHARED = {"Identity", "ConstantOfShape", "If", "Loop", "Scan", "RandomNormal", "RandomUniform", "Constant"} | UNFOLDABLE
 
 class Emitter:
     """Builds one graph. Where a number stands for a tensor it becomes a constant of the first tensor's dtype."""
 
-    def __init__(self, name: str, opset: int = BASE_OPSET, training: bool = False):
+    def __init__(
+        self, name: str, opset: int = BASE_OPSET, training: bool = False, fold: bool = False, parent: Emitter | None = None
+    ):
+        self.parent = parent
+        self.root: Emitter = parent.root if parent else self
+        self.fold = fold
+        self.variables: set[ir.Value] = set()  # initializers that are not constants: trained or differentiated
         self.graph = ir.Graph([], [], nodes=[], opset_imports={"": opset}, name=name)
         self.opset = opset
         self.training = training
@@ -48,19 +45,13 @@ class Emitter:
         self._shared: dict[Any, Any] = {}
         self._made: dict[Any, Any] = {}
         self._lost = 0
-        self._taken: set[str] = set()  # names of a graph that was adopted
-        self._sizes: dict[str, tuple[ir.Value, int]] = {}
+        self._sizes: dict[str, tuple[ir.Value, int]] = dict(parent._sizes) if parent else {}
 
-    @classmethod
-    def adopt(cls, graph: ir.Graph, opset: int) -> Emitter:
-        """An emitter that goes on with a graph that exists, whoever made it; its shapes must have been inferred."""
-        made = cls(graph.name or "graph", opset)
-        made.graph = graph
-        made._taken = {v.name for n in graph for v in n.outputs if v.name} | {v.name for v in graph.inputs if v.name}
-        made._taken |= set(graph.initializers)
-        for value in [*graph.inputs, *(v for n in graph for v in n.outputs)]:
-            if value.shape is not None and value.dtype is not None and int(value.dtype) in ONNX_DTYPES:
-                made._note_sizes(value, made.type_of(value))
+    def nested(self, name: str) -> Emitter:
+        """An emitter for the body of a control-flow node; it sees this one's values, and constants are shared."""
+        made = Emitter(name, self.opset, self.training, self.fold, self)
+        made.graph.opset_imports.clear()
+        made.origin = self.origin
         return made
 
     # --- nodes --------------------------------------------------------------------------------------------------------
@@ -82,7 +73,7 @@ class Emitter:
         inputs: Sequence[Any],
         attributes: Mapping[str, Any],
         num_outputs: int = 1,
-        type: TensorType | tuple[TensorType, ...] | None = None,
+        type: TensorType | Sequence[Any] | None = None,
     ) -> Any:
         """Appends a node; one value, or a tuple of several. `type` is given where inference would lose it.
 
@@ -96,87 +87,123 @@ class Emitter:
         while values and values[-1] is None:
             values.pop()
         key = _question(operator, values, attributes, num_outputs)
-        known = self._made.get(key) if key is not None else None
+        known = self._before(key)
         if known is not None:
             return known
+        if self.fold:
+            folded = self._folded(operator, values, attributes, num_outputs)
+            if folded is not None:
+                return folded
         attrs = [_attribute(n, v) for n, v in attributes.items() if v is not None]
         node = ir.Node("", operator, values, attrs, num_outputs=num_outputs)
         if self.origin:
             node.metadata_props["netc.line"] = self.origin
-        lost = self._lost
         if type is None:
-            types = self._infer(operator, values, attributes, node)
+            self._infer(node, values, attributes)
         else:
-            types = type if isinstance(type, tuple) else (type,)
-        for output, t in zip(node.outputs, types):
-            self.stamp(output, t)
-            if self._lost > lost:
-                self._note_sizes(output, t)
+            for output, t in zip(node.outputs, (type,) if isinstance(type, TensorType) else type):
+                if isinstance(t, TensorType):
+                    self.stamp(output, t)
+                else:
+                    self.stamp_proto(output, t)
+        for output in node.outputs:
+            if output in self.root._types:
+                self._note_sizes(output, self.root._types[output])
         self.graph.append(node)
         made = node.outputs[0] if num_outputs == 1 else tuple(node.outputs)
         if key is not None:
             self._made[key] = made
         return made
 
+    def _before(self, key: Any) -> Any:
+        """What this node, asked for before here or in an enclosing graph, gave."""
+        if key is None:
+            return None
+        at: Emitter | None = self
+        while at is not None:
+            if key in at._made:
+                return at._made[key]
+            at = at.parent
+        return None
+
+    def _folded(
+        self, operator: str, values: Sequence[ir.Value | None], attributes: Mapping[str, Any], num_outputs: int
+    ) -> Any:
+        """The constants that a node on constants gives, or the shape of a value whose shape is static."""
+        if operator in ("Shape", "Size") and isinstance(values[0], ir.Value):
+            t = self._known_type(values[0])
+            if t is not None and all(isinstance(d, int) for d in t.shape):
+                sizes = np.array(t.shape, dtype=np.int64)
+                if operator == "Size":
+                    return self.tensor(np.array(sizes.prod(), dtype=np.int64))
+                return self.tensor(sizes[attributes.get("start") : attributes.get("end")])
+        if not values or operator in UNFOLDABLE:
+            return None
+        arrays = [None if v is None else self.known(v) for v in values]
+        if any(a is None and v is not None for a, v in zip(arrays, values)):
+            return None
+        attrs = [_attribute(n, v) for n, v in attributes.items() if v is not None]
+        found = evaluate(operator, arrays, attrs, num_outputs, self.opset)
+        if found is None:
+            return None
+        made = tuple(self.tensor(a) for a in found)
+        return made[0] if num_outputs == 1 else made
+
     def stamp(self, value: ir.Value, t: TensorType) -> ir.Value:
         """Records what is known of a value's type."""
         value.type = ir.TensorType(ir.DataType(t.dtype.onnx))
         value.shape = ir.Shape([d if isinstance(d, int) else str(d) for d in t.shape])
-        self._types[value] = t
+        self.root._types[value] = t
         return value
 
-    def _infer(
-        self, operator: str, values: list[ir.Value | None], attributes: Mapping[str, Any], node: ir.Node
-    ) -> Sequence[TensorType]:
-        known = _quick(operator, [self.type_of(v) if v is not None else None for v in values], attributes)
-        return (known,) if known is not None else self._infer_by_schema(operator, values, node)
+    def _infer(self, node: ir.Node, values: Sequence[ir.Value | None], attributes: Mapping[str, Any]) -> None:
+        """Stamps the outputs with what is known of their types."""
+        types = [None if v is None else self._known_type(v) for v in values]
+        known = quick(node.op_type, types, attributes)
+        if known is not None:
+            self.stamp(node.outputs[0], known)
+            return
+        given = [None if v is None else type_proto(v.type, t) for v, t in zip(values, types)]
+        data = [None if v is None else self.known(v, SMALL) for v in values]
+        for output, proto in zip(node.outputs, infer_by_schema(node, given, data, self.opset)):
+            self.stamp_proto(output, proto)
 
-    def _infer_by_schema(self, operator: str, values: list[ir.Value | None], node: ir.Node) -> list[TensorType]:
-        from onnx import defs, helper, shape_inference
-
-        proto = helper.make_node(operator, [], [])
-        names: list[str] = []
-        types, data = {}, {}
-        for i, v in enumerate(values):
-            names.append("" if v is None else f"x{i}")
-            if v is None:
-                continue
-            types[names[i]] = _type_proto(self.type_of(v))
-            if v.const_value is not None and v.const_value.size <= 64:
-                data[names[i]] = helper.make_tensor(
-                    names[i], v.const_value.dtype, list(v.const_value.shape), v.const_value.numpy().ravel().tolist()
-                )
-        proto.input.extend(names)
-        proto.output.extend(f"y{i}" for i in range(len(node.outputs)))
-        proto.attribute.extend(ir.to_proto(a) for a in node.attributes.values())
-        schema = defs.get_schema(operator, self.opset)
-        opsets = [helper.make_opsetid("", self.opset)]
-        try:
-            found = shape_inference.infer_node_outputs(
-                schema, proto, types, input_data=data, opset_imports=opsets, ir_version=IR_VERSION
-            )
-        except shape_inference.InferenceError as e:
-            raise UnknownError(f"the type of `{operator}` of these values cannot be inferred: {e}") from None
-        return [self._from_proto(found[o]) for o in proto.output]
-
-    def _from_proto(self, proto: Any) -> TensorType:
-        """A type as inferred; a dimension that inference lost gets a name of its own."""
+    def stamp_proto(self, value: ir.Value, proto: Any) -> None:
+        """Records an inferred type; a dimension that inference lost gets a name of its own."""
+        if not proto.HasField("tensor_type") or not proto.tensor_type.HasField("shape"):
+            if proto.WhichOneof("value"):
+                value.type = ir.serde.deserialize_type_proto_for_type(proto)
+            return
         dims: list[Dim] = []
         for d in proto.tensor_type.shape.dim:
             if d.HasField("dim_value"):
                 dims.append(d.dim_value)
             else:
-                self._lost += not d.dim_param
-                dims.append(parse(d.dim_param or f"unknown_{self._lost}"))
-        return TensorType(ONNX_DTYPES[proto.tensor_type.elem_type], tuple(dims))
+                dims.append(parse(d.dim_param) if d.dim_param else self.root.lost())
+        found = ONNX_DTYPES.get(proto.tensor_type.elem_type)
+        if found is None:
+            value.type = ir.TensorType(ir.DataType(proto.tensor_type.elem_type))
+            value.shape = ir.Shape([d if isinstance(d, int) else str(d) for d in dims])
+            return
+        self.stamp(value, TensorType(found, tuple(dims)))
+
+    def lost(self) -> Dim:
+        """A new name for a dimension that inference lost."""
+        self._lost += 1
+        return symbol(f"unknown_{self._lost}")
 
     # --- inputs, outputs and constants --------------------------------------------------------------------------------
 
-    def input(self, name: str, t: TensorType) -> ir.Value:
+    def input(self, name: str | None, t: TensorType) -> ir.Value:
         """Declares a graph input."""
-        value = self.stamp(ir.Value(name=name), t)
+        return self.declare(self.stamp(ir.Value(name=name), t))
+
+    def declare(self, value: ir.Value) -> ir.Value:
+        """Makes a value an input of the graph."""
         self.graph.inputs.append(value)
-        self._note_sizes(value, t)
+        t = self._known_type(value)
+        if t is not None:
+            self._note_sizes(value, t)
         return value
 
     def _note_sizes(self, value: ir.Value, t: TensorType) -> None:
@@ -187,8 +214,9 @@ class Emitter:
 
     def output(self, name: str, value: ir.Value) -> None:
         """Publishes a value under a name; what already has a public name gets an Identity."""
-        taken = value.is_graph_input() or value.is_graph_output() or value.is_initializer()
-        if taken:
+        producer = value.producer()
+        own = producer is not None and producer.graph is self.graph
+        if not own or value.is_graph_output():
             value = self.Identity(value)
         value.name = name
         self.graph.outputs.append(value)
@@ -205,10 +233,12 @@ class Emitter:
 
     def tensor(self, array: Any) -> ir.Value:
         """A constant tensor, one for each content."""
+        if self.parent is not None:
+            return self.root.tensor(array)
         key = (array.dtype.str, array.shape, array.tobytes())
         if key not in self._constants:
             name = f"constant_{len(self._constants)}"
-            while name in self._taken:
+            while name in self.graph.initializers:
                 name += "_"
             value = ir.Value(name=name, const_value=ir.tensor(array, name=name))
             dtype = next(d for d in DTYPES.values() if d.numpy == array.dtype.name)
@@ -219,47 +249,63 @@ class Emitter:
 
     def shared(self, key: Any, make: Callable[[], Any]) -> Any:
         """The value that `make` emitted for this key before, or emits now."""
-        if key not in self._shared:
-            self._shared[key] = make()
+        at: Emitter | None = self
+        while at is not None:
+            if key in at._shared:
+                return at._shared[key]
+            at = at.parent
+        self._shared[key] = make()
         return self._shared[key]
 
     # --- what is known of a value -------------------------------------------------------------------------------------
 
     def type_of(self, value: ir.Value) -> TensorType:
-        """The dtype and shape of a value."""
-        known = self._types.get(value)
+        """The dtype and shape of a value. Raises UnknownError."""
+        known = self._known_type(value)
         if known is None:
-            if value.dtype is None or value.shape is None or int(value.dtype) not in ONNX_DTYPES:
-                raise UnknownError(f"the type of `{value.name}` is not known")
-            dims = tuple(d if isinstance(d, int) else self._symbol(d.value) for d in value.shape)
-            known = self._types[value] = TensorType(ONNX_DTYPES[int(value.dtype)], dims)
+            raise UnknownError(f"the shape of `{value.name}` is not known")
         return known
 
-    def _symbol(self, name: str | None) -> Dim:
-        """A dimension that inference named, or a new name for one that it lost."""
-        if name is not None:
-            return parse(name)
-        self._lost += 1
-        return symbol(f"unknown_{self._lost}")
+    def _known_type(self, value: ir.Value) -> TensorType | None:
+        """The dtype and shape of a value, None where inference lost them."""
+        found = self.root._types.get(value)
+        if found is None and value.dtype is not None and value.shape is not None and int(value.dtype) in ONNX_DTYPES:
+            dims = tuple(d if isinstance(d, int) else parse(d.value) if d.value else self.root.lost() for d in value.shape)
+            found = self.root._types[value] = TensorType(ONNX_DTYPES[int(value.dtype)], dims)
+        return found
+
+    def has_type(self, value: ir.Value) -> bool:
+        """Whether the shape of a value is known."""
+        return self._known_type(value) is not None
 
     def shape(self, value: ir.Value) -> Shape:
         """The dimensions of a value, symbolic ones included."""
         return self.type_of(value).shape
 
     def is_float(self, value: ir.Value) -> bool:
-        return self.type_of(value).dtype.is_float
+        return value.dtype is not None and value.dtype.is_floating_point()
+
+    def known(self, value: ir.Value, limit: int = FOLD_ELEMENTS) -> np.ndarray | None:
+        """The contents of a constant of at most `limit` elements; None for anything else."""
+        content = value.const_value
+        if content is None or value in self.root.variables or content.size > limit:
+            return None
+        found: np.ndarray = content.numpy()
+        return found
 
     def integers(self, value: ir.Value) -> list[int]:
         """The whole numbers that a constant vector holds, such as axes. Raises UnknownError where they are computed."""
-        if value.const_value is None:
+        found = self.known(value)
+        if found is None:
             raise UnknownError(f"`{value.name}` is computed, not a constant")
-        return [int(i) for i in value.const_value.numpy().ravel()]
+        return [int(i) for i in found.ravel()]
 
     def scalar_value(self, value: ir.Value) -> int | float | None:
         """The number that a scalar constant holds."""
-        if value.const_value is None or value.const_value.size != 1:
+        found = self.known(value, 1)
+        if found is None or found.size != 1:
             return None
-        number: int | float = value.const_value.numpy().item()
+        number: int | float = found.item()
         return number
 
     def matching(self, pattern: str) -> list[ir.Value]:
@@ -357,6 +403,29 @@ class Emitter:
         made: ir.Value = self.Expand(x, self.shape_tensor(shape), type=t.with_shape(shape))
         return made
 
+    def sizes(self, x: ir.Value) -> ir.Value:
+        """The shape of x as an int64 vector, a constant where it is static."""
+        t = self._known_type(x)
+        if t is not None and all(isinstance(d, int) for d in t.shape):
+            return self.shape_tensor(t.shape)
+        made: ir.Value = self.Shape(x)
+        return made
+
+    def like(self, x: ir.Value, pattern: ir.Value) -> ir.Value:
+        """The elements of x in the shape of another value, which has as many."""
+        t, wanted = self._known_type(x), self._known_type(pattern)
+        if wanted is not None and t is not None:
+            if t.shape == wanted.shape:
+                return x
+            if sum(not isinstance(d, int) for d in wanted.shape) <= 1:
+                return self.reshape(x, wanted.shape)
+        made: ir.Value = self.Reshape(x, self.sizes(pattern), type=self._typed(x, wanted))
+        return made
+
+    def _typed(self, x: ir.Value, shape: TensorType | None) -> Any:
+        """The dtype of x with a shape, or None to leave it to inference."""
+        return None if shape is None or x.dtype is None else shape.with_dtype(ONNX_DTYPES[int(x.dtype)])
+
     def flat(self, x: ir.Value) -> ir.Value:
         """All elements of x in one axis."""
         return self.reshape(x, (product(self.shape(x)),))
@@ -386,15 +455,18 @@ class Emitter:
 
     def zeros_like(self, x: ir.Value) -> ir.Value:
         """Zeros of x's type."""
-        t = self.type_of(x)
-        content = ir.tensor(np.array([0], dtype=t.dtype.numpy))
-        made: ir.Value = self.ConstantOfShape(self.shape_tensor(t.shape), value=content, type=t)
+        t = self._known_type(x)
+        assert x.dtype is not None
+        content = ir.tensor(np.array([0], dtype=x.dtype.numpy()))
+        made: ir.Value = self.ConstantOfShape(self.sizes(x), value=content, type=t)
         return made
 
 
 def _question(operator: str, values: Sequence[Any], attributes: Mapping[str, Any], num_outputs: int) -> Any:
     """What makes two nodes the same; None for an Identity, which may carry a mark, and for tensors and graphs."""
-    if operator in ("Identity", "ConstantOfShape", "Loop"):
+    if operator in UNSHARED:
+        return None
+    if any(isinstance(v, ir.Attr | ir.Graph) for v in attributes.values()):
         return None
     fixed = tuple((n, tuple(v) if isinstance(v, list) else v) for n, v in sorted(attributes.items()))
     return operator, tuple(map(id, values)), fixed, num_outputs
@@ -402,6 +474,8 @@ def _question(operator: str, values: Sequence[Any], attributes: Mapping[str, Any
 
 def _attribute(name: str, value: Any) -> ir.Attr:
     match value:
+        case ir.Attr():
+            return value
         case bool() | int():
             return ir.AttrInt64(name, int(value))
         case float():
@@ -417,58 +491,3 @@ def _attribute(name: str, value: Any) -> ir.Attr:
             return ir.AttrFloat32s(name, list(value)) if floats else ir.AttrInt64s(name, list(value))
         case _:
             return ir.AttrTensor(name, value)
-
-
-def _quick(operator: str, types: Sequence[TensorType | None], attributes: Mapping[str, Any]) -> TensorType | None:
-    """The result's type of the commonest operators; None leaves it to the schema."""
-    first = types[0] if types else None
-    if first is None:
-        return None
-    if operator in _FIRST:
-        return first
-    if operator in _BROADCAST or operator in _COMPARE:
-        shape = first.shape
-        for t in types[1:]:
-            assert t is not None
-            shape = _joined(shape, t.shape)
-        return TensorType(BOOL if operator in _COMPARE else first.dtype, shape)
-    if operator == "Where":
-        a, b = types[1], types[2]
-        assert a is not None
-        assert b is not None
-        return a.with_shape(_joined(_joined(first.shape, a.shape), b.shape))
-    if operator == "Cast":
-        return first.with_dtype(ONNX_DTYPES[attributes["to"]])
-    if operator == "Transpose":
-        return first.with_shape(tuple(first.shape[i] for i in attributes["perm"]))
-    if operator == "Concat":
-        at = attributes["axis"] % first.rank
-        joined: Dim = 0
-        for t in types:
-            assert t is not None
-            joined = add(joined, t.shape[at])
-        return first.with_shape((*first.shape[:at], joined, *first.shape[at + 1 :]))
-    if operator in ("MatMul", "Gemm"):
-        second = types[1]
-        assert second is not None
-        if first.rank == 2 and second.rank == 2:
-            rows = first.shape[1 if attributes.get("transA") else 0]
-            columns = second.shape[0 if attributes.get("transB") else 1]
-            return first.with_shape((rows, columns))
-        if operator == "MatMul" and first.rank > 2 and second.rank == 2:
-            return first.with_shape((*first.shape[:-1], second.shape[1]))
-    return None
-
-
-def _joined(a: Shape, b: Shape) -> Shape:
-    """numpy's broadcast of shapes that are known to combine."""
-    rank = max(len(a), len(b))
-    pairs = zip((1,) * (rank - len(a)) + a, (1,) * (rank - len(b)) + b)
-    return tuple(y if x == 1 else x for x, y in pairs)
-
-
-@lru_cache(maxsize=4096)
-def _type_proto(t: TensorType) -> Any:
-    from onnx import helper
-
-    return helper.make_tensor_type_proto(t.dtype.onnx, [d if isinstance(d, int) else str(d) for d in t.shape])

@@ -14,7 +14,8 @@ import onnx_ir as ir
 
 from netc.compiler import version
 from netc.compiler.assembly import Builder
-from netc.compiler.emit import IR_VERSION, Emitter
+from netc.compiler.emit import Emitter
+from netc.compiler.inference import IR_VERSION, IR_VERSIONS
 from netc.compiler.manifest import manifest as describe
 from netc.compiler.passes import optimize
 from netc.compiler.typed import TypedNet
@@ -107,5 +108,4 @@ class Program:
 
 def _ir_version(opset: int) -> int:
     """IR 8 unless a higher opset needs more (the table of ONNX releases)."""
-    table = {19: 9, 20: 9, 21: 10, 22: 10, 23: 11, 24: 12, 25: 12, 26: 13}
-    return table.get(opset, IR_VERSION)
+    return IR_VERSIONS.get(opset, IR_VERSION)

@@ -6,9 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import onnx_ir as ir
 
+from netc.compiler.autodiff.captures import operands
+from netc.compiler.autodiff.expansion import by_specification
 from netc.compiler.autodiff.registry import Entry, lookup
-from netc.compiler.emit import Emitter, UnknownError
-from netc.compiler.types import TensorType
+from netc.compiler.emit import Emitter
+from netc.compiler.inference import UnknownError
+
+Cotangents = list[ir.Value | None]
 
 
 class NoGradientError(Exception):
@@ -23,18 +27,19 @@ class NoGradientError(Exception):
 
 
 def backpropagate(
-    op: Emitter, cotangents: Mapping[ir.Value, ir.Value], wrt: Sequence[ir.Value]
-) -> list[ir.Value | None]:
+    op: Emitter, cotangents: Mapping[ir.Value, ir.Value], wrt: Sequence[ir.Value], partial: bool = False
+) -> Cotangents:
     """Adds reverse-mode nodes to `op`'s graph.
 
     `cotangents` gives, for each value to differentiate, a value of the same shape and dtype. The result has one
-    cotangent for each of `wrt`, None where no gradient reaches. Raises NoGradientError.
+    cotangent for each of `wrt`, None where no gradient reaches; with `partial`, `wrt` are taken as independent, whatever
+    they are computed from. Raises NoGradientError.
     """
-    nodes = list(op.graph)
     wanted = set(wrt)
-    active = _active(nodes, wanted)
     gathered: dict[ir.Value, list[ir.Value]] = {y: [dy] for y, dy in cotangents.items()}
     total: dict[ir.Value, ir.Value] = {}
+    nodes = _between(op, cotangents, wanted, partial)
+    active = set(nodes)
 
     def collect(value: ir.Value) -> ir.Value | None:
         """The cotangent of a value, all its contributions added up."""
@@ -44,60 +49,93 @@ def backpropagate(
         return total.get(value)
 
     for node in reversed(nodes):
-        if node not in active:
-            continue
-        dys = [collect(y) for y in node.outputs]
-        entry = _entry(op, node)
-        if entry is None or entry.rule is None or all(dy is None for dy in dys):
+        dys = [None if partial and y in wanted else collect(y) for y in node.outputs]
+        if node.metadata_props.get("netc.stop_gradient") or all(dy is None for dy in dys):
             continue
         op.origin = node.metadata_props.get("netc.line", "")
+        entry = lookup(node.op_type, op.opset)
         try:
-            for x, dx in zip(node.inputs, entry.rule(op, node, *dys)):
-                if x is not None and dx is not None and (x in wanted or x.producer() in active):
-                    gathered.setdefault(x, []).append(_fitted(op, dx, op.type_of(x)))
+            for x, dx in zip(operands(node), _pulled_back(op, node, entry, dys)):
+                flows = x is not None and dx is not None and (x in wanted or x.producer() in active) and op.is_float(x)
+                if flows and x is not None and dx is not None:
+                    gathered.setdefault(x, []).append(_fitted(op, dx, x, entry is not None and entry.broadcasts))
         except UnknownError as e:
             raise NoGradientError(node, str(e)) from None
     op.origin = ""
     return [collect(x) for x in wrt]
 
 
-def _entry(op: Emitter, node: ir.Node) -> Entry | None:
-    """The rule of a node, or None where differentiation stops on request."""
-    if node.metadata_props.get("netc.stop_gradient"):
-        return None
-    entry = lookup(node.domain, node.op_type, op.opset)
-    if entry is None:
-        raise NoGradientError(node)
-    return entry
+def _pulled_back(op: Emitter, node: ir.Node, entry: Entry | None, dys: Cotangents) -> Cotangents:
+    """The cotangents of a node's operands: by its rule, or through the operators that it stands for."""
+    if entry is None or entry.kind == "lowered":
+        inputs = [x for x in node.inputs if x is not None]
+        outputs = by_specification(op, node) if entry is None or entry.run is None else entry.run(op, node)
+        if outputs is None:
+            raise NoGradientError(node)
+        flowing = {y: dy for y, dy in zip(outputs, dys) if y is not None and dy is not None}
+        found = dict(zip(inputs, backpropagate(op, flowing, inputs, partial=True)))
+        return [found.pop(x, None) if x is not None else None for x in node.inputs]
+    if entry.kind == "refused":
+        raise NoGradientError(node, entry.reason)
+    return entry.run(op, node, *dys) if entry.run is not None else []
 
 
-def _active(nodes: Iterable[ir.Node], wrt: Iterable[ir.Value]) -> set[ir.Node]:
-    """The nodes that depend on `wrt`."""
-    reached = set(wrt)
-    active = set()
-    for node in nodes:
-        if any(x in reached for x in node.inputs if x is not None):
-            active.add(node)
+def _between(
+    op: Emitter, targets: Iterable[ir.Value], wanted: set[ir.Value], partial: bool
+) -> list[ir.Node]:
+    """The nodes of this graph on a path from `wanted` to `targets`, in their order."""
+    ordered: list[ir.Node] = []
+    seen: set[ir.Node] = set()
+    stack: list[tuple[ir.Value | None, ir.Node | None]] = [(y, None) for y in targets]
+    while stack:
+        value, done = stack.pop()
+        if done is not None:
+            ordered.append(done)
+            continue
+        node = value.producer() if value is not None and not (partial and value in wanted) else None
+        if node is None or node in seen or node.graph is not op.graph:
+            continue
+        seen.add(node)
+        stack.append((None, node))
+        stack.extend((x, None) for x in operands(node))
+    reached = set(wanted)
+    active = []
+    for node in ordered:
+        if any(x in reached for x in operands(node)):
+            active.append(node)
             reached.update(node.outputs)
     return active
 
 
-def _fitted(op: Emitter, dx: ir.Value, primal: TensorType) -> ir.Value:
-    """A contribution in the primal's shape: what broadcasting repeated is summed, what it left out is repeated."""
-    shape = op.shape(dx)
+def _fitted(op: Emitter, dx: ir.Value, x: ir.Value, broadcasts: bool) -> ir.Value:
+    """A contribution in the operand's shape: what broadcasting repeated is summed, what it left out is repeated."""
+    if not op.has_type(dx) or not op.has_type(x):
+        return _summed_at_run_time(op, dx, x) if broadcasts else dx
+    shape, primal = op.shape(dx), op.type_of(x)
     if shape == primal.shape:
         return dx
     extra = len(shape) - primal.rank
     if extra < 0:
         return op.expand(dx, primal.shape)
-    summed = [i for i in range(len(shape)) if i < extra or (primal.shape[i - extra] == 1 and shape[i] != 1)]
+    pairs = list(zip(shape[extra:], primal.shape))
+    if broadcasts and any(a != b and a != 1 and b != 1 for a, b in pairs):
+        return _summed_at_run_time(op, dx, x)
+    summed = [*range(extra), *(i + extra for i, (a, b) in enumerate(pairs) if b == 1 and a != 1)]
     if summed:
         dx = op.reduce("ReduceSum", dx, summed, keep=len(summed) > extra)
     if len(op.shape(dx)) > primal.rank:
         dx = op.Squeeze(dx, op.vector(list(range(extra))))
-    return op.stamp(dx, primal) if _same_extent(op.shape(dx), primal) else op.expand(dx, primal.shape)
+    if any(a == 1 and b != 1 for a, b in zip(op.shape(dx), primal.shape)):
+        return op.expand(dx, primal.shape)
+    return op.stamp(dx, primal)
 
 
-def _same_extent(shape: tuple[object, ...], primal: TensorType) -> bool:
-    """Whether no axis is still a 1 that stands for more."""
-    return all(a != 1 or b == 1 for a, b in zip(shape, primal.shape))
+def _summed_at_run_time(op: Emitter, dx: ir.Value, x: ir.Value) -> ir.Value:
+    """`_fitted` where the axes that were broadcast show only when the sizes are there."""
+    wanted, sizes = op.sizes(x), op.sizes(op.Expand(dx, op.sizes(x)))
+    one = ir.tensor([1], dtype=ir.DataType.INT64)
+    missing = op.ConstantOfShape(op.Sub(op.sizes(sizes), op.sizes(wanted)), value=one)
+    repeated = op.Not(op.Equal(op.Concat(missing, wanted, axis=0), sizes))
+    axes = op.Squeeze(op.NonZero(repeated), op.vector([0]))
+    summed = op.ReduceSum(op.Expand(dx, wanted), axes, keepdims=1, noop_with_empty_axes=1)
+    return op.like(summed, x)

@@ -1,8 +1,12 @@
 """The table of gradient rules, keyed by operator and opset range.
 
 A rule is the formula and nothing else. It gets the emitter, the node and one cotangent for each output (None where
-nothing flows back), and returns one cotangent for each input: None where there is none. Broadcasting, sums of
+nothing flows back), and returns one cotangent for each operand: None where there is none. Broadcasting, sums of
 contributions and dtypes are the engine's business.
+
+Every operator of the standard domain is in one class: it has a rule, or is lowered by us (written in simpler operators,
+through which the gradient is taken), or is expanded by the function body of its specification, or its result has no
+gradient, or it is refused with a reason.
 """
 
 from __future__ import annotations
@@ -18,23 +22,47 @@ Rule = Callable[..., list[Any]]
 
 @dataclass(frozen=True)
 class Entry:
-    """A rule and the opsets it holds for; `rule` is None for an operator whose result has no gradient."""
+    """What is known of an operator for the opsets from `since` to `until`.
+
+    `kind` is rule, lowered, no gradient or refused; `run` is the rule or the lowering. `broadcasts` says that operands are
+    broadcast, so that a cotangent may have to be summed over axes that only show at run time.
+    """
 
     operator: str
-    rule: Rule | None
-    since: int
-    until: int
+    kind: str
+    run: Rule | None = None
+    since: int = 1
+    until: int = 1 << 30
+    broadcasts: bool = False
+    reason: str = ""
 
 
-_TABLE: dict[tuple[str, str], list[Entry]] = {}
+_TABLE: dict[str, list[Entry]] = {}
 
 
-def gradient(operator: str, since: int = 1, until: int = 1 << 30, domain: str = "") -> Callable[[Rule], Rule]:
+def gradient(
+    operator: str, since: int = 1, until: int = 1 << 30, broadcasts: bool = False
+) -> Callable[[Rule], Rule]:
     """Decorator: registers the rule of an operator for the opsets from `since` to `until`."""
 
     def register(rule: Rule) -> Rule:
-        _TABLE.setdefault((domain, operator), []).append(Entry(operator, rule, since, until))
+        _TABLE.setdefault(operator, []).append(Entry(operator, "rule", rule, since, until, broadcasts))
         return rule
+
+    return register
+
+
+def lowered(*operators: str) -> Callable[[Rule], Rule]:
+    """Decorator: registers a function of (emitter, node) that computes the outputs anew with simpler operators.
+
+    The gradient is taken through them; the node itself stays for the forward values. What only the recomputed outputs
+    would need disappears again.
+    """
+
+    def register(lowering: Rule) -> Rule:
+        for operator in operators:
+            _TABLE.setdefault(operator, []).append(Entry(operator, "lowered", lowering))
+        return lowering
 
     return register
 
@@ -42,18 +70,23 @@ def gradient(operator: str, since: int = 1, until: int = 1 << 30, domain: str = 
 def no_gradient(*operators: str) -> None:
     """Declares operators whose results are whole numbers, truth values, text, or piecewise constant."""
     for operator in operators:
-        _TABLE.setdefault(("", operator), []).append(Entry(operator, None, 1, 1 << 30))
+        _TABLE.setdefault(operator, []).append(Entry(operator, "no gradient"))
 
 
-def lookup(domain: str, operator: str, opset: int) -> Entry | None:
+def refuse(reason: str, *operators: str) -> None:
+    """Declares operators that are not differentiated; the reason says what to do instead."""
+    for operator in operators:
+        _TABLE.setdefault(operator, []).append(Entry(operator, "refused", reason=reason))
+
+
+def lookup(operator: str, opset: int) -> Entry | None:
     """The entry for an operator at an opset; None when nothing is known of it."""
-    entries = _TABLE.get(("" if domain == "ai.onnx" else domain, operator), ())
-    return next((e for e in entries if e.since <= opset <= e.until), None)
+    return next((e for e in _TABLE.get(operator, ()) if e.since <= opset <= e.until), None)
 
 
 def operators() -> dict[str, list[Entry]]:
     """Every operator of the standard domain that the table knows."""
-    return {name: entries for (domain, name), entries in sorted(_TABLE.items()) if domain == ""}
+    return dict(sorted(_TABLE.items()))
 
 
 def attribute(node: ir.Node, name: str, default: Any = None) -> Any:

@@ -3,9 +3,14 @@
 from netc.compiler.autodiff.rules import (  # noqa: F401
     activations,
     constant,
+    convolution,
     elementwise,
+    fourier,
     indexing,
     matrix,
+    normalization,
+    pooling,
     reductions,
+    sampling,
     shape,
 )

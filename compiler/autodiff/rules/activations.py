@@ -43,10 +43,10 @@ def softsign(op: Any, node: Any, dy: Any) -> list[Any]:
 
 @gradient("Elu")
 def elu(op: Any, node: Any, dy: Any) -> list[Any]:
-    """y = x if x > 0 else a (e^x - 1);  dx = dy (1 if x > 0 else y + a)"""
+    """y = x if x >= 0 else a (e^x - 1);  dx = dy (1 if x >= 0 else y + a)"""
     (y,) = node.outputs
     alpha = attribute(node, "alpha", 1.0)
-    slope = op.Where(op.Greater(node.inputs[0], 0.0), op.constant(1.0, y.dtype), op.Add(y, alpha))
+    slope = op.Where(op.Less(node.inputs[0], 0.0), op.Add(y, alpha), op.constant(1.0, y.dtype))
     return [op.Mul(dy, slope)]
 
 

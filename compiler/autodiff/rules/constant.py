@@ -1,10 +1,24 @@
-"""Operators whose results have no gradient: whole numbers, truth values, text, and piecewise constants."""
+"""Operators whose results have no gradient, and operators that are refused."""
 
-from netc.compiler.autodiff.registry import no_gradient
+from netc.compiler.autodiff.registry import no_gradient, refuse
 
+# whole numbers, truth values, text, and results that are piecewise constant
 no_gradient(
-    "And", "ArgMax", "ArgMin", "BitShift", "BitwiseAnd", "BitwiseNot", "BitwiseOr", "BitwiseXor", "Ceil", "Constant",
-    "ConstantOfShape", "Equal", "EyeLike", "Floor", "Greater", "GreaterOrEqual", "IsInf", "IsNaN", "Less",
-    "LessOrEqual", "NonZero", "Not", "OneHot", "Or", "RandomNormal", "RandomNormalLike", "RandomUniform",
-    "RandomUniformLike", "Range", "Round", "Shape", "Sign", "Size", "Xor",
+    "And", "ArgMax", "ArgMin", "Bernoulli", "BitCast", "BitShift", "BitwiseAnd", "BitwiseNot", "BitwiseOr",
+    "BitwiseXor", "BlackmanWindow", "Ceil", "Constant", "ConstantOfShape", "ConvInteger", "Equal", "EyeLike", "Floor",
+    "Greater", "GreaterOrEqual", "HammingWindow", "HannWindow", "Hardmax", "ImageDecoder", "IsInf", "IsNaN", "Less",
+    "LessOrEqual", "MatMulInteger", "MelWeightMatrix", "Multinomial", "NonMaxSuppression", "NonZero", "Not",
+    "OptionalHasElement", "Or", "QLinearConv", "QLinearMatMul", "QuantizeLinear", "RandomNormal", "RandomNormalLike",
+    "RandomUniform", "RandomUniformLike", "RegexFullMatch", "Round", "SequenceLength", "Shape", "Sign", "Size",
+    "StringConcat", "StringNormalizer", "StringSplit", "TfIdfVectorizer", "Xor",
 )  # fmt: skip
+
+refuse(
+    "sequences are not differentiated; use Concat, Split or Gather on tensors",
+    "ConcatFromSequence", "SequenceAt", "SequenceConstruct", "SequenceEmpty", "SequenceErase", "SequenceInsert",
+    "SequenceMap", "SplitToSequence",
+)  # fmt: skip
+refuse("optional values are not differentiated; give the tensor itself", "Optional")
+refuse("the number of its results jumps with the values; use TopK or Gather", "Unique")
+refuse("region pooling by whole-numbered boxes is not differentiated; use RoiAlign", "MaxRoiPool")
+refuse("it left the standard; raise the model's opset first", "Scatter", "Upsample")

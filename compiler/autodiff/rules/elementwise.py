@@ -8,19 +8,19 @@ from typing import Any
 from netc.compiler.autodiff.registry import attribute, gradient
 
 
-@gradient("Add")
+@gradient("Add", broadcasts=True)
 def add(op: Any, node: Any, dy: Any) -> list[Any]:
     """y = a + b;  da = dy, db = dy"""
     return [dy, dy]
 
 
-@gradient("Sub")
+@gradient("Sub", broadcasts=True)
 def sub(op: Any, node: Any, dy: Any) -> list[Any]:
     """y = a - b;  da = dy, db = -dy"""
     return [dy, op.Neg(dy)]
 
 
-@gradient("Mul")
+@gradient("Mul", broadcasts=True)
 def mul(op: Any, node: Any, dy: Any) -> list[Any]:
     """y = a b;  da = dy b, db = dy a"""
     a, b = node.inputs
@@ -29,7 +29,7 @@ def mul(op: Any, node: Any, dy: Any) -> list[Any]:
     return [op.Mul(dy, b), op.Mul(dy, a)]
 
 
-@gradient("Div")
+@gradient("Div", broadcasts=True)
 def div(op: Any, node: Any, dy: Any) -> list[Any]:
     """y = a / b;  da = dy / b, db = -da y"""
     _, b = node.inputs
@@ -49,7 +49,7 @@ def identity(op: Any, node: Any, dy: Any) -> list[Any]:
     return [dy]
 
 
-@gradient("Pow")
+@gradient("Pow", broadcasts=True)
 def pow_(op: Any, node: Any, dy: Any) -> list[Any]:
     """y = a^b;  da = dy b a^(b-1), db = dy y log a (0 where a <= 0)"""
     a, b = node.inputs
@@ -172,20 +172,20 @@ def atanh(op: Any, node: Any, dy: Any) -> list[Any]:
     return [op.Div(dy, op.Sub(1.0, op.Mul(x, x)))]
 
 
-@gradient("Sum")
+@gradient("Sum", broadcasts=True)
 def sum_(op: Any, node: Any, dy: Any) -> list[Any]:
     """y = x1 + x2 + ...;  dxi = dy"""
     return [dy] * len(node.inputs)
 
 
-@gradient("Mean")
+@gradient("Mean", broadcasts=True)
 def mean(op: Any, node: Any, dy: Any) -> list[Any]:
     """y = (x1 + ... + xn) / n;  dxi = dy / n"""
     return [op.Mul(dy, 1 / len(node.inputs))] * len(node.inputs)
 
 
-@gradient("Max")
-@gradient("Min")
+@gradient("Max", broadcasts=True)
+@gradient("Min", broadcasts=True)
 def extreme(op: Any, node: Any, dy: Any) -> list[Any]:
     """y = max(x1, ...);  dxi = dy [xi = y] / (how many are equal to y)"""
     (y,) = node.outputs
@@ -196,7 +196,7 @@ def extreme(op: Any, node: Any, dy: Any) -> list[Any]:
     return [op.Mul(share, w) for w in winners]
 
 
-@gradient("Where")
+@gradient("Where", broadcasts=True)
 def where(op: Any, node: Any, dy: Any) -> list[Any]:
     """y = a where c, else b;  da = dy where c, db = dy elsewhere"""
     c = node.inputs[0]
@@ -206,19 +206,22 @@ def where(op: Any, node: Any, dy: Any) -> list[Any]:
 
 @gradient("Clip")
 def clip(op: Any, node: Any, dy: Any) -> list[Any]:
-    """y = min(max(x, low), high);  dx = dy [low <= x <= high]; dlow = dy [x < low], dhigh = dy [x > high]"""
+    """y = min(max(x, low), high);  dhigh = dy [max(x, low) > high], dlow = dy [x < low] elsewhere, dx = dy elsewhere"""
     x, low, high = (*node.inputs, None, None)[:3]
-    below = None if low is None else op.cast(op.Less(x, low), dy.dtype)
-    above = None if high is None else op.cast(op.Greater(x, high), dy.dtype)
-    outside = [m for m in (below, above) if m is not None]
-    inside = op.Sub(1.0, op.Sum(*outside) if len(outside) > 1 else outside[0]) if outside else None
-    masks = [inside, below, above]
-    return [dy if inside is None else op.Mul(dy, inside), *(None if m is None else op.Mul(dy, m) for m in masks[1:])]
+    zero = op.constant(0.0, dy.dtype)
+    dhigh = dlow = None
+    if high is not None:
+        above = op.Greater(x if low is None else op.Max(x, low), high)
+        dy, dhigh = op.Where(above, zero, dy), op.Where(above, dy, zero)
+    if low is not None:
+        below = op.Less(x, low)
+        dy, dlow = op.Where(below, zero, dy), op.Where(below, dy, zero)
+    return [dy, dlow, dhigh]
 
 
-@gradient("Mod")
+@gradient("Mod", broadcasts=True)
 def mod(op: Any, node: Any, dy: Any) -> list[Any]:
-    """y = a - b trunc(a / b);  da = dy, db = -dy (a - y) / b"""
+    """y = a - b trunc(a / b) (or floor);  da = dy, db = -dy (a - y) / b"""
     a, b = node.inputs
     return [dy, op.Neg(op.Mul(dy, op.Div(op.Sub(a, node.outputs[0]), b)))]
 
@@ -231,7 +234,7 @@ def cast(op: Any, node: Any, dy: Any) -> list[Any]:
     return [op.cast(dy, x.dtype) if flows else None]
 
 
-@gradient("PRelu")
+@gradient("PRelu", broadcasts=True)
 def prelu(op: Any, node: Any, dy: Any) -> list[Any]:
     """y = x if x > 0 else s x;  dx = dy (1 if x > 0 else s), ds = dy (0 if x > 0 else x)"""
     x, slope = node.inputs

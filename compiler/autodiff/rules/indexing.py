@@ -1,9 +1,11 @@
-"""Operators that select by an index tensor. An element that is selected twice receives the sum."""
+"""Operators that select or write by an index tensor. An element that is selected twice receives the sum."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+from netc.compiler.autodiff.provenance import INT64, placed, positions
 from netc.compiler.autodiff.registry import attribute, gradient
 
 
@@ -27,17 +29,124 @@ def gather(op: Any, node: Any, dy: Any) -> list[Any]:
     order = [axis, *(i for i in range(rank) if i != axis)]
     shape = tuple(op.shape(x)[i] for i in order)
     start = op.zeros_like(x) if axis == 0 else op.Transpose(op.zeros_like(x), perm=order)
-    at = op.Unsqueeze(op.cast(indices, 7), op.vector([-1]))
-    added = op.stamp(op.ScatterND(start, at, updates, reduction="add"), op.type_of(x).with_shape(shape))
+    at = op.Unsqueeze(op.cast(indices, INT64), op.vector([-1]))
+    added = op.ScatterND(start, at, updates, reduction="add", type=op.type_of(x).with_shape(shape))
     back = [order.index(i) for i in range(rank)]
     return [op.Transpose(added, perm=back) if axis else added, None]
 
 
+@gradient("GatherND")
+def gather_nd(op: Any, node: Any, dy: Any) -> list[Any]:
+    """y = x taken at index tuples;  dx = zeros with dy added at the same places"""
+    x, indices = node.inputs
+    at = op.GatherND(positions(op, x), indices, batch_dims=attribute(node, "batch_dims", 0))
+    return [placed(op, x, at, dy, unique=False), None]
+
+
+@gradient("Compress")
+def compress(op: Any, node: Any, dy: Any) -> list[Any]:
+    """y = the slices of x where a condition holds;  dx = zeros with dy at the same places"""
+    x, condition = node.inputs
+    at = op.Compress(positions(op, x), condition, axis=attribute(node, "axis"))
+    return [placed(op, x, at, dy, unique=True), None]
+
+
 @gradient("TopK")
 def top_k(op: Any, node: Any, dvalues: Any, _: Any) -> list[Any]:
-    """(values, indices) = the k largest of x;  dx = zeros with dvalues at the indices"""
+    """(values, indices) = the k largest of x;  dx = zeros with dvalues at the indices (of equals, at the one chosen)"""
     if dvalues is None:
         return [None, None]
     x = node.inputs[0]
     axis = attribute(node, "axis", -1)
     return [op.ScatterElements(op.zeros_like(x), node.outputs[1], dvalues, axis=axis), None]
+
+
+@gradient("ScatterElements")
+def scatter_elements(op: Any, node: Any, dy: Any) -> list[Any]:
+    """y = x with updates written, added, multiplied in, or compared at an index; see `_scattered`"""
+    index, axis = node.inputs[1], attribute(node, "axis", 0)
+
+    def write(x: Any, updates: Any, how: str | None) -> Any:
+        return op.ScatterElements(x, index, updates, axis=axis, reduction=how)
+
+    return _scattered(op, node, dy, lambda x: op.GatherElements(x, index, axis=axis), write)
+
+
+@gradient("ScatterND")
+def scatter_nd(op: Any, node: Any, dy: Any) -> list[Any]:
+    """y = x with slices written, added, multiplied in, or compared at index tuples; see `_scattered`"""
+    index = node.inputs[1]
+
+    def write(x: Any, updates: Any, how: str | None) -> Any:
+        return op.ScatterND(x, index, updates, reduction=how)
+
+    return _scattered(op, node, dy, lambda x: op.GatherND(x, index), write)
+
+
+Read = Callable[[Any], Any]
+Write = Callable[[Any, Any, str | None], Any]
+
+
+def _scattered(op: Any, node: Any, dy: Any, read: Read, write: Write) -> list[Any]:
+    """y = x with u written at places:
+
+    none  dx = dy, 0 at the places; du = dy there
+    add   dx = dy; du = dy there
+    mul   dx = dy prod u, du = dy x prod of the other u, zeros included
+    max   dx, du = dy where they are the result, shared by all that are
+    """
+    x, _, u = node.inputs
+    y, how = node.outputs[0], attribute(node, "reduction", "none")
+    if how == "none":
+        return [write(dy, op.zeros_like(u), None), None, read(dy)]
+    if how == "add":
+        return [dy, None, read(dy)]
+    one, zero = op.constant(1.0, x.dtype), op.constant(0.0, x.dtype)
+    if how == "mul":
+        no_x, no_u = op.Equal(x, zero), op.Equal(u, zero)
+        filled_x, filled_u = op.Where(no_x, one, x), op.Where(no_u, one, u)
+        zero_x, zero_u = op.cast(no_x, x.dtype), op.cast(no_u, x.dtype)
+        rest = write(filled_x, filled_u, "mul")  # the product of what is not zero
+        zeros = write(zero_x, zero_u, "add")
+        alone_x = op.cast(op.Equal(op.Sub(zeros, zero_x), zero), x.dtype)
+        alone_u = op.cast(op.Equal(op.Sub(read(zeros), zero_u), zero), x.dtype)
+        dx = op.Mul(dy, op.Mul(alone_x, op.Div(rest, filled_x)))
+        return [dx, None, op.Mul(read(dy), op.Mul(alone_u, op.Div(read(rest), filled_u)))]
+    x_wins, u_wins = op.cast(op.Equal(x, y), x.dtype), op.cast(op.Equal(u, read(y)), x.dtype)
+    share = op.Div(dy, write(x_wins, u_wins, "add"))
+    return [op.Mul(share, x_wins), None, op.Mul(read(share), u_wins)]
+
+
+@gradient("TensorScatter")
+def tensor_scatter(op: Any, node: Any, dy: Any) -> list[Any]:
+    """y = x with u written at a place of each row;  dx = dy where y is x's, du = dy at the places"""
+    x, u, at = (*node.inputs, None)[:3]
+    one = op.constant(1, INT64)
+    kept = {n: attribute(node, n, d) for n, d in (("axis", -2), ("mode", "linear"))}
+    ours, theirs = op.Neg(op.Add(positions(op, x), one)), positions(op, u)
+    source = op.TensorScatter(ours, theirs, at, **kept)  # below 0: from x, else the number of an element of u
+    from_u = op.Not(op.Less(source, op.constant(0, INT64)))
+    zero = op.constant(0.0, dy.dtype)
+    du = placed(op, u, op.Where(from_u, source, op.constant(0, INT64)), op.Where(from_u, dy, zero), unique=False)
+    return [op.Where(from_u, zero, dy), du, None]
+
+
+@gradient("OneHot")
+def one_hot(op: Any, node: Any, dy: Any) -> list[Any]:
+    """y = on at each index, off elsewhere;  doff = sum of dy elsewhere, don = sum of dy at the indices"""
+    indices, depth, values = node.inputs
+    low, high = op.constant(0.0, dy.dtype), op.constant(1.0, dy.dtype)
+    both = op.Concat(op.Unsqueeze(low, op.vector([0])), op.Unsqueeze(high, op.vector([0])), axis=0)
+    hit = op.OneHot(indices, depth, both, axis=attribute(node, "axis", -1))
+    on = op.ReduceSum(op.Mul(dy, hit), keepdims=0)
+    off = op.Sub(op.ReduceSum(dy, keepdims=0), on)
+    first = op.vector([0])
+    return [None, None, op.Concat(op.Unsqueeze(off, first), op.Unsqueeze(on, first), axis=0)]
+
+
+@gradient("Range")
+def range_(op: Any, node: Any, dy: Any) -> list[Any]:
+    """y_i = start + i delta;  dstart = sum dy, ddelta = sum i dy"""
+    count = op.Range(op.constant(0, INT64), op.Size(dy), op.constant(1, INT64))
+    total = op.ReduceSum(dy, keepdims=0)
+    return [total, None, op.ReduceSum(op.Mul(dy, op.cast(count, dy.dtype)), keepdims=0)]

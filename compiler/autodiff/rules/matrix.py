@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import string
 from typing import Any
+
+import numpy as np
+import onnx_ir as ir
 
 from netc.compiler.autodiff.registry import attribute, gradient
 from netc.compiler.dimensions import product
+from netc.compiler.inference import UnknownError
 
 
-@gradient("MatMul")
+@gradient("MatMul", broadcasts=True)
 def matmul(op: Any, node: Any, dy: Any) -> list[Any]:
     """Y = A B;  dA = dY B', dB = A' dY; leading axes that broadcast are summed by the engine"""
     a, b = node.inputs
@@ -46,7 +51,7 @@ def _swapped(op: Any, x: Any) -> Any:
     return op.Transpose(x, perm=[*range(rank - 2), rank - 1, rank - 2])
 
 
-@gradient("Gemm")
+@gradient("Gemm", broadcasts=True)
 def gemm(op: Any, node: Any, dy: Any) -> list[Any]:
     """Y = alpha A B + beta C (A, B transposed on request);  dA = alpha dY B', dB = alpha A' dY, dC = beta dY"""
     a, b, c = (*node.inputs, None)[:3]
@@ -55,3 +60,74 @@ def gemm(op: Any, node: Any, dy: Any) -> list[Any]:
     da = op.Gemm(b, dy, transA=tb, transB=1, alpha=alpha) if ta else op.Gemm(dy, b, transB=1 - tb, alpha=alpha)
     db = op.Gemm(dy, a, transA=1, transB=ta, alpha=alpha) if tb else op.Gemm(a, dy, transA=1 - ta, alpha=alpha)
     return [da, db, None if c is None else dy if beta == 1 else op.Mul(dy, beta)]
+
+
+@gradient("Det")
+def det(op: Any, node: Any, dy: Any) -> list[Any]:
+    """y = det X;  dX = dy C, C_ij = (-1)^(i+j) det(X without row i and column j), singular X included"""
+    x = node.inputs[0]
+    *lead, _, n = op.shape(x)
+    spread = op.Unsqueeze(dy, op.vector([-2, -1]))
+    if not isinstance(n, int):
+        raise UnknownError("the size of the matrix is not known")
+    if n == 1:
+        return [spread]
+    kept = [[k for k in range(n) if k != i] for i in range(n)]
+    at = np.array([[[r * n + c for c in kept[j]] for r in kept[i]] for i in range(n) for j in range(n)], dtype=np.int64)
+    minors = op.Gather(op.reshape(x, (*lead, n * n)), op.tensor(at), axis=len(lead))
+    signs = np.array([[(-1) ** (i + j) for j in range(n)] for i in range(n)])
+    cofactors = op.Mul(op.reshape(op.Det(minors), (*lead, n, n)), op.cast(op.tensor(signs), x.dtype))
+    return [op.Mul(spread, cofactors)]
+
+
+@gradient("Einsum", broadcasts=True)
+def einsum(op: Any, node: Any, dy: Any) -> list[Any]:
+    """y = sum of products over labels;  the cotangent of one operand is the sum of products of dy and the others"""
+    left, result = _equation(attribute(node, "equation"))
+    found = []
+    for k, (term, x) in enumerate(zip(left, node.inputs)):
+        others = [(t, v) for i, (t, v) in enumerate(zip(left, node.inputs)) if i != k]
+        terms, values, target = [result, *(t for t, _ in others)], [dy, *(v for _, v in others)], ""
+        labels = _labels(term)
+        for i, label in enumerate(labels):
+            axis = i - len(labels) if "..." in labels[:i] else i  # behind an ellipsis, from the back
+            if label == "...":
+                target += label
+            elif label in target:  # a repeated label reads a diagonal; its cotangent lies on that diagonal
+                fresh = next(c for c in string.ascii_letters if c not in "".join([*terms, target, term]))
+                size = op.Unsqueeze(_size(op, x, axis), op.vector([0]))
+                square = op.ConstantOfShape(op.Concat(size, size, axis=0), value=_typed_zero(dy))
+                terms, values, target = [*terms, label + fresh], [*values, op.EyeLike(square)], target + fresh
+            else:
+                if not any(label in t for t in terms):  # summed over in this operand alone
+                    size = op.Unsqueeze(_size(op, x, axis), op.vector([0]))
+                    one = op.Unsqueeze(op.constant(1.0, dy.dtype), op.vector([0]))
+                    terms, values = [*terms, label], [*values, op.Expand(one, size)]
+                target += label
+        if "..." not in target and any("..." in t for t in terms):
+            target = "..." + target
+        found.append(op.Einsum(*values, equation=",".join(terms) + "->" + target))
+    return found
+
+
+def _equation(text: str) -> tuple[list[str], str]:
+    """The terms of an equation and its result, which is implied where it is not written."""
+    left, arrow, result = text.replace(" ", "").partition("->")
+    if not arrow:
+        letters = [c for c in left if c.isalpha()]
+        result = "..." * ("..." in left) + "".join(sorted({c for c in letters if letters.count(c) == 1}))
+    return left.split(","), result
+
+
+def _labels(term: str) -> list[str]:
+    """The label of each axis of a term; an ellipsis stands once, for all of its axes."""
+    front, dots, back = term.partition("...")
+    return [*front, *([dots] if dots else []), *back]
+
+
+def _size(op: Any, x: Any, axis: int) -> Any:
+    return op.dimension(op.shape(x)[axis])
+
+
+def _typed_zero(x: Any) -> Any:
+    return ir.tensor(np.array([0], dtype=x.dtype.numpy()))

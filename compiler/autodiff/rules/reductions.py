@@ -1,4 +1,4 @@
-"""Reductions, at opset 18 and later, where axes are an input."""
+"""Reductions, at opset 18 and later, where axes are an input: a constant, or computed at run time."""
 
 from __future__ import annotations
 
@@ -8,28 +8,40 @@ from netc.compiler.autodiff.registry import attribute, gradient
 from netc.compiler.dimensions import product
 
 
+def _axes(op: Any, node: Any) -> list[int] | None:
+    """The reduced axes, counted from the front; None where they are known only at run time."""
+    x, axes = (*node.inputs, None)[:2]
+    if not op.has_type(x):
+        return None
+    rank = len(op.shape(x))
+    if axes is None or (op.has_type(axes) and op.shape(axes) == (0,)):
+        return [] if attribute(node, "noop_with_empty_axes", 0) else list(range(rank))
+    return None if op.known(axes) is None else [a % rank for a in op.integers(axes)]
+
+
 def _spread(op: Any, node: Any, value: Any) -> Any:
     """A reduced tensor with the reduced axes back as axes of size 1, so that it broadcasts over the input."""
-    x = node.inputs[0]
-    if attribute(node, "keepdims", 1) or not op.shape(x):
+    if attribute(node, "keepdims", 1):
         return value
     axes = _axes(op, node)
-    if len(axes) == len(op.shape(x)):
+    if axes is None:
+        return op.Reshape(value, op.Shape(_reduced(op, node, "ReduceSum", node.inputs[0])))
+    if not axes or len(axes) == len(op.shape(node.inputs[0])):
         return value  # a scalar broadcasts as it is
     return op.Unsqueeze(value, op.vector(axes))
 
 
-def _axes(op: Any, node: Any) -> list[int]:
-    """The reduced axes, counted from the front."""
-    x, axes = (*node.inputs, None)[:2]
-    rank = len(op.shape(x))
-    if axes is None:
-        return [] if attribute(node, "noop_with_empty_axes", 0) else list(range(rank))
-    return [a % rank for a in op.integers(axes)]
+def _reduced(op: Any, node: Any, operator: str, value: Any) -> Any:
+    """Another reduction over the node's own axes, which are kept with size 1."""
+    axes = _axes(op, node)
+    if axes is not None:
+        return op.reduce(operator, value, axes, True) if axes else value
+    empty = attribute(node, "noop_with_empty_axes", 0)
+    return op.node(operator, [value, node.inputs[1]], {"keepdims": 1, "noop_with_empty_axes": empty})
 
 
 def _expanded(op: Any, node: Any, value: Any) -> Any:
-    return op.expand(_spread(op, node, value), op.shape(node.inputs[0]))
+    return op.Expand(_spread(op, node, value), op.sizes(node.inputs[0]))
 
 
 @gradient("ReduceSum")
@@ -41,9 +53,9 @@ def reduce_sum(op: Any, node: Any, dy: Any) -> list[Any]:
 @gradient("ReduceMean")
 def reduce_mean(op: Any, node: Any, dy: Any) -> list[Any]:
     """y = mean of n x;  dx = dy / n, repeated"""
-    shape = op.shape(node.inputs[0])
-    count = product(shape[a] for a in _axes(op, node))
-    return [_expanded(op, node, op.Div(dy, op.cast(op.dimension(count), dy.dtype)))]
+    x, axes = node.inputs[0], _axes(op, node)
+    count = op.Div(op.Size(x), op.Size(dy)) if axes is None else op.dimension(product(op.shape(x)[a] for a in axes))
+    return [_expanded(op, node, op.Div(dy, op.cast(count, dy.dtype)))]
 
 
 @gradient("ReduceSumSquare")
@@ -85,8 +97,7 @@ def reduce_extreme(op: Any, node: Any, dy: Any) -> list[Any]:
     """y = max x;  dx = dy [x = y] / (how many are equal to y)"""
     x = node.inputs[0]
     winners = op.cast(op.Equal(x, _spread(op, node, node.outputs[0])), dy.dtype)
-    count = op.reduce("ReduceSum", winners, _axes(op, node), True)
-    share = op.Div(_spread(op, node, dy), count)
+    share = op.Div(_spread(op, node, dy), _reduced(op, node, "ReduceSum", winners))
     return [op.Mul(winners, share)]
 
 
@@ -94,12 +105,10 @@ def reduce_extreme(op: Any, node: Any, dy: Any) -> list[Any]:
 def reduce_prod(op: Any, node: Any, dy: Any) -> list[Any]:
     """y = prod x;  dx_i = dy prod of the others: y / x_i, or, where one x is zero, the product of the rest for that one"""
     x = node.inputs[0]
-    axes = _axes(op, node)
     is_zero = op.Equal(x, 0.0)
     zero = op.cast(is_zero, x.dtype)
     filled = op.Where(is_zero, op.constant(1.0, x.dtype), x)
-    rest = op.reduce("ReduceProd", filled, axes, True)  # the product of what is not zero
-    zeros = op.reduce("ReduceSum", zero, axes, True)
-    others = op.Sub(zeros, zero)  # zeros among the other elements
+    rest = _reduced(op, node, "ReduceProd", filled)  # the product of what is not zero
+    others = op.Sub(_reduced(op, node, "ReduceSum", zero), zero)  # zeros among the other elements
     alone = op.cast(op.Equal(others, 0.0), x.dtype)
     return [op.Mul(_spread(op, node, dy), op.Mul(alone, op.Div(rest, filled)))]

@@ -6,7 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from netc.compiler.autodiff.provenance import placed, positions
 from netc.compiler.autodiff.registry import attribute, gradient
+from netc.compiler.dimensions import Dim
 
 
 @gradient("Reshape")
@@ -15,18 +17,17 @@ from netc.compiler.autodiff.registry import attribute, gradient
 @gradient("Unsqueeze")
 def reshape(op: Any, node: Any, dy: Any) -> list[Any]:
     """y = x in another shape;  dx = dy in x's shape"""
-    return [op.reshape(dy, op.shape(node.inputs[0]))]
+    return [op.like(dy, node.inputs[0])]
 
 
 @gradient("Transpose")
 def transpose(op: Any, node: Any, dy: Any) -> list[Any]:
     """y = x with permuted axes;  dx = dy with the inverse permutation"""
-    rank = len(op.shape(node.inputs[0]))
-    perm = attribute(node, "perm", list(reversed(range(rank))))
-    return [op.Transpose(dy, perm=[int(i) for i in np.argsort(perm)])]
+    perm = attribute(node, "perm")
+    return [op.Transpose(dy, perm=[int(i) for i in np.argsort(perm)]) if perm else op.Transpose(dy)]
 
 
-@gradient("Expand")
+@gradient("Expand", broadcasts=True)
 def expand(op: Any, node: Any, dy: Any) -> list[Any]:
     """y = x repeated;  dx = dy, which the engine sums over the repeats"""
     return [dy]
@@ -36,11 +37,11 @@ def expand(op: Any, node: Any, dy: Any) -> list[Any]:
 def concat(op: Any, node: Any, dy: Any) -> list[Any]:
     """y = [x1, x2, ...];  dxi = its part of dy"""
     axis = attribute(node, "axis")
-    types = tuple(op.type_of(x) for x in node.inputs)
-    if len(types) == 1:
+    if len(node.inputs) == 1:
         return [dy]
-    sizes = op.shape_tensor(tuple(t.shape[axis] for t in types))
-    return list(op.node("Split", [dy, sizes], {"axis": axis}, len(types), types))
+    sizes = [op.shape(x)[axis] for x in node.inputs]
+    types = tuple(op.type_of(x) for x in node.inputs)
+    return list(op.node("Split", [dy, op.shape_tensor(tuple(sizes))], {"axis": axis}, len(types), types))
 
 
 @gradient("Split")
@@ -50,61 +51,122 @@ def split(op: Any, node: Any, *dys: Any) -> list[Any]:
     return [op.Concat(*parts, axis=attribute(node, "axis", 0)) if len(parts) > 1 else parts[0]]
 
 
-@gradient("Slice", since=10)
+@gradient("Slice")
 def slice_(op: Any, node: Any, dy: Any) -> list[Any]:
     """y = x[starts:ends:steps];  dx = zeros with dy written at the same places"""
-    x, starts, _, axes, steps = (*node.inputs, None, None)[:5]
-    rank = len(op.shape(x))
-    first = op.integers(starts)
+    x = node.inputs[0]
+    margins = _margins(op, node)
+    if margins is not None:
+        return [op.Pad(dy, op.vector(margins), type=op.type_of(x))]
+    return [placed(op, x, op.Slice(positions(op, x), *node.inputs[1:]), dy, unique=True)]
+
+
+def _margins(op: Any, node: Any) -> list[int] | None:
+    """How many elements a Slice leaves out before and after along each axis; None for steps and computed bounds."""
+    x, starts, ends, axes, steps = (*node.inputs, None, None)[:5]
+    if not op.has_type(x) or any(v is not None and op.known(v) is None for v in (starts, ends, axes, steps)):
+        return None
+    first, last = op.integers(starts), op.integers(ends)
     along = op.integers(axes) if axes is not None else list(range(len(first)))
-    strides = op.integers(steps) if steps is not None else [1] * len(first)
-    for start, axis, step in zip(first, along, strides):
-        dy = _unsliced(op, dy, op.shape(x)[axis], axis % rank, start, step)
-    return [dy]
+    if steps is not None and set(op.integers(steps)) != {1}:
+        return None
+    shape = op.shape(x)
+    before, after = [0] * len(shape), [0] * len(shape)
+    for begin, end, axis in zip(first, last, along):
+        size: Dim = shape[axis]
+        if not isinstance(size, int):
+            return None
+        low, high, _ = slice(begin, end).indices(size)
+        if high < low:
+            return None
+        before[axis], after[axis] = low, size - high
+    return before + after
 
 
-def _unsliced(op: Any, dy: Any, size: Any, axis: int, start: int, step: int) -> Any:
-    """Zeros of the full size along one axis with dy at start, start + step, ..."""
-    count = op.shape(dy)[axis]
-    if size == count and step == 1:
-        return dy
-    total, taken = op.dimension(size), op.dimension(count)
-    first = op.Add(total, op.constant(start, 7)) if start < 0 else op.constant(start, 7)
-    first = op.Min(first, op.Sub(total, op.constant(1, 7)))
-    last = op.Add(first, op.Mul(op.Sub(taken, op.constant(1, 7)), op.constant(step, 7)))
-    positions = op.Range(first, op.Add(last, op.constant(1 if step > 0 else -1, 7)), op.constant(step, 7))
-    shape = [1] * len(op.shape(dy))
-    shape[axis] = -1
-    target = op.type_of(dy).with_shape(tuple(size if i == axis else d for i, d in enumerate(op.shape(dy))))
-    at = op.Expand(op.Reshape(positions, op.vector(shape)), op.shape_tensor(op.shape(dy)))
-    zeros = op.stamp(op.ConstantOfShape(op.shape_tensor(target.shape), value=_zero(op, dy)), target)
-    return op.ScatterElements(zeros, at, dy, axis=axis)
+@gradient("Pad")
+def pad(op: Any, node: Any, dy: Any) -> list[Any]:
+    """y = x with a margin;  dx = the part of dy that is x's, and in other modes the sum over copies; dvalue = the rest"""
+    x, pads, value, axes = (*node.inputs, None, None)[:4]
+    mode = attribute(node, "mode", "constant")
+    inner = _inner(op, node) if mode == "constant" and value is None else None
+    if inner is not None:
+        starts, ends = inner
+        return [op.Slice(dy, op.vector(starts), op.vector(ends), op.vector(list(range(len(starts)))), type=op.type_of(x))]
+    numbered = op.Add(positions(op, x), op.constant(1, 7))  # 0 stands for the margin
+    at = op.Pad(numbered, pads, None, axes, mode=mode)
+    both = placed(op, None, at, dy, unique=False, size=op.Add(op.Size(x), op.constant(1, 7)))
+    far = op.vector([np.iinfo(np.int64).max])
+    dvalue = op.Squeeze(op.Slice(both, op.vector([0]), op.vector([1])), op.vector([0]))
+    if value is not None and op.has_type(value):
+        dvalue = op.like(dvalue, value)
+    return [op.like(op.Slice(both, op.vector([1]), far), x), None, dvalue if value is not None else None]
 
 
-def _zero(op: Any, x: Any) -> Any:
-    import onnx_ir as ir
-
-    return ir.tensor(np.array([0], dtype=op.type_of(x).dtype.numpy))
+def _inner(op: Any, node: Any) -> tuple[list[int], list[int]] | None:
+    """Where the input lies in the output, if that is known and nothing was cut off."""
+    x, pads, _, axes = (*node.inputs, None, None)[:4]
+    if not op.has_type(x) or op.known(pads) is None or (axes is not None and op.known(axes) is None):
+        return None
+    rank = len(op.shape(x))
+    along = [a % rank for a in op.integers(axes)] if axes is not None else list(range(rank))
+    widths = op.integers(pads)
+    if any(w < 0 for w in widths):
+        return None
+    starts, ends = [0] * rank, [int(np.iinfo(np.int64).max)] * rank
+    for i, a in enumerate(along):
+        starts[a] = widths[i]
+        after = widths[i + len(along)]
+        ends[a] = -after if after else ends[a]
+    return starts, ends
 
 
 @gradient("Tile")
 def tile(op: Any, node: Any, dy: Any) -> list[Any]:
     """y = x repeated r times along each axis;  dx = the sum of dy over the repeats"""
     x, repeats = node.inputs
-    counts = op.integers(repeats)
-    split_shape = tuple(v for r, d in zip(counts, op.shape(x)) for v in (r, d))
-    return [op.reduce("ReduceSum", op.reshape(dy, split_shape), list(range(0, 2 * len(counts), 2)), False)]
+    rank = len(op.shape(x))
+    if not rank:
+        return [dy]
+    pairs = op.Concat(op.Unsqueeze(repeats, op.vector([1])), op.Unsqueeze(op.sizes(x), op.vector([1])), axis=1)
+    split_dy = op.Reshape(dy, op.Reshape(pairs, op.vector([-1])))
+    return [op.ReduceSum(split_dy, op.vector(list(range(0, 2 * rank, 2))), keepdims=0, type=op.type_of(x))]
 
 
 @gradient("CumSum")
 def cum_sum(op: Any, node: Any, dy: Any) -> list[Any]:
     """y_i = x_1 + ... + x_i;  dx = the sum of dy from the other end"""
     flags = {"exclusive": attribute(node, "exclusive", 0), "reverse": 1 - attribute(node, "reverse", 0)}
-    return [op.CumSum(dy, node.inputs[1], type=op.type_of(dy), **flags), None]
+    return [op.CumSum(dy, node.inputs[1], **flags), None]
 
 
 @gradient("Trilu")
 def trilu(op: Any, node: Any, dy: Any) -> list[Any]:
     """y = x above (or below) a diagonal, 0 elsewhere;  dx = dy at the same places"""
     k = (*node.inputs, None)[1]
-    return [op.Trilu(dy, k, upper=attribute(node, "upper", 1), type=op.type_of(dy)), None]
+    return [op.Trilu(dy, k, upper=attribute(node, "upper", 1)), None]
+
+
+@gradient("ReverseSequence")
+def reverse_sequence(op: Any, node: Any, dy: Any) -> list[Any]:
+    """y = x with the first steps of each row reversed, its own inverse;  dx = dy with the same steps reversed"""
+    kept = {n: attribute(node, n, d) for n, d in (("batch_axis", 1), ("time_axis", 0))}
+    return [op.ReverseSequence(dy, node.inputs[1], **kept), None]
+
+
+@gradient("DepthToSpace")
+def depth_to_space(op: Any, node: Any, dy: Any) -> list[Any]:
+    """y = blocks of channels laid out in space;  dx = SpaceToDepth of dy, with the channels in the mode's order"""
+    x, block = node.inputs[0], attribute(node, "blocksize")
+    if attribute(node, "mode", "DCR") == "DCR":
+        return [op.SpaceToDepth(dy, blocksize=block)]
+    n, c, h, w = op.shape(x)
+    rest = op.reshape(dy, (n, c // (block * block) if isinstance(c, int) else -1, h, block, w, block))
+    return [op.like(op.Transpose(rest, perm=[0, 1, 3, 5, 2, 4]), x)]
+
+
+@gradient("SpaceToDepth")
+def space_to_depth(op: Any, node: Any, dy: Any) -> list[Any]:
+    """y = blocks of space laid out in channels;  dx = DepthToSpace of dy"""
+    if attribute(node, "mode", "DCR") == "CRD":
+        return [op.DepthToSpace(dy, blocksize=attribute(node, "blocksize"), mode="CRD")]
+    return [op.DepthToSpace(dy, blocksize=attribute(node, "blocksize"))]

@@ -1,0 +1,35 @@
+"""What the bodies of control-flow nodes take from outside."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import onnx_ir as ir
+
+
+def bodies(node: ir.Node) -> Iterator[ir.Graph]:
+    """The graphs that are attributes of a node."""
+    for a in node.attributes.values():
+        if a.type == ir.AttributeType.GRAPH:
+            yield a.value
+
+
+def captured(graph: ir.Graph) -> list[ir.Value]:
+    """The values of enclosing graphs that a body reads, each once, in order of use."""
+    own: set[ir.Value] = {*graph.inputs, *graph.initializers.values()}
+    found: dict[ir.Value, None] = {}
+    for node in graph:
+        for x in operands(node):
+            if x is not None and x not in own:
+                found[x] = None
+        own.update(node.outputs)
+    found.update((y, None) for y in graph.outputs if y not in own)
+    return list(found)
+
+
+def operands(node: ir.Node) -> list[ir.Value | None]:
+    """The inputs of a node, then what its bodies capture: everything that its outputs depend on."""
+    inputs: list[ir.Value | None] = list(node.inputs)
+    for body in bodies(node):
+        inputs.extend(x for x in captured(body) if x not in inputs)
+    return inputs

@@ -1,0 +1,72 @@
+"""Discrete Fourier transforms. Complex numbers are pairs along the last axis; the adjoint of a transform is its inverse
+without the factor 1 / N."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+from netc.compiler.autodiff.registry import attribute, gradient, lowered
+from netc.compiler.inference import UnknownError
+
+INT64 = 7
+
+
+@gradient("DFT")
+def dft(op: Any, node: Any, dy: Any) -> list[Any]:
+    """y_k = sum x_n e^(-2 pi i k n / N);  dx = N inverse(dy), cut to x's length, its real part where x is real"""
+    x, length, at = (*node.inputs, None, None)[:3]
+    rank = len(op.shape(x))
+    inverse, onesided = attribute(node, "inverse", 0), attribute(node, "onesided", 0)
+    if op.opset < 20:
+        axis = attribute(node, "axis", 1) % rank
+    else:
+        axis = -2 % rank if at is None else op.integers(at)[0] % rank
+    if inverse and onesided:
+        raise UnknownError("its one-sided inverse is not differentiated; use the whole spectrum")
+    size = op.Squeeze(op.Shape(x, start=axis, end=axis + 1), op.vector([0]))
+    count = size if length is None else op.cast(op.like(length, size), INT64)
+    if onesided:
+        dy = _resized(op, dy, axis, count)
+    full = _transform(op, dy, axis, inverse=1 - inverse)
+    number = op.cast(count, x.dtype)
+    dx = op.Div(full, number) if inverse else op.Mul(full, number)
+    if length is not None:
+        dx = _resized(op, dx, axis, size)
+    if op.shape(x)[-1] == 1:
+        dx = op.Slice(dx, op.vector([0]), op.vector([1]), op.vector([-1]))
+    return [op.stamp(dx, op.type_of(x)), None, None]
+
+
+def _transform(op: Any, x: Any, axis: int, **flags: int) -> Any:
+    """DFT along an axis: an attribute before opset 20, an input since."""
+    if op.opset < 20:
+        return op.DFT(x, axis=axis, **flags)
+    return op.DFT(x, None, op.constant(axis, INT64), **flags)
+
+
+def _resized(op: Any, x: Any, axis: int, size: Any) -> Any:
+    """x cut, or filled up with zeros, to a size along an axis."""
+    one = op.vector([0])
+    room = op.Max(op.Sub(size, op.Squeeze(op.Shape(x, start=axis, end=axis + 1), one)), op.constant(0, INT64))
+    wide = op.Pad(x, op.Concat(op.vector([0]), op.Unsqueeze(room, one), axis=0), None, op.vector([axis]))
+    return op.Slice(wide, op.vector([0]), op.Unsqueeze(size, one), op.vector([axis]))
+
+
+@lowered("STFT")
+def stft(op: Any, node: Any) -> list[Any]:
+    """y = the transform of each frame of the signal [rows, length, 1 or 2], times the window"""
+    signal, step, window, length = (*node.inputs, None, None)[:4]
+    zero, one = op.constant(0, INT64), op.constant(1, INT64)
+    size = op.cast(length, INT64) if length is not None else op.Squeeze(op.Shape(window), op.vector([0]))
+    size = op.like(size, one) if op.has_type(size) else size
+    total = op.Squeeze(op.Shape(signal, start=1, end=2), op.vector([0]))
+    stride = op.cast(op.like(step, one), INT64)
+    count = op.Add(op.Div(op.Sub(total, size), stride), one)
+    starts = op.Unsqueeze(op.Mul(op.Range(zero, count, one), stride), op.vector([1]))
+    frames = op.Gather(signal, op.Add(starts, op.Unsqueeze(op.Range(zero, size, one), op.vector([0]))), axis=1)
+    if window is not None:
+        frames = op.Mul(frames, op.Unsqueeze(window, op.vector([1])))
+    return [_transform(op, frames, 2, onesided=attribute(node, "onesided", 1))]
+
+

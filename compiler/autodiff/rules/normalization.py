@@ -1,0 +1,159 @@
+"""Normalisations and other operators that are short formulas of simpler ones; the gradient is taken through these."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from netc.compiler.autodiff.registry import attribute, gradient, lowered
+from netc.compiler.inference import UnknownError
+
+
+def _normalized(op: Any, x: Any, axes: list[int], epsilon: float) -> tuple[Any, Any, Any]:
+    """((x - mean) / sqrt(variance + epsilon), mean, 1 / sqrt(variance + epsilon)) over some axes."""
+    mean = op.reduce("ReduceMean", x, axes, True)
+    centred = op.Sub(x, mean)
+    variance = op.reduce("ReduceMean", op.Mul(centred, centred), axes, True)
+    scale = op.Reciprocal(op.Sqrt(op.Add(variance, epsilon)))
+    return op.Mul(centred, scale), mean, scale
+
+
+def _per_channel(op: Any, v: Any, x: Any) -> Any:
+    """A vector [C] against x [N, C, ...]."""
+    axes = list(range(1, len(op.shape(x)) - 1))
+    return op.Unsqueeze(v, op.vector(axes)) if axes else v
+
+
+@lowered("BatchNormalization")
+def batch_normalization(op: Any, node: Any) -> list[Any]:
+    """y = (x - mean) / sqrt(variance + epsilon) scale + b; in training with the batch's own mean and (biased) variance,
+    of which momentum goes into the running ones: r' = r momentum + batch (1 - momentum)"""
+    x, scale, b, mean, variance = node.inputs
+    epsilon, momentum = attribute(node, "epsilon", 1e-5), attribute(node, "momentum", 0.9)
+    running: list[Any] = []
+    if attribute(node, "training_mode", 0):
+        axes = [0, *range(2, len(op.shape(x)))]
+        batch_mean = op.reduce("ReduceMean", x, axes, False)
+        centred = op.Sub(x, _per_channel(op, batch_mean, x))
+        batch_variance = op.reduce("ReduceMean", op.Mul(centred, centred), axes, False)
+        for old, new in ((mean, batch_mean), (variance, batch_variance)):
+            running.append(op.Add(op.Mul(old, momentum), op.Mul(new, 1 - momentum)))
+        mean, variance = batch_mean, batch_variance
+    factor = op.Div(scale, op.Sqrt(op.Add(variance, epsilon)))
+    y = op.Mul(op.Sub(x, _per_channel(op, mean, x)), _per_channel(op, factor, x))
+    return [op.Add(y, _per_channel(op, b, x)), *running]
+
+
+@lowered("InstanceNormalization")
+def instance_normalization(op: Any, node: Any) -> list[Any]:
+    """y = (x - mean) / sqrt(variance + epsilon) scale + b, mean and variance over the space of each row and channel"""
+    x, scale, b = node.inputs
+    y, _, _ = _normalized(op, x, list(range(2, len(op.shape(x)))), attribute(node, "epsilon", 1e-5))
+    return [op.Add(op.Mul(y, _per_channel(op, scale, x)), _per_channel(op, b, x))]
+
+
+@lowered("LayerNormalization")
+def layer_normalization(op: Any, node: Any) -> list[Any]:
+    """y = (x - mean) / sqrt(variance + epsilon) scale + b, mean and variance over the axes from `axis` on"""
+    x, scale, b = (*node.inputs, None)[:3]
+    rank = len(op.shape(x))
+    axes = list(range(attribute(node, "axis", -1) % rank, rank))
+    wide = op.cast(x, 1) if op.type_of(x).dtype.name == "f16" else x
+    y, mean, inverse = _normalized(op, wide, axes, attribute(node, "epsilon", 1e-5))
+    y = op.Mul(op.cast(y, x.dtype), scale)
+    return [y if b is None else op.Add(y, b), mean, inverse]
+
+
+@lowered("GroupNormalization")
+def group_normalization(op: Any, node: Any) -> list[Any]:
+    """y = (x - mean) / sqrt(variance + epsilon) scale + b, over groups of channels; scale and b per group (opset 18) or
+    per channel (21)"""
+    x, scale, b = node.inputs
+    groups = attribute(node, "num_groups")
+    rest = op.vector([0, groups, -1])
+    y, _, _ = _normalized(op, op.Reshape(x, rest), [2], attribute(node, "epsilon", 1e-5))
+    if op.opset < 21:
+        one = op.vector([1])
+        return [op.like(op.Add(op.Mul(y, op.Unsqueeze(scale, one)), op.Unsqueeze(b, one)), x)]
+    return [op.Add(op.Mul(op.like(y, x), _per_channel(op, scale, x)), _per_channel(op, b, x))]
+
+
+@lowered("LpNormalization")
+def lp_normalization(op: Any, node: Any) -> list[Any]:
+    """y = x / (sum |x|^p)^(1 / p), 0 where the norm is 0"""
+    x, axis = node.inputs[0], attribute(node, "axis", -1)
+    norm = op.reduce("ReduceL1" if attribute(node, "p", 2) == 1 else "ReduceL2", x, axis, True)
+    empty = op.Equal(norm, 0.0)
+    return [op.Where(empty, op.constant(0.0, x.dtype), op.Div(x, op.Where(empty, op.constant(1.0, x.dtype), norm)))]
+
+
+@lowered("LRN")
+def lrn(op: Any, node: Any) -> list[Any]:
+    """y = x / (bias + alpha / size (sum of x^2 over the nearest channels))^beta"""
+    x, size = node.inputs[0], attribute(node, "size")
+    alpha, beta, bias = (attribute(node, n, d) for n, d in (("alpha", 1e-4), ("beta", 0.75), ("bias", 1.0)))
+    rank, before = len(op.shape(x)), (size - 1) // 2
+    margins = [0] * (2 * rank)
+    margins[1], margins[rank + 1] = before, size - 1 - before
+    padded = op.Pad(op.Mul(x, x), op.vector(margins))
+    ends = [i - size + 1 or int(np.iinfo(np.int64).max) for i in range(size)]
+    near = [op.Slice(padded, op.vector([i]), op.vector([e]), op.vector([1])) for i, e in enumerate(ends)]
+    total = op.Sum(*near) if size > 1 else near[0]
+    return [op.Div(x, op.Pow(op.Add(op.Mul(total, alpha / size), bias), beta))]
+
+
+@gradient("Dropout")
+def dropout(op: Any, node: Any, dy: Any, _: Any = None) -> list[Any]:
+    """y = x mask / (1 - ratio) in training, x otherwise;  dx = dy mask / (1 - ratio), dratio = sum(dy y) / (1 - ratio)"""
+    _, ratio, training = (*node.inputs, None, None)[:3]
+    if training is None or op.scalar_value(training) == 0:
+        return [dy]
+    if len(node.outputs) < 2:
+        node.resize_outputs(2)
+        op.stamp(node.outputs[1], op.type_of(node.outputs[0]).with_dtype(_bool()))
+    kept = op.cast(node.outputs[1], dy.dtype)
+    rate = op.constant(0.5, dy.dtype) if ratio is None else op.cast(ratio, dy.dtype)
+    scale = op.Where(training, op.Reciprocal(op.Sub(op.constant(1.0, dy.dtype), rate)), op.constant(1.0, dy.dtype))
+    change = op.Mul(op.ReduceSum(op.Mul(dy, node.outputs[0]), keepdims=0), scale)
+    dratio = op.Where(training, change, op.constant(0.0, dy.dtype))
+    return [op.Mul(op.Mul(dy, kept), scale), None if ratio is None else op.cast(dratio, ratio.dtype)]
+
+
+def _bool() -> Any:
+    from netc.compiler.types import BOOL
+
+    return BOOL
+
+
+@lowered("DequantizeLinear")
+def dequantize_linear(op: Any, node: Any) -> list[Any]:
+    """y = (x - zero point) scale, for the whole tensor, along an axis, or in blocks of an axis"""
+    x, scale, zero = (*node.inputs, None)[:3]
+    rank, axis = len(op.shape(scale)), attribute(node, "axis", 1)
+    dtype = node.outputs[0].dtype
+    count = op.cast(x, dtype) if zero is None else None
+
+    def spread(v: Any) -> Any:
+        """scale or zero point against x"""
+        if rank == 0 or len(x.shape) == rank == 1 and not attribute(node, "block_size", 0) and scale.shape == [1]:
+            return v
+        if rank == 1 and not attribute(node, "block_size", 0):
+            behind = len(x.shape) - 1 - axis % len(x.shape)
+            return op.Unsqueeze(v, op.vector(list(range(1, behind + 1)))) if behind else v
+        at = axis % rank
+        size = x.shape[at]
+        if not isinstance(size, int):
+            raise UnknownError("the size of the axis in blocks is not known")
+        block = attribute(node, "block_size", 0)
+        return op.Gather(v, op.tensor(np.arange(size, dtype=np.int64) // block), axis=at)
+
+    if count is None:
+        count = op.Sub(op.cast(x, dtype), spread(op.cast(zero, dtype)))
+    return [op.Mul(count, spread(op.cast(scale, dtype)))]
+
+
+@lowered("OptionalGetElement")
+def optional_get_element(op: Any, node: Any) -> list[Any]:
+    """y = x, for an x that is a tensor"""
+    return [node.inputs[0]]

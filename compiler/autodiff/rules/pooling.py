@@ -1,0 +1,114 @@
+"""Pooling: the largest, the mean or a norm of each window."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from netc.compiler.autodiff.provenance import placed
+from netc.compiler.autodiff.registry import attribute, gradient, lowered
+from netc.compiler.autodiff.windows import Windows, windows
+from netc.compiler.dimensions import Dim, product
+
+
+@gradient("MaxPool")
+def max_pool(op: Any, node: Any, dy: Any, _: Any = None) -> list[Any]:
+    """y = the largest of each window;  dx = dy added where it was found (of equals, at the first)"""
+    x = node.inputs[0]
+    at = windows(op, node, x, ())
+    kept = {n: a.value for n, a in node.attributes.items() if n != "storage_order"}
+    _, found = op.node("MaxPool", [x], {n: list(v) if isinstance(v, tuple) else v for n, v in kept.items()}, 2)
+    apart = all(s >= r for s, r in zip(at.strides, at.reach))
+    return [placed(op, x, found, dy, unique=apart)]
+
+
+@gradient("MaxUnpool")
+def max_unpool(op: Any, node: Any, dy: Any) -> list[Any]:
+    """y = zeros with x at the indices of a MaxPool;  dx = dy at these indices"""
+    x, at, shape = (*node.inputs, None)[:3]
+    if shape is not None:  # the indices count in the smaller image that the windows imply
+        window = windows(op, node, x, ())
+        n = len(window.kernel)
+        counts = op.Sub(op.Shape(x, start=2), op.constant(1, 7))
+        sizes = op.Add(op.Mul(counts, op.vector(window.strides)), op.vector(window.reach))
+        sizes = op.Sub(sizes, op.vector([b + e for b, e in zip(window.begin, window.end)]))
+        dy = op.Slice(dy, op.vector([0] * n), sizes, op.vector(list(range(2, n + 2))))
+    flat = op.vector([-1])
+    return [op.like(op.Gather(op.Reshape(dy, flat), op.Reshape(at, flat), axis=0), x), None]
+
+
+@lowered("AveragePool")
+def average_pool(op: Any, node: Any) -> list[Any]:
+    """y = (sum of each window) / (how many elements it holds; with count_include_pad, pads among them)"""
+    x, (y,) = node.inputs[0], node.outputs
+    at = windows(op, node, x, ())
+    one = op.Unsqueeze(op.constant(1.0, x.dtype), op.vector(list(range(len(op.shape(x))))))
+    space = op.Concat(op.vector([1, 1]), op.Shape(x, start=2), axis=0)
+    ones = op.Expand(one, space, type=op.type_of(x).with_shape((1, 1, *op.shape(x)[2:])))
+    if attribute(node, "count_include_pad", 0):
+        margins = [0, 0, *at.begin, 0, 0, *at.end]
+        grown = tuple(_grown(d, b + e) for d, b, e in zip(op.shape(x)[2:], at.begin, at.end))
+        wide = op.Pad(ones, op.vector(margins), one_like(op, x), type=op.type_of(x).with_shape((1, 1, *grown)))
+        bare = Windows(at.kernel, at.strides, at.dilations, (0,) * len(at.kernel), (0,) * len(at.kernel))
+        count = _sums(op, bare, wide, y)
+    else:
+        count = _sums(op, at, ones, y)
+    return [op.Div(_sums(op, at, x, y), count)]
+
+
+@lowered("LpPool")
+def lp_pool(op: Any, node: Any) -> list[Any]:
+    """y = (sum of |x|^p over each window)^(1 / p)"""
+    x, (y,), p = node.inputs[0], node.outputs, float(attribute(node, "p", 2))
+    return [op.Pow(_sums(op, windows(op, node, x, ()), op.Pow(op.Abs(x), p), y), 1 / p)]
+
+
+@lowered("GlobalAveragePool")
+def global_average_pool(op: Any, node: Any) -> list[Any]:
+    """y = mean over space"""
+    return [op.reduce("ReduceMean", node.inputs[0], _space(op, node), True)]
+
+
+@lowered("GlobalMaxPool")
+def global_max_pool(op: Any, node: Any) -> list[Any]:
+    """y = the largest over space"""
+    return [op.reduce("ReduceMax", node.inputs[0], _space(op, node), True)]
+
+
+@lowered("GlobalLpPool")
+def global_lp_pool(op: Any, node: Any) -> list[Any]:
+    """y = (sum of |x|^p over space)^(1 / p)"""
+    p = float(attribute(node, "p", 2))
+    return [op.Pow(op.reduce("ReduceSum", op.Pow(op.Abs(node.inputs[0]), p), _space(op, node), True), 1 / p)]
+
+
+def one_like(op: Any, x: Any) -> Any:
+    return op.constant(1.0, x.dtype)
+
+
+def _space(op: Any, node: Any) -> list[int]:
+    return list(range(2, len(op.shape(node.inputs[0]))))
+
+
+def _grown(size: Dim, more: int) -> Dim:
+    from netc.compiler.dimensions import add
+
+    return add(size, more)
+
+
+def _sums(op: Any, at: Windows, x: Any, y: Any) -> Any:
+    """The sum of each window of x, with as many windows as y has: a convolution of each channel with ones."""
+    rows, channels, *space = op.shape(x)
+    n = len(space)
+    counts = op.shape(y)[2:]
+    left = [at.left_over(i, d, c) for i, (d, c) in enumerate(zip(space, counts))]
+    end = [e + (s - 1 if over is None else max(-over, 0)) for e, s, over in zip(at.end, at.strides, left)]
+    ones = op.tensor(np.ones((1, 1, *at.kernel), dtype=x.dtype.numpy()))
+    flat = op.reshape(x, (product((rows, channels)), 1, *space))
+    sums = op.Conv(flat, ones, pads=[*at.begin, *end], **at.moves)
+    if any(over is None for over in left):
+        sums = op.Slice(sums, op.vector([0] * n), op.Shape(y, start=2), op.vector(list(range(2, n + 2))))
+    lead = op.Slice(op.sizes(x), op.vector([0]), op.vector([2]))
+    shape = op.Concat(lead, op.Shape(y, start=2), axis=0)
+    return op.Reshape(sums, shape, type=op.type_of(x).with_shape((rows, channels, *counts)))

@@ -1,0 +1,319 @@
+"""Reading images between their pixels: Resize, GridSample, RoiAlign, and what DeformConv reads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import product as every
+from typing import Any
+
+import numpy as np
+
+from netc.compiler.autodiff.registry import attribute, lowered
+from netc.compiler.inference import UnknownError
+
+INT64 = 7
+
+# --- weights ----------------------------------------------------------------------------------------------------------
+
+
+def hat(op: Any, t: Any) -> Any:
+    """max(0, 1 - |t|): the weight of a pixel at distance t in linear interpolation."""
+    return op.Max(op.Sub(1.0, op.Abs(t)), op.constant(0.0, t.dtype))
+
+
+def keys(op: Any, t: Any, a: float) -> Any:
+    """R. Keys' cubic convolution kernel (1981): ((a + 2)|t| - (a + 3)) t^2 + 1 up to 1, a (|t|^3 - 5 t^2 + 8|t| - 4) to 2."""
+    t = op.Abs(t)
+    near = op.Add(op.Mul(op.Mul(op.Sub(op.Mul(t, a + 2), a + 3), t), t), 1.0)
+    far = op.Mul(op.Sub(op.Mul(op.Add(op.Mul(op.Sub(t, 5.0), t), 8.0), t), 4.0), a)
+    zero = op.constant(0.0, t.dtype)
+    return op.Where(op.LessOrEqual(t, 1.0), near, op.Where(op.Less(t, 2.0), far, zero))
+
+
+# --- anywhere in an image ---------------------------------------------------------------------------------------------
+
+Outside = Callable[[Any, Any, Any], tuple[Any, Any]]
+
+
+def zeros_outside(op: Any, at: Any, size: Any) -> tuple[Any, Any]:
+    """Pixels beyond the border are 0: (a place inside, where it holds)."""
+    zero = op.constant(0, INT64)
+    inside = op.And(op.GreaterOrEqual(at, zero), op.Less(at, size))
+    return op.Where(inside, at, zero), inside
+
+
+def edge_outside(op: Any, at: Any, size: Any) -> tuple[Any, Any]:
+    """Pixels beyond the border are those at the border."""
+    return op.Min(op.Max(at, op.constant(0, INT64)), op.Sub(size, op.constant(1, INT64))), None
+
+
+def mirrored_outside(align: bool) -> Outside:
+    """Pixels beyond the border are those before it: mirrored at the last pixel's centre, or at its edge."""
+
+    def outside(op: Any, at: Any, size: Any) -> tuple[Any, Any]:
+        one, zero = op.constant(1, INT64), op.constant(0, INT64)
+        last = op.Sub(size, one)
+        if align:
+            period = op.Max(op.Add(last, last), one)
+            at = op.Mod(at, period)
+            return op.Min(at, op.Sub(period, at)), None
+        period = op.Add(size, size)
+        at = op.Mod(at, period)
+        return op.Max(op.Min(at, op.Sub(op.Sub(period, one), at)), zero), None
+
+    return outside
+
+
+def sampled(op: Any, image: Any, places: list[Any], mode: str, outside: Outside) -> Any:
+    """The values of an image [B, D1, ..., Dn, C] at n coordinates, each [B, ...] in pixels: [B, ..., C]."""
+    taps = {"nearest": [0], "linear": [0, 1], "cubic": [-1, 0, 1, 2]}[mode]
+    axes = []
+    for i, x in enumerate(places):
+        size = op.Squeeze(op.Shape(image, start=i + 1, end=i + 2), op.vector([0]))
+        low = op.Round(x) if mode == "nearest" else op.Floor(x)
+        t = op.Sub(x, low)
+        choices = []
+        for k in taps:
+            weight = None
+            if mode != "nearest":
+                away = op.Sub(t, float(k))
+                weight = hat(op, away) if mode == "linear" else keys(op, away, -0.75)
+            at, holds = outside(op, op.Add(op.cast(low, INT64), op.constant(k, INT64)), size)
+            if holds is not None:
+                mask = op.cast(holds, x.dtype)
+                weight = mask if weight is None else op.Mul(weight, mask)
+            choices.append((at, weight))
+        axes.append(choices)
+    total = None
+    last = op.vector([-1])
+    for corner in every(*axes):
+        index = op.Concat(*(op.Unsqueeze(at, last) for at, _ in corner), axis=-1)
+        value = op.GatherND(image, index, batch_dims=1)
+        for _, weight in corner:
+            if weight is not None:
+                value = op.Mul(value, op.Unsqueeze(weight, last))
+        total = value if total is None else op.Add(total, value)
+    return total
+
+
+@lowered("GridSample")
+def grid_sample(op: Any, node: Any) -> list[Any]:
+    """Y[n, c, p] = X[n, c] read at grid[n, p], whose numbers from -1 to 1 (the last axis of X first) span the image"""
+    x, grid = node.inputs
+    n = len(op.shape(x)) - 2
+    mode = {"bilinear": "linear", "bicubic": "cubic"}.get(found := attribute(node, "mode", "linear"), found)
+    padding, align = attribute(node, "padding_mode", "zeros"), bool(attribute(node, "align_corners", 0))
+    outside = {"zeros": zeros_outside, "border": edge_outside, "reflection": mirrored_outside(align)}[padding]
+    places = []
+    for axis in range(n):
+        size = op.cast(op.Squeeze(op.Shape(x, start=axis + 2, end=axis + 3), op.vector([0])), x.dtype)
+        g = op.cast(op.Gather(grid, op.constant(n - 1 - axis, INT64), axis=-1), x.dtype)
+        if align:
+            place = op.Mul(op.Mul(op.Add(g, 1.0), 0.5), op.Sub(size, 1.0))
+        else:
+            place = op.Mul(op.Sub(op.Mul(op.Add(g, 1.0), size), 1.0), 0.5)
+        if mode == "nearest":
+            place = op.Round(place)
+        if padding == "border":
+            place = _limited(op, place, op.constant(0.0, x.dtype), op.Sub(size, 1.0))
+        elif padding == "reflection":
+            place = _reflected(op, place, size, align)
+        places.append(place)
+    image = op.Transpose(x, perm=[0, *range(2, n + 2), 1])
+    read = sampled(op, image, places, mode, outside)
+    return [op.Transpose(read, perm=[0, n + 1, *range(1, n + 1)])]
+
+
+def _limited(op: Any, x: Any, low: Any, high: Any) -> Any:
+    return op.Max(op.Min(x, high), low)
+
+
+def _reflected(op: Any, x: Any, size: Any, align: bool) -> Any:
+    """x mirrored at the borders until it lies between them: the centres (align) or the edges of the outermost pixels."""
+    low = op.constant(0.0 if align else -0.5, x.dtype)
+    span = op.Sub(size, 1.0) if align else size
+    away = op.Sub(x, low)
+    double = op.Mul(span, 2.0)
+    within = op.Sub(away, op.Mul(double, op.Floor(op.Div(away, double))))
+    return op.Add(op.Min(within, op.Sub(double, within)), low)
+
+
+# --- Resize -----------------------------------------------------------------------------------------------------------
+
+
+@lowered("Resize")
+def resize(op: Any, node: Any) -> list[Any]:
+    """Y = X times, along each axis, a matrix of weights [size of Y, size of X]: the filter at each pixel's distance"""
+    x, roi, scales, sizes = (*node.inputs, None, None, None)[:4]
+    (y,) = node.outputs
+    rank = len(op.shape(x))
+    axes = [a % rank for a in attribute(node, "axes") or range(rank)]
+    given = scales if scales is not None and not (op.has_type(scales) and op.shape(scales) == (0,)) else None
+    crop = attribute(node, "coordinate_transformation_mode", "half_pixel") == "tf_crop_and_resize"
+    factors = _factors(op, node, x, given, sizes, axes)
+    for i, axis in enumerate(axes):
+        before, after = op.shape(x)[axis], op.shape(y)[axis]
+        if isinstance(before, int) and before == after and not crop:
+            continue
+        bounds = [op.Gather(roi, op.constant(j, INT64), axis=0) for j in (i, i + len(axes))] if crop else None
+        weights = _axis_weights(op, node, _extent(op, node.inputs[0], axis), _extent(op, y, axis), factors[i], bounds)
+        perm = [*(a for a in range(rank) if a != axis), axis]
+        moved = op.MatMul(op.Transpose(x, perm=perm), op.Transpose(weights, perm=[1, 0]))
+        x = op.Transpose(moved, perm=[perm.index(a) for a in range(rank)])
+    return [x if op.has_type(x) else op.like(x, y)]
+
+
+def _extent(op: Any, x: Any, axis: int) -> Any:
+    """The size of an axis as an int64 scalar."""
+    return op.Squeeze(op.Shape(x, start=axis, end=axis + 1), op.vector([0]))
+
+
+def _factors(op: Any, node: Any, x: Any, scales: Any, sizes: Any, axes: list[int]) -> list[Any]:
+    """The scale of each axis as a scalar of x's dtype."""
+    if scales is not None:
+        return [op.cast(op.Gather(scales, op.constant(i, INT64), axis=0), x.dtype) for i in range(len(axes))]
+    ratios = [
+        op.Div(op.cast(op.Gather(sizes, op.constant(i, INT64), axis=0), x.dtype), op.cast(_extent(op, x, a), x.dtype))
+        for i, a in enumerate(axes)
+    ]
+    policy = attribute(node, "keep_aspect_ratio_policy", "stretch")
+    if policy == "stretch" or len(ratios) == 1:
+        return ratios
+    common = (op.Min if policy == "not_larger" else op.Max)(*ratios)
+    return [common] * len(ratios)
+
+
+def _axis_weights(op: Any, node: Any, before: Any, after: Any, scale: Any, roi: list[Any] | None) -> Any:
+    """The weight [after, before] of each pixel of an axis for each pixel of the resized axis."""
+    dtype = scale.dtype
+    zero, one = op.constant(0, INT64), op.constant(1, INT64)
+    size, target = op.cast(before, dtype), op.cast(after, dtype)
+    number = op.cast(op.Range(zero, after, one), dtype)
+    way = attribute(node, "coordinate_transformation_mode", "half_pixel")
+    centred = op.Sub(op.Div(op.Add(number, 0.5), scale), 0.5)
+    single = op.Equal(after, one)
+    nothing = op.constant(0.0, dtype)
+    if way == "half_pixel":
+        place = centred
+    elif way == "half_pixel_symmetric":
+        adjustment = op.Div(target, op.Mul(scale, size))
+        place = op.Add(op.Mul(op.Mul(size, 0.5), op.Sub(1.0, adjustment)), centred)
+    elif way == "pytorch_half_pixel":
+        place = op.Where(single, nothing, centred)
+    elif way == "asymmetric":
+        place = op.Div(number, scale)
+    else:
+        steps = op.Where(single, op.constant(1.0, dtype), op.Sub(target, 1.0))
+        step = op.Div(op.Sub(size, 1.0), steps)
+        place = op.Where(single, nothing, op.Mul(number, step))
+        if way == "tf_crop_and_resize" and roi is not None:
+            start, end = (op.cast(r, dtype) for r in roi)
+            span = op.Mul(op.Sub(end, start), op.Sub(size, 1.0))
+            middle = op.Mul(span, 0.5)
+            along = op.Mul(op.Div(number, steps), span)
+            place = op.Add(op.Where(single, middle, along), op.Mul(start, op.Sub(size, 1.0)))
+    weights = _filtered(op, node, place, before, scale)
+    if way == "tf_crop_and_resize":
+        inside = op.And(op.GreaterOrEqual(place, nothing), op.LessOrEqual(place, op.Sub(size, 1.0)))
+        weights = op.Where(op.Unsqueeze(inside, op.vector([1])), weights, nothing)
+    return weights
+
+
+def _filtered(op: Any, node: Any, place: Any, before: Any, scale: Any) -> Any:
+    """The filter around each place, laid over pixels; pixels beyond the border count as the border or not at all."""
+    dtype = scale.dtype
+    zero, one = op.constant(0, INT64), op.constant(1, INT64)
+    mode = attribute(node, "mode", "nearest")
+    row = op.vector([0])
+    if mode == "nearest":
+        rounding = attribute(node, "nearest_mode", "round_prefer_floor")
+        if rounding == "round_prefer_floor":
+            near = op.Ceil(op.Sub(place, 0.5))
+        elif rounding == "round_prefer_ceil":
+            near = op.Floor(op.Add(place, 0.5))
+        else:
+            near = op.Floor(place) if rounding == "floor" else op.Ceil(place)
+        at = op.Min(op.Max(op.cast(near, INT64), zero), op.Sub(before, one))
+        pixels = op.Range(zero, before, one)
+        return op.cast(op.Equal(op.Unsqueeze(at, op.vector([1])), op.Unsqueeze(pixels, row)), dtype)
+    excluded, smooth = attribute(node, "exclude_outside", 0), attribute(node, "antialias", 0)
+    # wide enough for every filter: the image with its own size again on both sides, and two pixels
+    margin = op.Add(before, op.constant(2, INT64))
+    pixels = op.Range(op.Neg(margin), op.Add(before, margin), one)
+    away = op.Sub(op.Unsqueeze(op.cast(pixels, dtype), row), op.Unsqueeze(place, op.vector([1])))
+    if smooth:
+        away = op.Mul(away, op.Min(scale, op.constant(1.0, dtype)))
+    weights = hat(op, away) if mode == "linear" else keys(op, away, attribute(node, "cubic_coeff_a", -0.75))
+    border = op.Min(op.Max(pixels, zero), op.Sub(before, one))
+    if excluded:
+        inside = op.Equal(border, pixels)
+        weights = op.Mul(weights, op.Unsqueeze(op.cast(inside, dtype), row))
+    if excluded or smooth:
+        weights = op.Div(weights, op.reduce("ReduceSum", weights, 1, True))
+    own = op.Range(zero, before, one)
+    fold = op.cast(op.Equal(op.Unsqueeze(border, op.vector([1])), op.Unsqueeze(own, row)), dtype)
+    return op.MatMul(weights, fold)
+
+
+# --- RoiAlign ---------------------------------------------------------------------------------------------------------
+
+
+@lowered("RoiAlign")
+def roi_align(op: Any, node: Any) -> list[Any]:
+    """Y[r, c, i, j] = mean (or largest weighted pixel) of X read at a grid of places in each part of each box"""
+    x, rois, rows = node.inputs
+    grid = attribute(node, "sampling_ratio", 0)
+    if grid <= 0:
+        raise UnknownError("its grid depends on the size of each box; give `sampling_ratio`")
+    sizes = attribute(node, "output_height", 1), attribute(node, "output_width", 1)
+    half = attribute(node, "coordinate_transformation_mode", "half_pixel") == "half_pixel"
+    dtype, zero = x.dtype, op.constant(0.0, x.dtype)
+    places, inside = [], None
+    for axis, size in enumerate(sizes):
+        length = op.cast(_extent(op, x, axis + 2), dtype)
+        low, high = (
+            op.Sub(op.Mul(op.Gather(rois, op.constant(k, INT64), axis=1), attribute(node, "spatial_scale", 1.0)), 0.5 * half)
+            for k in (1 - axis, 3 - axis)
+        )
+        extent = op.Sub(high, low)
+        if not half:
+            extent = op.Max(extent, op.constant(1.0, dtype))
+        steps = op.tensor(((np.arange(size * grid) + 0.5) / (size * grid)).astype(dtype.numpy()))
+        one = op.vector([1])
+        at = op.Add(op.Unsqueeze(low, one), op.Mul(op.Unsqueeze(extent, one), steps))  # [R, size grid]
+        within = op.Not(op.Or(op.Less(at, -1.0), op.Greater(at, length)))
+        at = _limited(op, at, zero, op.Sub(length, 1.0))
+        spread = op.vector([2 - axis])
+        within = op.Unsqueeze(within, spread)
+        inside = within if inside is None else op.And(inside, within)
+        places.append(op.Unsqueeze(at, spread))
+    places = [op.Add(p, op.Mul(op.cast(inside, dtype), 0.0)) for p in places]  # both [R, height grid, width grid]
+    image = op.Transpose(op.Gather(x, op.cast(rows, INT64), axis=0), perm=[0, 2, 3, 1])
+    holds = op.Unsqueeze(op.cast(inside, dtype), op.vector([-1]))
+    height, width = sizes
+    shape = op.vector([0, height, grid, width, grid, -1])
+    if attribute(node, "mode", "avg") == "avg":
+        read = op.Mul(sampled(op, image, places, "linear", edge_outside), holds)
+        pooled = op.reduce("ReduceMean", op.Reshape(read, shape), [2, 4], False)
+    else:
+        corners = [op.Reshape(op.Mul(c, holds), shape) for c in _weighted_corners(op, image, places)]
+        pooled = op.Max(*(op.reduce("ReduceMax", c, [2, 4], False) for c in corners))
+    return [op.Transpose(pooled, perm=[0, 3, 1, 2])]
+
+
+def _weighted_corners(op: Any, image: Any, places: list[Any]) -> list[Any]:
+    """The four pixels around each place, each times its weight."""
+    last = op.vector([-1])
+    low = [op.Floor(p) for p in places]
+    found = []
+    for corner in every((0, 1), repeat=2):
+        weight, index = None, []
+        for i, (x, floor, k) in enumerate(zip(places, low, corner)):
+            size = _extent(op, image, i + 1)
+            at, _ = edge_outside(op, op.Add(op.cast(floor, INT64), op.constant(k, INT64)), size)
+            index.append(op.Unsqueeze(at, last))
+            part = hat(op, op.Sub(op.Sub(x, floor), float(k)))
+            weight = part if weight is None else op.Mul(weight, part)
+        value = op.GatherND(image, op.Concat(*index, axis=-1), batch_dims=1)
+        found.append(op.Mul(value, op.Unsqueeze(weight, last)))
+    return found

@@ -1,0 +1,72 @@
+"""Windows that slide over space: kernel, strides, dilations and pads of a convolution or a pooling."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from netc.compiler.autodiff.registry import attribute
+from netc.compiler.dimensions import Dim
+from netc.compiler.inference import UnknownError
+
+
+@dataclass(frozen=True)
+class Windows:
+    """One entry for each spatial axis; `begin` and `end` are the pads."""
+
+    kernel: tuple[int, ...]
+    strides: tuple[int, ...]
+    dilations: tuple[int, ...]
+    begin: tuple[int, ...]
+    end: tuple[int, ...]
+
+    @property
+    def reach(self) -> tuple[int, ...]:
+        """How much of an axis a window spans."""
+        return tuple(d * (k - 1) + 1 for k, d in zip(self.kernel, self.dilations))
+
+    @property
+    def moves(self) -> dict[str, list[int]]:
+        """Strides and dilations as attributes."""
+        return {"strides": list(self.strides), "dilations": list(self.dilations)}
+
+    def left_over(self, axis: int, size: Dim, count: Dim) -> int | None:
+        """Elements of a padded axis behind the last of `count` windows (below 0: the last one reaches beyond)."""
+        if isinstance(size, int) and isinstance(count, int):
+            span = self.strides[axis] * (count - 1) + self.reach[axis]
+            return size + self.begin[axis] + self.end[axis] - span
+        return None
+
+
+def windows(op: Any, node: Any, x: Any, kernel: Sequence[Dim]) -> Windows:
+    """The windows of Conv or a pooling over x. Raises UnknownError where pads depend on sizes that are not known."""
+    kernel = attribute(node, "kernel_shape") or kernel
+    if not all(isinstance(k, int) for k in kernel):
+        raise UnknownError("the size of its kernel is not known")
+    sizes = tuple(int(k) for k in kernel)
+    n = len(sizes)
+    strides = tuple(attribute(node, "strides") or [1] * n)
+    dilations = tuple(attribute(node, "dilations") or [1] * n)
+    auto = attribute(node, "auto_pad", "NOTSET")
+    pads = list(attribute(node, "pads") or [0] * (2 * n))
+    if auto in ("SAME_UPPER", "SAME_LOWER"):
+        first, last = [], []
+        for size, k, s, d in zip(op.shape(x)[2:], sizes, strides, dilations):
+            total = _same(size, d * (k - 1) + 1, s)
+            before = total // 2 if auto == "SAME_UPPER" else total - total // 2
+            first.append(before)
+            last.append(total - before)
+        pads = first + last
+    elif auto == "VALID":
+        pads = [0] * (2 * n)
+    return Windows(sizes, strides, dilations, tuple(pads[:n]), tuple(pads[n:]))
+
+
+def _same(size: Dim, reach: int, stride: int) -> int:
+    """The pads that make ceil(size / stride) windows fit."""
+    if stride == 1:
+        return reach - 1
+    if not isinstance(size, int):
+        raise UnknownError("its pads depend on a size that is not known; give `pads` instead of `auto_pad`")
+    return max((-(-size // stride) - 1) * stride + reach - size, 0)

@@ -1,0 +1,92 @@
+"""Raising a model to opset 18; what it computes before and after is compared on random inputs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import helper
+
+from netc.compiler.emit import BASE_OPSET
+from netc.grammar.diagnostics import error
+
+SYMBOLIC_SIZE = 2  # of a dimension without a number, in the comparison
+TOLERANCE = 1e-4
+
+
+def raised(model: onnx.ModelProto, opset: int) -> onnx.ModelProto:
+    """The model at opset 18 where it had a lower one. Raises NetError when the conversion fails or changes a result."""
+    if opset >= BASE_OPSET:
+        return model
+    try:
+        converted = onnx.version_converter.convert_version(model, BASE_OPSET)
+        onnx.checker.check_model(converted)
+    except Exception as e:  # the converter raises RuntimeError and ConvertError, and types of C++
+        reason = str(e).strip().splitlines()[0][:160] if str(e).strip() else type(e).__name__
+        raise error(
+            "opset", f"the model of opset {opset} cannot be raised to {BASE_OPSET}: {reason}",
+            help=f"export it with opset {BASE_OPSET} or later",
+        )  # fmt: skip
+    inputs = _random_inputs(model)
+    before = _run(model, inputs) if inputs is not None else None
+    if before is not None:
+        after = _run(converted, inputs or {})
+        if after is None or not all(_close(a, b) for a, b in zip(before, after)):
+            raise error(
+                "opset", f"raised from opset {opset} to {BASE_OPSET}, the model gives other results",
+                help=f"export it with opset {BASE_OPSET} or later",
+            )  # fmt: skip
+    return converted
+
+
+def _random_inputs(model: onnx.ModelProto) -> dict[str, np.ndarray] | None:
+    """Values for every input without one; None for inputs that are no tensors."""
+    g = np.random.default_rng(0)
+    given = {t.name for t in model.graph.initializer}
+    made: dict[str, np.ndarray] = {}
+    for value in model.graph.input:
+        if value.name in given:
+            continue
+        if not value.type.HasField("tensor_type") or not value.type.tensor_type.HasField("shape"):
+            return None
+        t = value.type.tensor_type
+        shape = [d.dim_value if d.HasField("dim_value") else SYMBOLIC_SIZE for d in t.shape.dim]
+        try:
+            dtype = helper.tensor_dtype_to_np_dtype(t.elem_type)
+        except KeyError:
+            return None
+        if dtype.kind == "f":
+            made[value.name] = g.uniform(0.1, 1.0, size=shape).astype(dtype)
+        elif dtype.kind in "iub":
+            made[value.name] = g.integers(0, 2, size=shape).astype(dtype)
+        else:
+            return None
+    return made
+
+
+def _run(model: onnx.ModelProto, inputs: dict[str, np.ndarray]) -> list[Any] | None:
+    """The outputs, by ONNX Runtime or else by the reference evaluator; None where neither can."""
+    import onnxruntime as ort
+    from onnx.reference import ReferenceEvaluator
+
+    options = ort.SessionOptions()
+    options.log_severity_level = 4
+    for start in (
+        lambda: ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"]),
+        lambda: ReferenceEvaluator(model),
+    ):
+        try:
+            with np.errstate(all="ignore"):
+                found: list[Any] = start().run(None, inputs)
+            return found
+        except Exception:  # neither the runtime nor the evaluator covers every operator of every opset
+            continue
+    return None
+
+
+def _close(a: Any, b: Any) -> bool:
+    if not isinstance(a, np.ndarray) or a.dtype.kind != "f":
+        return bool(np.array_equal(np.asarray(a), np.asarray(b))) if isinstance(a, np.ndarray) else True
+    largest = float(np.nanmax(np.abs(a), initial=0.0)) if a.size else 0.0
+    return a.shape == b.shape and bool(np.allclose(a, b, rtol=TOLERANCE, atol=TOLERANCE * largest, equal_nan=True))

@@ -1,0 +1,186 @@
+"""Building a graph anew from protobuf nodes: types are inferred, constants folded, equal nodes shared on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import onnx
+import onnx_ir as ir
+from onnx import AttributeProto, numpy_helper
+
+from netc.compiler.emit import Emitter
+from netc.compiler.inference import UnknownError
+from netc.compiler.types import ONNX_DTYPES
+
+Values = dict[str, ir.Value]
+
+
+@dataclass
+class Replay:
+    """How nodes are read: `hints` are types that the model declares, `attributes` those of the function being expanded."""
+
+    hints: Mapping[str, onnx.TypeProto] = field(default_factory=dict)
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    named: bool = False
+
+    def nodes(self, op: Emitter, nodes: Iterable[onnx.NodeProto], values: Values) -> None:
+        """Emits nodes in their order; `values` gains their results by name."""
+        for node in nodes:
+            self.node(op, node, values)
+
+    def node(self, op: Emitter, node: onnx.NodeProto, values: Values) -> None:
+        inputs = [values.get(n) if n else None for n in node.input]
+        attributes = self._attributes(op, node, values)
+        made = self._constant(op, node, attributes, values) or self._chosen_branch(op, node, inputs, values)
+        if made is None:
+            made = self._emitted(op, node, inputs, attributes)
+        for name, value in zip(node.output, made):
+            if not name:
+                continue
+            values[name] = value
+            if self.named and value.name is None:
+                value.name = name
+            if name in self.hints and not op.has_type(value):
+                op.stamp_proto(value, self.hints[name])
+
+    def _emitted(
+        self, op: Emitter, node: onnx.NodeProto, inputs: Sequence[ir.Value | None], attributes: Mapping[str, Any]
+    ) -> tuple[ir.Value, ...]:
+        """The node itself. Where its schema cannot say the types, the model's own declarations do."""
+        try:
+            made = op.node(node.op_type, inputs, attributes, len(node.output))
+        except UnknownError:
+            types = [self.hints.get(n) for n in node.output]
+            if any(t is None for t in types):
+                raise
+            made = op.node(node.op_type, inputs, attributes, len(node.output), types)
+        results = made if isinstance(made, tuple) else (made,)
+        producer = results[0].producer()
+        if producer is not None and producer.name is None and node.name:
+            producer.name = node.name
+        return results
+
+    def _constant(self, op: Emitter, node: onnx.NodeProto, attributes: Mapping[str, Any], values: Values) -> Any:
+        """A Constant of numbers becomes one of the graph's constants."""
+        if node.op_type == "Identity":  # the emitter keeps every Identity; one of a constant says nothing
+            source = values.get(node.input[0])
+            return (source,) if source is not None and op.known(source) is not None else None
+        if node.op_type != "Constant":
+            return None
+        ((name, content),) = attributes.items()
+        if name in ("value_float", "value_floats"):
+            array = np.array(content.value if isinstance(content, ir.Attr) else content, dtype=np.float32)
+        elif name in ("value_int", "value_ints"):
+            array = np.array(content, dtype=np.int64)
+        elif name == "value":
+            array = content.value.numpy()
+        else:
+            return None
+        return (op.tensor(array),) if array.dtype.name in {d.numpy for d in ONNX_DTYPES.values()} else None
+
+    def _chosen_branch(
+        self, op: Emitter, node: onnx.NodeProto, inputs: Sequence[ir.Value | None], values: Values
+    ) -> Any:
+        """The branch that an If on a constant takes, in place of the If."""
+        if node.op_type != "If" or inputs[0] is None or (known := op.known(inputs[0])) is None:
+            return None
+        name = "then_branch" if bool(known.item()) else "else_branch"
+        body = next(a.g for a in node.attribute if a.name == name)
+        inner = {**values, **self._initializers(op, body)}
+        self.nodes(op, body.node, inner)
+        return tuple(inner[o.name] for o in body.output)
+
+    def _initializers(self, op: Emitter, graph: onnx.GraphProto) -> Values:
+        return {t.name: op.tensor(numpy_helper.to_array(t)) for t in graph.initializer}
+
+    def _attributes(self, op: Emitter, node: onnx.NodeProto, values: Values) -> dict[str, Any]:
+        """The node's attributes; references to a function's are resolved, bodies built."""
+        made: dict[str, Any] = {}
+        for a in node.attribute:
+            if a.ref_attr_name:
+                if a.ref_attr_name in self.attributes:
+                    found = self.attributes[a.ref_attr_name]
+                    made[a.name] = _plain(ir.Attr(a.name, found.type, found.value))
+            elif a.type == AttributeProto.GRAPH:
+                made[a.name] = self.body(op, a.g, values)
+            else:
+                made[a.name] = _plain(ir.from_proto(a))
+        return made
+
+    def body(self, op: Emitter, graph: onnx.GraphProto, outer: Values) -> ir.Graph:
+        """The body of a control-flow node."""
+        inner = op.nested(graph.name)
+        values = {**outer, **self._initializers(op, graph)}
+        for value in graph.input:
+            values[value.name] = self.input(inner, value)
+        self.nodes(inner, graph.node, values)
+        for value in graph.output:
+            result = values[value.name]
+            if result.producer() is None or result.producer().graph is not inner.graph or result.is_graph_output():
+                result = inner.Identity(result)
+            if not inner.has_type(result):
+                inner.stamp_proto(result, value.type)
+            inner.graph.outputs.append(result)
+        return inner.graph
+
+    def input(self, op: Emitter, declared: onnx.ValueInfoProto) -> ir.Value:
+        """An input of a graph, with its declared type."""
+        value = ir.Value(name=declared.name if self.named else None)
+        op.stamp_proto(value, declared.type)
+        op.declare(value)
+        return value
+
+
+def rebuilt(model: onnx.ModelProto, variables: Iterable[str] = ()) -> tuple[Emitter, Values]:
+    """The graph of a model (as `read` returns it) in an emitter, and its values by name.
+
+    `variables` are initializers that stay what they are: not folded, nor taken for constants. Raises UnknownError.
+    """
+    opset = next(o.version for o in model.opset_import if o.domain in ("", "ai.onnx"))
+    op = Emitter(model.graph.name or "graph", opset, fold=True)
+    inferred = onnx.shape_inference.infer_shapes(model, data_prop=True)
+    graph = inferred.graph
+    replay = Replay({v.name: v.type for v in (*graph.value_info, *graph.output)}, named=True)
+    values: Values = {}
+    for declared in graph.input:
+        values[declared.name] = replay.input(op, declared)
+    changing = {*variables, *values}
+    for tensor in graph.initializer:
+        value = values.get(tensor.name) or ir.Value(name=tensor.name)
+        value.const_value = ir.from_proto(tensor)
+        if tensor.name not in values:
+            value.type = ir.TensorType(ir.DataType(tensor.data_type))
+            value.shape = ir.Shape(tensor.dims)
+        op.graph.register_initializer(value)
+        if tensor.name in changing:
+            op.variables.add(value)
+        values[tensor.name] = value
+    for sparse in graph.sparse_initializer:
+        values[sparse.values.name] = op.tensor(_dense(sparse))
+    replay.nodes(op, graph.node, values)
+    for declared in graph.output:
+        op.output(declared.name, values[declared.name])
+        values[declared.name] = op.graph.outputs[-1]
+    return op, values
+
+
+def _plain(attribute: ir.Attr) -> Any:
+    """An attribute's value where it is a number, a text or a list of them, else the attribute."""
+    kinds = ir.AttributeType
+    if attribute.type in (kinds.INT, kinds.FLOAT, kinds.STRING):
+        return attribute.value
+    return list(attribute.value) if attribute.type in (kinds.INTS, kinds.STRINGS) else attribute
+
+
+def _dense(sparse: onnx.SparseTensorProto) -> np.ndarray:
+    """A sparse tensor written out."""
+    content = numpy_helper.to_array(sparse.values)
+    made = np.zeros(list(sparse.dims), dtype=content.dtype)
+    at = numpy_helper.to_array(sparse.indices)
+    made[tuple(at.T)] = content if at.ndim == 2 else 0
+    if at.ndim == 1:
+        made.ravel()[at] = content
+    return made

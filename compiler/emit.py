@@ -163,7 +163,7 @@ class Emitter:
         if known is not None:
             self.stamp(node.outputs[0], known)
             return
-        given = [None if v is None else type_proto(v.type, t) for v, t in zip(values, types)]
+        given = [None if v is None else type_proto(v, t) for v, t in zip(values, types)]
         data = [None if v is None else self.known(v, SMALL) for v in values]
         for output, proto in zip(node.outputs, infer_by_schema(node, given, data, self.opset)):
             self.stamp_proto(output, proto)
@@ -205,6 +205,17 @@ class Emitter:
         if t is not None:
             self._note_sizes(value, t)
         return value
+
+    def learn_size(self, value: ir.Value) -> None:
+        """Lets symbolic sizes be read off a value that others made."""
+        t = self._known_type(value)
+        if t is not None:
+            self._note_sizes(value, t)
+
+    def learn_sizes(self) -> None:
+        """`learn_size` for everything in a graph that others made."""
+        for value in [*self.graph.inputs, *(v for n in self.graph for v in n.outputs)]:
+            self.learn_size(value)
 
     def _note_sizes(self, value: ir.Value, t: TensorType) -> None:
         """Remembers where the size of each symbolic dimension can be read."""
@@ -425,6 +436,13 @@ class Emitter:
     def _typed(self, x: ir.Value, shape: TensorType | None) -> Any:
         """The dtype of x with a shape, or None to leave it to inference."""
         return None if shape is None or x.dtype is None else shape.with_dtype(ONNX_DTYPES[int(x.dtype)])
+
+    def flip(self, x: ir.Value, axis: int) -> ir.Value:
+        """x in reverse along an axis."""
+        least = int(np.iinfo(np.int64).min)
+        ends = (self.vector([-1]), self.vector([least]), self.vector([axis]), self.vector([-1]))
+        made: ir.Value = self.Slice(x, *ends, type=self._known_type(x))
+        return made
 
     def flat(self, x: ir.Value) -> ir.Value:
         """All elements of x in one axis."""

@@ -56,18 +56,19 @@ def infer_by_schema(
     return [found.get(o, TypeProto()) for o in proto.output]
 
 
-def type_proto(kind: Any, t: TensorType | None) -> Any:
+def type_proto(value: ir.Value, t: TensorType | None) -> Any:
     """The TypeProto of a value: with its shape where that is known, else what is known of its type."""
     from onnx import TypeProto, helper
 
     if t is not None:
         return _tensor_proto(t)
-    if kind is None:
+    if value.type is None:
         return TypeProto()
-    if isinstance(kind, ir.TensorType):
-        return helper.make_tensor_type_proto(int(kind.dtype), None)
+    if isinstance(value.type, ir.TensorType):
+        shape = None if value.shape is None else [d if isinstance(d, int) else d.value for d in value.shape]
+        return helper.make_tensor_type_proto(int(value.type.dtype), shape)
     made = TypeProto()
-    ir.serde.serialize_type_into(made, kind)
+    ir.serde.serialize_type_into(made, value.type)
     return made
 
 

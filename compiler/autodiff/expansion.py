@@ -23,7 +23,7 @@ def by_specification(op: Emitter, node: ir.Node) -> list[ir.Value | None] | None
     given.update(node.attributes)
     values = {n: x for n, x in zip(function.input, node.inputs) if x is not None}
     Replay(attributes=given).nodes(op, function.node, values)
-    return [values[n] for n in function.output[: len(node.outputs)]]
+    return [values.get(n) for n in function.output[: len(node.outputs)]]
 
 
 def has_body(operator: str, opset: int) -> bool:
@@ -48,7 +48,7 @@ def _body(op: Emitter, node: ir.Node, schema: Any) -> onnx.FunctionProto | None:
         )
         proto.attribute.extend(ir.to_proto(a) for a in node.attributes.values())
         types = [
-            onnx.TypeProto() if x is None else type_proto(x.type, op.type_of(x) if op.has_type(x) else None)
+            onnx.TypeProto() if x is None else type_proto(x, op.type_of(x) if op.has_type(x) else None)
             for x in node.inputs
         ]
         content = schema.get_context_dependent_function_with_opset_version(

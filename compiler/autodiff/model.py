@@ -15,6 +15,7 @@ from netc.compiler.autodiff.engine import NoGradientError, backpropagate
 from netc.compiler.emit import Emitter
 from netc.compiler.importer.read import read
 from netc.compiler.importer.replay import Values, rebuilt
+from netc.compiler.importer.training import Training
 from netc.compiler.inference import IR_VERSIONS, UnknownError
 from netc.compiler.passes import optimize
 from netc.grammar.diagnostics import NetError, did_you_mean, error
@@ -43,9 +44,9 @@ def grad(
     with task:
         cotangents = {y: task.op.input(f"{task.mark}{n}", task.op.type_of(y)) for n, y in task.targets.items()}
         found = backpropagate(task.op, cotangents, list(task.sources.values()))
-    for name, g in zip(task.sources, found):
+    for (name, x), g in zip(task.sources.items(), found):
         if g is not None:
-            task.op.output(f"{task.mark}{name}", g)
+            task.output(name, g, x)
     return task.finished()
 
 
@@ -72,9 +73,9 @@ def jvp(
         tangents = {n: op.input(f"{task.mark}{n}", op.type_of(x)) for n, x in task.sources.items()}
         seeds = {g: tangents[n] for n, g in zip(task.sources, pulled) if g is not None}
         found = backpropagate(op, seeds, list(cotangents.values()), partial=True)
-    for name, t in zip(task.targets, found):
+    for (name, y), t in zip(task.targets.items(), found):
         if t is not None:
-            op.output(f"{task.mark}{name}", t)
+            task.output(name, t, y)
     return task.finished()
 
 
@@ -91,7 +92,7 @@ class _Task:
         results = [v.name for v in proto.graph.output]
         self.mark = prefix or free_prefix([*given, *results], mark)
         try:
-            self.op, self.values = rebuilt(proto, wrt or ())
+            self.op, self.values = rebuilt(proto, wrt or (), Training(proto.graph, backpropagate))
         except UnknownError as e:
             raise error("invalid-model", str(e)) from None
         known: Values = {n: self.values[n] for n in (*given, *(t.name for t in proto.graph.initializer))}
@@ -108,6 +109,12 @@ class _Task:
             raise refusal(e, self.targets) from None
         if isinstance(e, UnknownError):
             raise error("no-gradient", str(e), help="declare the shape of the model's outputs") from None
+
+    def output(self, name: str, value: ir.Value, like: ir.Value) -> None:
+        """Publishes a derivative, which has the type of what it belongs to."""
+        self.op.output(f"{self.mark}{name}", value)
+        if self.op.has_type(like):
+            self.op.stamp(self.op.graph.outputs[-1], self.op.type_of(like))
 
     def finished(self) -> onnx.ModelProto:
         """The model, named, without what nothing needs, and checked."""

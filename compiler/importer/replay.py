@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,8 +12,9 @@ import onnx_ir as ir
 from onnx import AttributeProto, numpy_helper
 
 from netc.compiler.emit import Emitter
+from netc.compiler.importer.control import input_types, keeps_shapes, loose, result_types
 from netc.compiler.inference import UnknownError
-from netc.compiler.types import ONNX_DTYPES
+from netc.compiler.types import ONNX_DTYPES, TensorType
 
 Values = dict[str, ir.Value]
 
@@ -25,6 +26,7 @@ class Replay:
     hints: Mapping[str, onnx.TypeProto] = field(default_factory=dict)
     attributes: Mapping[str, Any] = field(default_factory=dict)
     named: bool = False
+    training: Callable[..., Sequence[ir.Value]] | None = None  # writes out the operators of ai.onnx.preview.training
 
     def nodes(self, op: Emitter, nodes: Iterable[onnx.NodeProto], values: Values) -> None:
         """Emits nodes in their order; `values` gains their results by name."""
@@ -33,8 +35,10 @@ class Replay:
 
     def node(self, op: Emitter, node: onnx.NodeProto, values: Values) -> None:
         inputs = [values.get(n) if n else None for n in node.input]
-        attributes = self._attributes(op, node, values)
+        attributes = self._attributes(op, node, inputs, values)
         made = self._constant(op, node, attributes, values) or self._chosen_branch(op, node, inputs, values)
+        if made is None and node.domain == "ai.onnx.preview.training":
+            made = self.training(op, node, inputs, attributes, values) if self.training else None
         if made is None:
             made = self._emitted(op, node, inputs, attributes)
         for name, value in zip(node.output, made):
@@ -50,13 +54,17 @@ class Replay:
         self, op: Emitter, node: onnx.NodeProto, inputs: Sequence[ir.Value | None], attributes: Mapping[str, Any]
     ) -> tuple[ir.Value, ...]:
         """The node itself. Where its schema cannot say the types, the model's own declarations do."""
-        try:
-            made = op.node(node.op_type, inputs, attributes, len(node.output))
-        except UnknownError:
-            types = [self.hints.get(n) for n in node.output]
-            if any(t is None for t in types):
-                raise
+        if node.op_type in result_types:
+            types = result_types[node.op_type](op, inputs, attributes)
             made = op.node(node.op_type, inputs, attributes, len(node.output), types)
+        else:
+            try:
+                made = op.node(node.op_type, inputs, attributes, len(node.output))
+            except UnknownError:
+                types = [self.hints.get(n) for n in node.output]
+                if any(t is None for t in types):
+                    raise
+                made = op.node(node.op_type, inputs, attributes, len(node.output), types)
         results = made if isinstance(made, tuple) else (made,)
         producer = results[0].producer()
         if producer is not None and producer.name is None and node.name:
@@ -96,7 +104,9 @@ class Replay:
     def _initializers(self, op: Emitter, graph: onnx.GraphProto) -> Values:
         return {t.name: op.tensor(numpy_helper.to_array(t)) for t in graph.initializer}
 
-    def _attributes(self, op: Emitter, node: onnx.NodeProto, values: Values) -> dict[str, Any]:
+    def _attributes(
+        self, op: Emitter, node: onnx.NodeProto, inputs: Sequence[ir.Value | None], values: Values
+    ) -> dict[str, Any]:
         """The node's attributes; references to a function's are resolved, bodies built."""
         made: dict[str, Any] = {}
         for a in node.attribute:
@@ -105,17 +115,24 @@ class Replay:
                     found = self.attributes[a.ref_attr_name]
                     made[a.name] = _plain(ir.Attr(a.name, found.type, found.value))
             elif a.type == AttributeProto.GRAPH:
-                made[a.name] = self.body(op, a.g, values)
+                given = input_types(op, node, inputs)
+                made[a.name] = self.body(op, a.g, values, given)
+                if node.op_type == "Loop" and not keeps_shapes(op, made[a.name]):
+                    made[a.name] = self.body(op, a.g, values, [loose(op, t) for t in given])
             else:
                 made[a.name] = _plain(ir.from_proto(a))
+        if node.op_type == "MeanVarianceNormalization":
+            made.setdefault("axes", [0, 2, 3])  # type inference fails where the attribute is left to its default
         return made
 
-    def body(self, op: Emitter, graph: onnx.GraphProto, outer: Values) -> ir.Graph:
-        """The body of a control-flow node."""
+    def body(
+        self, op: Emitter, graph: onnx.GraphProto, outer: Values, given: Sequence[TensorType | None] = ()
+    ) -> ir.Graph:
+        """The body of a control-flow node; `given` are the types of its inputs as far as the node's inputs tell them."""
         inner = op.nested(graph.name)
         values = {**outer, **self._initializers(op, graph)}
-        for value in graph.input:
-            values[value.name] = self.input(inner, value)
+        for i, value in enumerate(graph.input):
+            values[value.name] = self.input(inner, value, given[i] if i < len(given) else None)
         self.nodes(inner, graph.node, values)
         for value in graph.output:
             result = values[value.name]
@@ -126,15 +143,18 @@ class Replay:
             inner.graph.outputs.append(result)
         return inner.graph
 
-    def input(self, op: Emitter, declared: onnx.ValueInfoProto) -> ir.Value:
-        """An input of a graph, with its declared type."""
+    def input(self, op: Emitter, declared: onnx.ValueInfoProto, given: TensorType | None = None) -> ir.Value:
+        """An input of a graph, with its declared type, or the given one where none is declared."""
         value = ir.Value(name=declared.name if self.named else None)
         op.stamp_proto(value, declared.type)
-        op.declare(value)
-        return value
+        if given is not None and not op.has_type(value):
+            op.stamp(value, given)
+        return op.declare(value)
 
 
-def rebuilt(model: onnx.ModelProto, variables: Iterable[str] = ()) -> tuple[Emitter, Values]:
+def rebuilt(
+    model: onnx.ModelProto, variables: Iterable[str] = (), training: Callable[..., Any] | None = None
+) -> tuple[Emitter, Values]:
     """The graph of a model (as `read` returns it) in an emitter, and its values by name.
 
     `variables` are initializers that stay what they are: not folded, nor taken for constants. Raises UnknownError.
@@ -143,7 +163,7 @@ def rebuilt(model: onnx.ModelProto, variables: Iterable[str] = ()) -> tuple[Emit
     op = Emitter(model.graph.name or "graph", opset, fold=True)
     inferred = onnx.shape_inference.infer_shapes(model, data_prop=True)
     graph = inferred.graph
-    replay = Replay({v.name: v.type for v in (*graph.value_info, *graph.output)}, named=True)
+    replay = Replay({v.name: v.type for v in (*graph.value_info, *graph.output)}, {}, True, training)
     values: Values = {}
     for declared in graph.input:
         values[declared.name] = replay.input(op, declared)

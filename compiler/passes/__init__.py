@@ -12,8 +12,8 @@ import onnx_ir as ir
 from onnx_ir.passes import common
 
 PASSES: dict[str, type[ir.passes.PassBase]] = {
+    "names": common.NameFixPass,  # first: what has no name yet would be taken for an output that was left out
     "unused": common.RemoveUnusedNodesPass,
-    "names": common.NameFixPass,
 }
 
 

@@ -3,6 +3,7 @@
 from netc.compiler.autodiff.rules import (  # noqa: F401
     activations,
     constant,
+    control,
     convolution,
     elementwise,
     fourier,
@@ -10,6 +11,7 @@ from netc.compiler.autodiff.rules import (  # noqa: F401
     matrix,
     normalization,
     pooling,
+    recurrent,
     reductions,
     sampling,
     shape,

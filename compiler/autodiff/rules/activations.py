@@ -52,13 +52,10 @@ def elu(op: Any, node: Any, dy: Any) -> list[Any]:
 
 @gradient("Selu")
 def selu(op: Any, node: Any, dy: Any) -> list[Any]:
-    """y = g x if x > 0 else g a (e^x - 1);  dx = dy (g if x > 0 else y + g a)"""
+    """y = g x if x >= 0 else g a (e^x - 1);  dx = dy (g if x >= 0 else y + g a)"""
     (y,) = node.outputs
-    alpha, gamma = (
-        attribute(node, "alpha", 1.67326319217681884765625),
-        attribute(node, "gamma", 1.05070102214813232421875),
-    )
-    slope = op.Where(op.Greater(node.inputs[0], 0.0), op.constant(gamma, y.dtype), op.Add(y, gamma * alpha))
+    alpha, gamma = attribute(node, "alpha", 1.67326319217681884765625), attribute(node, "gamma", 1.05070102214813232421875)
+    slope = op.Where(op.Less(node.inputs[0], 0.0), op.Add(y, gamma * alpha), op.constant(gamma, y.dtype))
     return [op.Mul(dy, slope)]
 
 
@@ -81,8 +78,9 @@ def hard_swish(op: Any, node: Any, dy: Any) -> list[Any]:
 
 @gradient("Softmax", since=13)
 def softmax(op: Any, node: Any, dy: Any) -> list[Any]:
-    """y = softmax(x);  dx = y (dy - sum(dy y))"""
+    """y = softmax(x);  dx = y (dy - sum(dy y)), 0 where a row is masked whole and y is NaN"""
     (y,) = node.outputs
+    y = op.Where(op.IsNaN(y), op.constant(0.0, y.dtype), y)
     mean = op.reduce("ReduceSum", op.Mul(dy, y), attribute(node, "axis", -1), True)
     return [op.Mul(y, op.Sub(dy, mean))]
 

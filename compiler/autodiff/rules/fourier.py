@@ -16,41 +16,40 @@ INT64 = 7
 def dft(op: Any, node: Any, dy: Any) -> list[Any]:
     """y_k = sum x_n e^(-2 pi i k n / N);  dx = N inverse(dy), cut to x's length, its real part where x is real"""
     x, length, at = (*node.inputs, None, None)[:3]
-    rank = len(op.shape(x))
     inverse, onesided = attribute(node, "inverse", 0), attribute(node, "onesided", 0)
     if op.opset < 20:
-        axis = attribute(node, "axis", 1) % rank
+        axis = op.vector([attribute(node, "axis", 1)])
     else:
-        axis = -2 % rank if at is None else op.integers(at)[0] % rank
+        axis = op.vector([-2]) if at is None else op.Reshape(op.cast(at, INT64), op.vector([1]))
     if inverse and onesided:
         raise UnknownError("its one-sided inverse is not differentiated; use the whole spectrum")
-    size = op.Squeeze(op.Shape(x, start=axis, end=axis + 1), op.vector([0]))
-    count = size if length is None else op.cast(op.like(length, size), INT64)
+    size = op.Gather(op.Shape(x), axis, axis=0)
+    count = size if length is None else op.Reshape(op.cast(length, INT64), op.vector([1]))
     if onesided:
         dy = _resized(op, dy, axis, count)
     full = _transform(op, dy, axis, inverse=1 - inverse)
-    number = op.cast(count, x.dtype)
+    number = op.cast(op.Squeeze(count, op.vector([0])), x.dtype)
     dx = op.Div(full, number) if inverse else op.Mul(full, number)
     if length is not None:
         dx = _resized(op, dx, axis, size)
     if op.shape(x)[-1] == 1:
         dx = op.Slice(dx, op.vector([0]), op.vector([1]), op.vector([-1]))
-    return [op.stamp(dx, op.type_of(x)), None, None]
+    return [dx, None, None]
 
 
-def _transform(op: Any, x: Any, axis: int, **flags: int) -> Any:
-    """DFT along an axis: an attribute before opset 20, an input since."""
+def _transform(op: Any, x: Any, axis: Any, **flags: int) -> Any:
+    """DFT along an axis, given as a vector: an attribute before opset 20, an input since."""
     if op.opset < 20:
-        return op.DFT(x, axis=axis, **flags)
-    return op.DFT(x, None, op.constant(axis, INT64), **flags)
+        return op.DFT(x, axis=op.integers(axis)[0], **flags)
+    return op.DFT(x, None, op.Squeeze(axis, op.vector([0])), **flags)
 
 
-def _resized(op: Any, x: Any, axis: int, size: Any) -> Any:
-    """x cut, or filled up with zeros, to a size along an axis."""
-    one = op.vector([0])
-    room = op.Max(op.Sub(size, op.Squeeze(op.Shape(x, start=axis, end=axis + 1), one)), op.constant(0, INT64))
-    wide = op.Pad(x, op.Concat(op.vector([0]), op.Unsqueeze(room, one), axis=0), None, op.vector([axis]))
-    return op.Slice(wide, op.vector([0]), op.Unsqueeze(size, one), op.vector([axis]))
+def _resized(op: Any, x: Any, axis: Any, size: Any) -> Any:
+    """x cut, or filled up with zeros, to a size [1] along an axis [1]."""
+    zero = op.vector([0])
+    room = op.Max(op.Sub(size, op.Gather(op.Shape(x), axis, axis=0)), zero)
+    wide = op.Pad(x, op.Concat(zero, room, axis=0), None, axis)
+    return op.Slice(wide, zero, size, axis)
 
 
 @lowered("STFT")
@@ -67,6 +66,6 @@ def stft(op: Any, node: Any) -> list[Any]:
     frames = op.Gather(signal, op.Add(starts, op.Unsqueeze(op.Range(zero, size, one), op.vector([0]))), axis=1)
     if window is not None:
         frames = op.Mul(frames, op.Unsqueeze(window, op.vector([1])))
-    return [_transform(op, frames, 2, onesided=attribute(node, "onesided", 1))]
+    return [_transform(op, frames, op.vector([2]), onesided=attribute(node, "onesided", 1))]
 
 

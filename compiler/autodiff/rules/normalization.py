@@ -62,7 +62,8 @@ def layer_normalization(op: Any, node: Any) -> list[Any]:
     wide = op.cast(x, 1) if op.type_of(x).dtype.name == "f16" else x
     y, mean, inverse = _normalized(op, wide, axes, attribute(node, "epsilon", 1e-5))
     y = op.Mul(op.cast(y, x.dtype), scale)
-    return [y if b is None else op.Add(y, b), mean, inverse]
+    statistics = [op.cast(s, o.dtype) for s, o in zip((mean, inverse), node.outputs[1:])]
+    return [y if b is None else op.Add(y, b), *statistics]
 
 
 @lowered("GroupNormalization")

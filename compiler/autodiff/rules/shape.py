@@ -139,6 +139,26 @@ def cum_sum(op: Any, node: Any, dy: Any) -> list[Any]:
     return [op.CumSum(dy, node.inputs[1], **flags), None]
 
 
+@gradient("CumProd")
+def cum_prod(op: Any, node: Any, dy: Any) -> list[Any]:
+    """y_i = x_1 ... x_i;  dx_j = sum over i >= j of dy_i times the product of the others: y_i / x_j where nothing is 0;
+    for the first 0 the products that hold no other; for what comes behind it, nothing"""
+    x, at = node.inputs
+    flags = {"exclusive": attribute(node, "exclusive", 0), "reverse": attribute(node, "reverse", 0)}
+    back = {"exclusive": flags["exclusive"], "reverse": 1 - flags["reverse"]}
+    zero = op.constant(0.0, x.dtype)
+    empty = op.Equal(x, zero)
+    filled = op.Where(empty, op.constant(1.0, x.dtype), x)
+    zeros = op.cast(empty, x.dtype)
+    products = op.Mul(dy, op.CumProd(filled, at, **flags))
+    held = op.CumSum(zeros, at, **flags)  # zeros in each product
+    before = op.CumSum(zeros, at, exclusive=1, reverse=flags["reverse"])
+    none = op.CumSum(op.Where(op.Equal(held, zero), products, zero), at, **back)
+    one = op.CumSum(op.Where(op.Equal(held, 1.0), products, zero), at, **back)
+    first = op.And(empty, op.Equal(before, zero))
+    return [op.Where(first, one, op.Where(empty, zero, op.Div(none, filled))), None]
+
+
 @gradient("Trilu")
 def trilu(op: Any, node: Any, dy: Any) -> list[Any]:
     """y = x above (or below) a diagonal, 0 elsewhere;  dx = dy at the same places"""

@@ -1,0 +1,211 @@
+"""If, Loop and Scan. The backward node computes each body again from the states that the forward node saved
+(A. Griewank and A. Walther, "Evaluating Derivatives", 2008, chapter 12), and goes through the iterations in reverse."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import onnx_ir as ir
+
+from netc.compiler.autodiff.bodies import copied, differentiated, finish, fresh
+from netc.compiler.autodiff.captures import captured
+from netc.compiler.autodiff.registry import attribute, gradient
+from netc.compiler.inference import UnknownError
+from netc.compiler.types import I64, TensorType
+
+
+@gradient("If")
+def if_(op: Any, node: Any, *dys: Any) -> list[Any]:
+    """y = then or else;  the cotangents of the branch that was taken, 0 for what only the other one reads"""
+    names = ("then_branch", "else_branch")
+    outer = [x for x in _captured_by(node) if x is not None]
+    branches = [copied(op, node.attributes[n].value) for n in names]
+    found = [differentiated(b, list(zip(b.graph.outputs, dys)), outer) for b in branches]
+    reached = [i for i in range(len(outer)) if any(f[i] is not None for f in found)]
+    if not reached:
+        return [None] * (1 + len(outer))
+    bodies = {
+        n: finish(b, [], [b.zeros_like(outer[i]) if (g := f[i]) is None else g for i in reached])
+        for n, b, f in zip(names, branches, found)
+    }
+    types = tuple(op.type_of(outer[i]) for i in reached)
+    made = op.node("If", [node.inputs[0]], bodies, len(reached), types)
+    grads = dict(zip(reached, made if len(reached) > 1 else (made,)))
+    return [None, *(grads.get(i) for i in range(len(outer)))]
+
+
+@gradient("Scan")
+def scan(op: Any, node: Any, *dys: Any) -> list[Any]:
+    """(states, outputs) = a body over slices;  the body's cotangents over the slices in reverse"""
+    body: ir.Graph = node.attributes["body"].value
+    slices = attribute(node, "num_scan_inputs")
+    states = len(node.inputs) - slices
+    outs = len(body.outputs) - states
+    in_axes, in_ways = (attribute(node, f"scan_input_{n}") or [0] * slices for n in ("axes", "directions"))
+    out_axes, out_ways = (attribute(node, f"scan_output_{n}") or [0] * outs for n in ("axes", "directions"))
+    saved = _saved(op, node, body, list(body.inputs[:states]), outs)
+    read = [_Read(v, 0, 1) for v in saved]
+    read += [_Read(x, a, 1 - w) for x, a, w in zip(node.inputs[states:], in_axes, in_ways)]
+    written = [_Read(dy, a, 1 - w) for dy, a, w in zip(dys[states:], out_axes, out_ways)]
+    dstates, dslices, douter = _reverse(
+        op, body, list(body.inputs), list(body.outputs), list(dys[:states]), list(node.inputs[:states]), read, written,
+        _captured_by(node),
+    )  # fmt: skip
+    return [*dstates, *dslices[states:], *douter]
+
+
+@gradient("Loop")
+def loop(op: Any, node: Any, *dys: Any) -> list[Any]:
+    """(states, outputs) = a body again and again;  the body's cotangents over its iterations in reverse, by a Scan"""
+    body: ir.Graph = node.attributes["body"].value
+    number, going, *states = body.inputs
+    initial = list(node.inputs[2:])
+    outs = len(body.outputs) - 1 - len(states)
+    for state, result in zip(states, body.outputs[1:]):
+        if not (op.has_type(state) and op.has_type(result)):
+            raise UnknownError("a state is no tensor of a known rank")
+        sizes = list(zip(op.shape(state), op.shape(result)))
+        grows = any(isinstance(a, int) and isinstance(b, int) and a != b for a, b in sizes)
+        if grows or len(op.shape(state)) != len(op.shape(result)):
+            raise UnknownError("a state changes its shape from one iteration to the next")
+    if op.is_float(number) or not op.has_type(number):
+        op.stamp(number, TensorType(I64, ()))
+    saved = _saved(op, node, body, [number, *states], outs)
+    read = [_Read(v, 0, 1) for v in saved]
+    written = [_Read(dy, 0, 1) for dy in dys[len(states) : len(states) + outs]]
+    dstates, _, douter = _reverse(
+        op, body, [number, *states], list(body.outputs[1:]), list(dys[: len(states)]), initial, read, written,
+        _captured_by(node), always=going, first=1,
+    )  # fmt: skip
+    return [None, None, *dstates, *douter]
+
+
+@dataclass(frozen=True)
+class _Read:
+    """A tensor read slice by slice along an axis; `way` 1 reads from the end."""
+
+    value: Any
+    axis: int
+    way: int
+
+
+def _captured_by(node: ir.Node) -> list[ir.Value]:
+    """What the bodies of a node capture and is no input of the node, as the engine lists it."""
+    from netc.compiler.autodiff.captures import operands
+
+    return [x for x in operands(node)[len(node.inputs) :] if x is not None]
+
+
+def _saved(op: Any, node: ir.Node, body: ir.Graph, values: list[ir.Value], outs: int) -> list[ir.Value]:
+    """Makes a forward node return what its body's inputs were in each iteration, once for all who ask."""
+    known = op.root.shared(("saved", node), dict)
+    for value in values:
+        if value in known:
+            continue
+        inner = op.nested(body.name or "body")
+        inner.graph = body
+        body.outputs.append(inner.Identity(value))
+        node.resize_outputs(len(node.outputs) + 1)
+        t = op.type_of(value)
+        dims = [o.shape[0] for o in node.outputs[:-1] if o in known.values()]
+        length = op.root.lost() if not dims else op.shape(next(iter(known.values())))[0]
+        known[value] = op.stamp(node.outputs[-1], TensorType(t.dtype, (length, *t.shape)))
+        op.learn_size(known[value])
+    if node.op_type == "Scan":
+        for name in ("scan_output_axes", "scan_output_directions"):
+            given = list(attribute(node, name) or [])
+            if given:
+                total = len(body.outputs) - (len(node.inputs) - attribute(node, "num_scan_inputs"))
+                node.attributes[name] = ir.AttrInt64s(name, given + [0] * (total - len(given)))
+    return [known[v] for v in values]
+
+
+def _reverse(
+    op: Any,
+    body: ir.Graph,
+    inputs: list[ir.Value],
+    results: list[ir.Value],
+    dstates: list[Any],
+    initial: list[Any],
+    read: list[_Read],
+    written: list[_Read],
+    outer: list[ir.Value],
+    always: Any = None,
+    first: int = 0,
+) -> tuple[list[Any], list[Any], list[Any]]:
+    """The backward Scan: cotangents of the initial states, of the slices read (None among them), of captured values.
+
+    `inputs` and `results` are those of the body that take part: `inputs` are read from `read`, in this order, of which
+    the states are those from `first` on; `results` are the new states, then the outputs with cotangents in `written`.
+    """
+    count = len(initial)
+    inner = copied(op, body)
+    place = {id(v): i for i, v in enumerate(body.inputs)}
+    spot = {id(v): i for i, v in enumerate(body.outputs)}
+    own = [inner.graph.inputs[place[id(v)]] for v in inputs]
+    made = [inner.graph.outputs[spot[id(v)]] for v in results]
+    if always is not None:
+        ir.convenience.replace_all_uses_with(inner.graph.inputs[place[id(always)]], op.root.tensor(_true()))
+    floats = [i for i in range(count) if initial[i] is not None and op.is_float(initial[i])]
+    dstate = {i: fresh(inner, own[first + i]) for i in floats}
+    captures = [x for x in outer if op.is_float(x) and op.has_type(x)]
+    total = {x: fresh(inner, x) for x in captures}
+    dslice = {k: fresh(inner, made[count + k]) for k, w in enumerate(written) if w.value is not None}
+    pairs = [(made[i], dstate.get(i)) for i in range(count)]
+    pairs += [(made[count + k], d) for k, d in dslice.items()]
+    floating = [i for i, v in enumerate(own) if op.is_float(v)]
+    found = differentiated(inner, pairs, [*(own[i] for i in floating), *captures])
+    downs = dict(zip(floating, found))
+    outer_found = dict(zip(captures, found[len(floating) :]))
+    kept = [x for x in captures if outer_found[x] is not None]
+    sliced = [i for i in floating if downs[i] is not None and not first <= i < first + count]
+    new_states = [inner.zeros_like(own[first + i]) if (d := downs.get(first + i)) is None else d for i in floats]
+    sums = [inner.Add(total[x], outer_found[x]) for x in kept]
+    graph = finish(
+        inner,
+        [*(dstate[i] for i in floats), *(total[x] for x in kept), *own, *dslice.values()],
+        [*new_states, *sums, *(downs[i] for i in sliced)],
+    )
+    scans = [_backwards(op, s) for s in (*read, *(written[k] for k in dslice))]
+    starts = [op.zeros_like(initial[i]) if dstates[i] is None else dstates[i] for i in floats]
+    types = [op.type_of(initial[i]) for i in floats] + [op.type_of(x) for x in kept]
+    types += [op.type_of(read[i].value) for i in sliced]
+    outs = op.node(
+        "Scan",
+        [*starts, *(op.zeros_like(x) for x in kept), *scans],
+        {
+            "body": graph,
+            "num_scan_inputs": len(scans),
+            **_axes("scan_input_axes", [*(s.axis for s in read), *(written[k].axis for k in dslice)]),
+            **_axes("scan_output_axes", [read[i].axis for i in sliced]),
+        },
+        len(types),
+        types,
+    )
+    outs = list(outs) if len(types) > 1 else [outs]
+    back = dict(zip(floats, outs))
+    captured_back = dict(zip(kept, outs[len(floats) :]))
+    slices_back = {
+        i: _backwards(op, _Read(v, read[i].axis, read[i].way)) for i, v in zip(sliced, outs[len(floats) + len(kept) :])
+    }
+    return (
+        [back.get(i) for i in range(count)],
+        [slices_back.get(i) for i in range(len(inputs))],
+        [captured_back.get(x) for x in outer],
+    )
+
+
+def _backwards(op: Any, read: _Read) -> Any:
+    """The tensor itself, or turned round where it is read from the end: not every runtime reads in both directions."""
+    return op.flip(read.value, read.axis) if read.way else read.value
+
+
+def _axes(name: str, axes: list[int]) -> dict[str, list[int]]:
+    return {name: axes} if any(axes) else {}
+
+
+def _true() -> Any:
+    import numpy as np
+
+    return np.array(True)

@@ -10,6 +10,7 @@ from netc.compiler.accumulate import Accumulation
 from netc.compiler.autodiff import NoGradientError, backpropagate
 from netc.compiler.configuration import TrainConfig
 from netc.compiler.emit import BASE_OPSET, FLOAT, Emitter
+from netc.compiler.importer.layer import ImportedModel
 from netc.compiler.library.onnx_operators import OnnxOperation
 from netc.compiler.lower import Forward
 from netc.compiler.random import Random
@@ -34,7 +35,7 @@ class Builder:
         self.config: TrainConfig = net.train
         self.state = state_rows(net, self.config)
         self.accumulators: dict[str, list[tuple[str, str]]] = {}
-        asked = [a.operation.opset for a in net.applies if isinstance(a.operation, OnnxOperation)]
+        asked = [a.operation.opset for a in net.applies if isinstance(a.operation, OnnxOperation | ImportedModel)]
         self.opset = max([BASE_OPSET, *asked])
 
     # --- parts --------------------------------------------------------------------------------------------------------

@@ -59,6 +59,9 @@ def _flops(node: onnx.NodeProto, shapes: Mapping[str, tuple[list[int], int]]) ->
         transposed = any(a.name == "transA" and a.i for a in node.attribute)
         inner = dims[-2] if transposed else dims[-1]
         return 2 * out * inner
+    if node.op_type in ("Conv", "ConvTranspose"):
+        weights = math.prod(shapes[node.input[1]][0][1:])
+        return 2 * weights * (out if node.op_type == "Conv" else math.prod(shapes[node.input[0]][0]))
     if node.op_type.startswith(("Reduce", "ArgM")) or node.op_type in ("Softmax", "LogSoftmax"):
         return math.prod(shapes.get(node.input[0], ([], 4))[0])
     return 0 if node.op_type in FREE else out

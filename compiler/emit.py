@@ -13,14 +13,16 @@ import onnx_ir as ir
 
 from netc.compiler.dimensions import Dim, Shape, Symbolic, parse, product, symbol
 from netc.compiler.fold import UNFOLDABLE, evaluate
-from netc.compiler.inference import UnknownError, infer_by_schema, quick, type_proto
+from netc.compiler.inference import UnknownError, infer_by_schema, quick, reshaped, type_proto
 from netc.compiler.types import DTYPES, ONNX_DTYPES, DType, TensorType
 
 BASE_OPSET = 18
 INT64 = 7
 FLOAT = 1
+FLOATS = (1, 10, 11, 16)  # float32, float16, float64, bfloat16
 SMALL = 64  # elements of a constant that inference may look at
 FOLD_ELEMENTS = 4096  # of a constant that is computed when the graph is built
+_TENSOR_TYPES = {number: ir.TensorType(ir.DataType(number)) for number in ONNX_DTYPES}
 UNSHARED = {"Identity", "ConstantOfShape", "If", "Loop", "Scan", "RandomNormal", "RandomUniform", "Constant"} | UNFOLDABLE
 
 class Emitter:
@@ -42,6 +44,7 @@ class Emitter:
         self.count: Any = None
         self._types: dict[ir.Value, TensorType] = {}
         self._constants: dict[Any, ir.Value] = {}
+        self._scalars: dict[Any, ir.Value] = {}
         self._shared: dict[Any, Any] = {}
         self._made: dict[Any, Any] = {}
         self._lost = 0
@@ -139,9 +142,12 @@ class Emitter:
                 return self.tensor(sizes[attributes.get("start") : attributes.get("end")])
         if not values or operator in UNFOLDABLE:
             return None
-        arrays = [None if v is None else self.known(v) for v in values]
-        if any(a is None and v is not None for a, v in zip(arrays, values)):
-            return None
+        arrays = []
+        for v in values:
+            array = None if v is None else self.known(v)
+            if array is None and v is not None:
+                return None
+            arrays.append(array)
         attrs = [_attribute(n, v) for n, v in attributes.items() if v is not None]
         found = evaluate(operator, arrays, attrs, num_outputs, self.opset)
         if found is None:
@@ -151,7 +157,7 @@ class Emitter:
 
     def stamp(self, value: ir.Value, t: TensorType) -> ir.Value:
         """Records what is known of a value's type."""
-        value.type = ir.TensorType(ir.DataType(t.dtype.onnx))
+        value.type = _TENSOR_TYPES[t.dtype.onnx]
         value.shape = ir.Shape([d if isinstance(d, int) else str(d) for d in t.shape])
         self.root._types[value] = t
         return value
@@ -160,6 +166,11 @@ class Emitter:
         """Stamps the outputs with what is known of their types."""
         types = [None if v is None else self._known_type(v) for v in values]
         known = quick(node.op_type, types, attributes)
+        if node.op_type == "Reshape" and types[0] is not None and values[1] is not None:
+            vector = self.known(values[1], SMALL)
+            if vector is not None:
+                shape = reshaped(types[0].shape, vector.tolist(), bool(attributes.get("allowzero")))
+                known = None if shape is None else types[0].with_shape(shape)
         if known is not None:
             self.stamp(node.outputs[0], known)
             return
@@ -234,9 +245,15 @@ class Emitter:
 
     def constant(self, value: Any, dtype: Any) -> ir.Value:
         """A scalar constant, one for each value and dtype."""
+        if self.parent is not None:
+            return self.root.constant(value, dtype)
         number = int(dtype.onnx if isinstance(dtype, DType) else dtype)
-        exact = float(value) if isinstance(value, Fraction) else value
-        return self.tensor(np.array(exact, dtype=ONNX_DTYPES[number].numpy))
+        key = repr(value), number
+        known = self._scalars.get(key)
+        if known is None:
+            exact = float(value) if isinstance(value, Fraction) else value
+            known = self._scalars[key] = self.tensor(np.array(exact, dtype=ONNX_DTYPES[number].numpy))
+        return known
 
     def vector(self, items: Sequence[int]) -> ir.Value:
         """A constant vector of int64, as axes and shapes are given."""
@@ -294,12 +311,13 @@ class Emitter:
         return self.type_of(value).shape
 
     def is_float(self, value: ir.Value) -> bool:
-        return value.dtype is not None and value.dtype.is_floating_point()
+        """Whether a value is a tensor of numbers that gradients flow through."""
+        return value.dtype is not None and int(value.dtype) in FLOATS
 
     def known(self, value: ir.Value, limit: int = FOLD_ELEMENTS) -> np.ndarray | None:
         """The contents of a constant of at most `limit` elements; None for anything else."""
         content = value.const_value
-        if content is None or value in self.root.variables or content.size > limit:
+        if content is None or content.size > limit or value in self.root.variables:
             return None
         found: np.ndarray = content.numpy()
         return found
@@ -475,6 +493,8 @@ class Emitter:
         """Zeros of x's type."""
         t = self._known_type(x)
         assert x.dtype is not None
+        if t is not None and t.is_scalar:
+            return self.constant(0, x.dtype)
         content = ir.tensor(np.array([0], dtype=x.dtype.numpy()))
         made: ir.Value = self.ConstantOfShape(self.sizes(x), value=content, type=t)
         return made
@@ -484,10 +504,12 @@ def _question(operator: str, values: Sequence[Any], attributes: Mapping[str, Any
     """What makes two nodes the same; None for an Identity, which may carry a mark, and for tensors and graphs."""
     if operator in UNSHARED:
         return None
+    if not attributes:
+        return operator, tuple(map(id, values)), num_outputs
     if any(isinstance(v, ir.Attr | ir.Graph) for v in attributes.values()):
         return None
     fixed = tuple((n, tuple(v) if isinstance(v, list) else v) for n, v in sorted(attributes.items()))
-    return operator, tuple(map(id, values)), fixed, num_outputs
+    return operator, tuple(map(id, values)), num_outputs, fixed
 
 
 def _attribute(name: str, value: Any) -> ir.Attr:

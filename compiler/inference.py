@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
-from netc.compiler.dimensions import Dim, Shape, add
+from netc.compiler.dimensions import Dim, Shape, add, product, quotient
 from netc.compiler.types import BOOL, ONNX_DTYPES, TensorType
 
 IR_VERSION = 8
@@ -90,6 +90,10 @@ def quick(operator: str, types: Sequence[TensorType | None], attributes: Mapping
         return None if found is None else first.with_dtype(found)
     if operator == "Transpose":
         return first.with_shape(tuple(first.shape[i] for i in attributes.get("perm") or reversed(range(first.rank))))
+    if operator == "Flatten":
+        at = attributes.get("axis", 1)
+        at += first.rank if at < 0 else 0
+        return first.with_shape((product(first.shape[:at]), product(first.shape[at:])))
     if operator == "Concat":
         at = attributes["axis"] % first.rank
         total: Dim = 0
@@ -107,6 +111,16 @@ def quick(operator: str, types: Sequence[TensorType | None], attributes: Mapping
         if operator == "MatMul" and first.rank > 2 and second.rank == 2:
             return first.with_shape((*first.shape[:-1], second.shape[1]))
     return None
+
+
+def reshaped(shape: Shape, wanted: Sequence[int], allow_zero: bool) -> Shape | None:
+    """The result of Reshape by a known vector; None where the size behind -1 cannot be told."""
+    dims: list[Dim] = [shape[i] if d == 0 and not allow_zero else d for i, d in enumerate(wanted)]
+    if -1 not in wanted:
+        return tuple(dims)
+    at = list(wanted).index(-1)
+    rest = quotient(product(shape), product(dims[:at] + dims[at + 1 :]))
+    return None if rest is None else (*dims[:at], rest, *dims[at + 1 :])
 
 
 def _joined(shapes: Sequence[Shape]) -> Shape | None:

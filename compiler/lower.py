@@ -7,8 +7,10 @@ from pathlib import PurePath
 
 import onnx_ir as ir
 
+from netc.compiler.autodiff.engine import NoGradientError
 from netc.compiler.emit import Emitter
 from netc.compiler.typed import Apply, Constant, Input, Parameter, Tensor, TypedNet
+from netc.grammar.diagnostics import error
 from netc.grammar.source import Span
 
 
@@ -41,7 +43,10 @@ class Forward:
             op.random.site = apply.site
         inputs = [self.value(x) for x in apply.inputs]
         parameters = {n: op.parameters[p.name] for n, p in apply.parameters.items()}
-        results = apply.operation.lower(op, inputs, apply.settings, parameters)
+        try:
+            results = apply.operation.lower(op, inputs, apply.settings, parameters)
+        except NoGradientError as e:
+            raise error("no-gradient", str(e), apply.span) from None
         op.origin = ""
         for i, y in enumerate(results if isinstance(results, tuple) else (results,)):
             if op.type_of(y) != apply.outputs[i].type:

@@ -11,20 +11,21 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from netc.api import Result, check, compile, export, run
-    from netc.compiler.autodiff.model import grad
+    from netc.compiler.autodiff.model import grad, jvp
     from netc.compiler.program import Program
     from netc.grammar.diagnostics import NetError
     from netc.runtime.errors import InputError, RunError
     from netc.runtime.trainer import Trainer
 
 _HOMES = {
-    "grad": "netc.compiler.autodiff.model",
+    "grad": "netc.compiler.autodiff.model", "jvp": "netc.compiler.autodiff.model",
     "compile": "netc.api", "run": "netc.api", "check": "netc.api", "export": "netc.api", "Result": "netc.api",
     "Program": "netc.compiler.program", "NetError": "netc.grammar.diagnostics", "Trainer": "netc.runtime.trainer",
     "InputError": "netc.runtime.errors", "RunError": "netc.runtime.errors",
 }  # fmt: skip
 __all__ = [
-    "InputError", "NetError", "Program", "Result", "RunError", "Trainer", "check", "compile", "export", "grad", "run",
+    "InputError", "NetError", "Program", "Result", "RunError", "Trainer", "check", "compile", "export", "grad", "jvp",
+    "run",
 ]  # fmt: skip
 
 

@@ -12,17 +12,19 @@ import onnx_ir as ir
 
 from netc.compiler.autodiff.captures import operands
 from netc.compiler.autodiff.engine import NoGradientError, backpropagate
-from netc.compiler.emit import Emitter
+from netc.compiler.emit import FLOATS, Emitter
 from netc.compiler.importer.read import read
 from netc.compiler.importer.replay import Values, rebuilt
 from netc.compiler.importer.training import Training
 from netc.compiler.inference import IR_VERSIONS, UnknownError
 from netc.compiler.passes import optimize
 from netc.grammar.diagnostics import NetError, did_you_mean, error
+from netc.grammar.parser import collector_paused
 
 Model = onnx.ModelProto | str | Path
 
 
+@collector_paused()
 def grad(
     model: Model,
     wrt: Sequence[str] | None = None,
@@ -50,6 +52,7 @@ def grad(
     return task.finished()
 
 
+@collector_paused()
 def jvp(
     model: Model,
     wrt: Sequence[str] | None = None,
@@ -67,12 +70,19 @@ def jvp(
     task = _Task(model, wrt, of, "tangent", prefix, external_data)
     op = task.op
     with task:
-        # u is any value of the output's type on which the output does not depend; it must leave no trace
-        cotangents = {y: op.zeros_like(y) for y in task.targets.values()}
+        cotangents = {y: op.input(None, op.type_of(y)) for y in task.targets.values()}
         pulled = backpropagate(op, cotangents, list(task.sources.values()))
         tangents = {n: op.input(f"{task.mark}{n}", op.type_of(x)) for n, x in task.sources.items()}
-        seeds = {g: tangents[n] for n, g in zip(task.sources, pulled) if g is not None}
+        seeds: dict[ir.Value, ir.Value] = {}
+        for name, g in zip(task.sources, pulled):
+            if g is not None:  # inputs that enter alike, as in a sum, have one cotangent
+                seeds[g] = op.Add(seeds[g], tangents[name]) if g in seeds else tangents[name]
         found = backpropagate(op, seeds, list(cotangents.values()), partial=True)
+        for y, u in cotangents.items():  # whatever still reads u does not depend on what it is
+            op.graph.inputs.remove(u)
+            if u.uses():
+                ir.convenience.replace_all_uses_with(u, op.zeros_like(y))
+        op.graph.sort()
     for (name, y), t in zip(task.targets.items(), found):
         if t is not None:
             task.output(name, t, y)
@@ -151,7 +161,7 @@ def _chosen(names: Sequence[str] | None, known: Values, default: Sequence[str], 
 
 
 def _is_float(value: ir.Value) -> bool:
-    return isinstance(value.type, ir.TensorType) and value.dtype is not None and value.dtype.is_floating_point()
+    return isinstance(value.type, ir.TensorType) and value.dtype is not None and int(value.dtype) in FLOATS
 
 
 def refusal(e: NoGradientError, targets: Values) -> NetError:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from netc.compiler.autodiff.registry import attribute
-from netc.compiler.dimensions import Dim
+from netc.compiler.dimensions import Dim, add, multiply
 from netc.compiler.inference import UnknownError
 
 
@@ -15,16 +15,16 @@ from netc.compiler.inference import UnknownError
 class Windows:
     """One entry for each spatial axis; `begin` and `end` are the pads."""
 
-    kernel: tuple[int, ...]
+    kernel: tuple[Dim, ...]
     strides: tuple[int, ...]
     dilations: tuple[int, ...]
     begin: tuple[int, ...]
     end: tuple[int, ...]
 
     @property
-    def reach(self) -> tuple[int, ...]:
+    def reach(self) -> tuple[Dim, ...]:
         """How much of an axis a window spans."""
-        return tuple(d * (k - 1) + 1 for k, d in zip(self.kernel, self.dilations))
+        return tuple(add(multiply(add(k, -1), d), 1) for k, d in zip(self.kernel, self.dilations))
 
     @property
     def moves(self) -> dict[str, list[int]]:
@@ -33,8 +33,9 @@ class Windows:
 
     def left_over(self, axis: int, size: Dim, count: Dim) -> int | None:
         """Elements of a padded axis behind the last of `count` windows (below 0: the last one reaches beyond)."""
-        if isinstance(size, int) and isinstance(count, int):
-            span = self.strides[axis] * (count - 1) + self.reach[axis]
+        reach = self.reach[axis]
+        if isinstance(size, int) and isinstance(count, int) and isinstance(reach, int):
+            span = self.strides[axis] * (count - 1) + reach
             return size + self.begin[axis] + self.end[axis] - span
         return None
 
@@ -42,9 +43,7 @@ class Windows:
 def windows(op: Any, node: Any, x: Any, kernel: Sequence[Dim]) -> Windows:
     """The windows of Conv or a pooling over x. Raises UnknownError where pads depend on sizes that are not known."""
     kernel = attribute(node, "kernel_shape") or kernel
-    if not all(isinstance(k, int) for k in kernel):
-        raise UnknownError("the size of its kernel is not known")
-    sizes = tuple(int(k) for k in kernel)
+    sizes = tuple(kernel)
     n = len(sizes)
     strides = tuple(attribute(node, "strides") or [1] * n)
     dilations = tuple(attribute(node, "dilations") or [1] * n)
@@ -53,6 +52,8 @@ def windows(op: Any, node: Any, x: Any, kernel: Sequence[Dim]) -> Windows:
     if auto in ("SAME_UPPER", "SAME_LOWER"):
         first, last = [], []
         for size, k, s, d in zip(op.shape(x)[2:], sizes, strides, dilations):
+            if not isinstance(k, int):
+                raise UnknownError("the size of its kernel is not known; give `pads` instead of `auto_pad`")
             total = _same(size, d * (k - 1) + 1, s)
             before = total // 2 if auto == "SAME_UPPER" else total - total // 2
             first.append(before)

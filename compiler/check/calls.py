@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 from netc.compiler.check import static
@@ -15,17 +15,21 @@ from netc.compiler.check.values import (
     UNKNOWN,
     BlockDefinition,
     BlockInstance,
+    Choices,
+    ImportedLayer,
     LayerInstance,
     Module,
     NetInstance,
     Partial,
     Pipeline,
+    Record,
     describe,
     show_number,
 )
+from netc.compiler.importer.layer import Stored, identifier
 from netc.compiler.library import LIBRARY
 from netc.compiler.library.onnx_operators import OnnxOperation
-from netc.compiler.library.registry import Constructor, Function, Layer, Operation
+from netc.compiler.library.registry import Constructor, Function, Layer, Operation, Slot
 from netc.compiler.typed import Constant, Parameter, Tensor
 from netc.compiler.types import I64, DType, TensorType
 from netc.grammar.diagnostics import Label, error
@@ -51,7 +55,10 @@ class Calls(Recorder):
         """The one call rule: `x -> f(a)` is `f(x, a)`; without a tensor it is a layer."""
         if callee is UNKNOWN or any(v is UNKNOWN for _, v, _ in arguments):
             return UNKNOWN
+        arguments = [(n, self.settled(v), s) for n, v, s in arguments]
         match callee:
+            case ImportedLayer():
+                return self.call_model(callee, arguments, span)
             case Function():
                 return self.call_function(callee, arguments, span)
             case Layer():
@@ -210,6 +217,29 @@ class Calls(Recorder):
         if isinstance(value, tuple) and all(isinstance(v, int) and not isinstance(v, bool) for v in value):
             return Tensor(TensorType(I64, (len(value),)), at, Constant(value))
         return self.constant(value, dtype, at)
+
+    def call_model(self, layer: ImportedLayer, arguments: list[Argument], span: Span) -> Any:
+        """An imported model on tensors for its inputs: a record of its outputs and inner values."""
+        operation = layer.operation
+        names = {identifier(i.name): i.name for i in operation.inputs}
+        slots = [Slot(n, "Tensor") for n in names]
+        bound = bind(slots, arguments, layer.name, span)
+        inputs = self.tensors([(s, *bound[s.name]) for s in slots], layer.name)
+
+        def choose(output: str) -> Tensor:
+            parameters = {}
+            for weight in operation.needed(output):
+                known = operation.weights[weight]
+                if weight not in layer.parameters:
+                    made = Parameter(known.type, Stored(operation.value_of(weight)), layer.span, frozen=known.fixed)
+                    layer.parameters[weight] = made
+                    self.name_later(made, partial("{}.{}".format, layer.name, known.part))
+                parameters[known.part] = layer.parameters[weight]
+            spans = {"x": next(iter(bound.values()))[1]} if bound else {}
+            made_of: Tensor = self.apply(operation, inputs, {"output": output}, span, spans, parameters)
+            return made_of
+
+        return Record(layer.name, Choices(layer, cache(choose)))
 
     # --- blocks and imported nets -------------------------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ from netc.compiler.check.values import (
     CALLABLES,
     UNKNOWN,
     BlockDefinition,
+    Choices,
     Module,
     NameRange,
     OnnxNamespace,
@@ -128,7 +129,7 @@ class Evaluator(Calls):
 
     def combine(self, node: ast.Binary, left: Any) -> Any:
         """`left operator right` of a value and an expression."""
-        right = self.evaluate(node.right)
+        left, right = self.settled(left), self.settled(self.evaluate(node.right))
         if left is UNKNOWN or right is UNKNOWN:
             return UNKNOWN
         if node.operator == "..":
@@ -219,7 +220,7 @@ class Evaluator(Calls):
     # --- indexing and attributes --------------------------------------------------------------------------------------
 
     def _index(self, node: ast.Index) -> Any:
-        value = self.evaluate(node.value)
+        value = self.settled(self.evaluate(node.value))
         if value is UNKNOWN:
             return UNKNOWN
         items: list[Any] = []
@@ -267,6 +268,8 @@ class Evaluator(Calls):
             raise error("attribute", f"{describe(value)} has no parts", node.name.span)
         if name not in known:
             what = "block" if isinstance(value, Module) else "output"
+            if isinstance(known, Choices):
+                known = dict.fromkeys([*known.layer.operation.outputs, *list(known)[-5:]])
             raise error(
                 "undefined-name", f"`{value.name}` has no {what} `{name}`", node.name.span,
                 help=did_you_mean(name, known, f"it has {', '.join(f'`{k}`' for k in known) or 'none'}"),

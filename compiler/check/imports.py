@@ -8,9 +8,12 @@ from typing import Any
 
 from netc.compiler.check.environment import Environment
 from netc.compiler.check.naming import Path as NamePath
-from netc.compiler.check.values import Module
+from netc.compiler.check.values import ImportedLayer, Module
+from netc.compiler.importer.layer import ImportedModel
+from netc.compiler.importer.read import read as read_model
+from netc.compiler.library.onnx_operators import NEWEST_OPSET
 from netc.grammar import ast
-from netc.grammar.diagnostics import error
+from netc.grammar.diagnostics import NetError, error
 from netc.grammar.parser import parse
 from netc.grammar.reader import read
 
@@ -19,14 +22,12 @@ def module_loader(folder: Path, importer: str, open: tuple[Path, ...] = ()) -> C
     """A function that loads an imported spec; `open` are the files whose imports are being read."""
     chain = (*open, Path(importer).resolve())
 
-    def load(node: ast.Import) -> Module:
+    def load(node: ast.Import) -> Module | ImportedLayer:
         text = node.path.value
         path = Path(text)
         at = node.path.span
-        if path.suffix == ".onnx":
-            raise error("not-available", "importing .onnx models is not available in this version", at)
-        if path.suffix != ".net":
-            raise error("import", f"`{text}` is not a .net file", at)
+        if path.suffix not in (".net", ".onnx"):
+            raise error("import", f"`{text}` is neither a .net spec nor an .onnx model", at)
         if path.is_absolute() or ".." in path.parts:
             raise error(
                 "import", f"`{text}` lies outside the spec's folder", at, help="import from the folder of the spec"
@@ -39,6 +40,8 @@ def module_loader(folder: Path, importer: str, open: tuple[Path, ...] = ()) -> C
             raise error("import-cycle", f"the import leads back to itself: {shown}", at)
         if not found.exists():
             raise error("no-such-file", f"there is no file `{text}` beside the spec", at)
+        if path.suffix == ".onnx":
+            return imported_model(node, found)
         spec = parse(read(folder / path))
         environment = Environment(NamePath())
         from netc.compiler.check.statements import Checker
@@ -52,8 +55,6 @@ def module_loader(folder: Path, importer: str, open: tuple[Path, ...] = ()) -> C
         reader.execute(spec.imports)
         reader.execute([s for s in body if isinstance(s, ast.Block | ast.Import)])
         if reader.problems:
-            from netc.grammar.diagnostics import NetError
-
             raise NetError(reader.problems)
         net = spec.nets[0] if spec.nets else None
         if net is not None:
@@ -62,3 +63,19 @@ def module_loader(folder: Path, importer: str, open: tuple[Path, ...] = ()) -> C
         return Module(path.stem, environment, net, node.span)
 
     return load
+
+
+def imported_model(node: ast.Import, path: Path) -> ImportedLayer:
+    """An ONNX model as a layer. Raises NetError."""
+    at = node.path.span
+    try:
+        model = read_model(path, external_data=True)
+    except NetError as e:
+        (found,) = e.diagnostics
+        raise error(found.slug, f"`{node.path.value}`: {found.message}", at, help=found.help) from None
+    operation = ImportedModel(node.name.id, "imported", (), f"the model {path.name}", model=model)
+    if not operation.inputs:
+        raise error("import", f"the model `{node.path.value}` has no input", at)
+    if operation.opset > NEWEST_OPSET:
+        raise error("opset", f"`{node.path.value}` has opset {operation.opset}; runtimes load up to {NEWEST_OPSET}", at)
+    return ImportedLayer(node.name.id, operation, node.span)

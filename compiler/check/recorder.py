@@ -40,8 +40,13 @@ class Recorder:
         self.depth = 0
         self.draws: dict[str, int] = {}
 
+    def settled(self, value: Any) -> Any:
+        """A called model stands for its output where it has only one."""
+        return value if not isinstance(value, Record) or value.only is None else value.only
+
     def tensors(self, pairs: Sequence[tuple[Slot, Any, Span]], what: str) -> list[Tensor]:
         """Arguments as tensors; a literal takes the dtype of the tensors beside it."""
+        pairs = [(s, self.settled(v), at) for s, v, at in pairs]
         dtype = next(
             (v.type.dtype for s, v, _ in pairs if isinstance(v, Tensor) and s.kind in ("Tensor", "Tensors")), None
         )
@@ -56,7 +61,7 @@ class Recorder:
                     help="let a tensor flow into it: `x -> f`, or call it: `f(x)`",
                 )  # fmt: skip
             elif isinstance(value, Record):
-                names = ", ".join(f"`.{n}`" for n in value.outputs)
+                names = ", ".join(f"`.{n}`" for n in list(value.outputs)[-6:])
                 raise error("argument", f"`{what}` needs one tensor; choose an output: {names}", at)
             elif dtype is None or slot.kind == "Index":
                 raise error("argument", f"`{what}` needs a tensor, this is {describe(value)}", at)

@@ -283,7 +283,7 @@ class Checker(Evaluator):
         self.line = name.id
         if what == "output" or name.id in ("seed", "row", "step"):
             self.reserved(name)
-        value = self.evaluate(name if expression is None else expression)
+        value = self.settled(self.evaluate(name if expression is None else expression))
         at = (expression or name).span
         if value is not UNKNOWN and not isinstance(value, Tensor):
             raise error("argument", f"`{what} {name.id}` publishes a tensor, this is {describe(value)}", at)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
 from netc.compiler.check.naming import Slot
 from netc.compiler.dimensions import Symbolic
+from netc.compiler.importer.layer import ImportedModel
 from netc.compiler.library.registry import Constructor, Function, Initializer, Layer, Operation
 from netc.compiler.typed import Parameter, Tensor
 from netc.compiler.types import TensorType
@@ -111,7 +112,41 @@ class Record:
     """The outputs of an imported net, by name."""
 
     name: str
-    outputs: dict[str, Any]
+    outputs: Mapping[str, Any]
+
+    @property
+    def only(self) -> Any:
+        """The one output of an imported model that has no other; None for everything else."""
+        if not isinstance(self.outputs, Choices):
+            return None
+        names = list(self.outputs.layer.operation.outputs)
+        return self.outputs[names[0]] if len(names) == 1 else None
+
+
+@dataclass(eq=False)
+class ImportedLayer:
+    """An imported ONNX model; wherever it is called, its weights are the same parameters."""
+
+    name: str
+    operation: ImportedModel
+    span: Span
+    parameters: dict[str, Parameter] = field(default_factory=dict)
+
+
+class Choices(Mapping[str, Any]):
+    """The values of a called model: each is applied when it is chosen. `only` is the output of a model that has one."""
+
+    def __init__(self, layer: ImportedLayer, choose: Callable[[str], Tensor]):
+        self.layer, self.choose = layer, choose
+
+    def __getitem__(self, name: str) -> Tensor:
+        return self.choose(self.layer.operation.values[name])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.layer.operation.values)
+
+    def __len__(self) -> int:
+        return len(self.layer.operation.values)
 
 
 class OnnxNamespace:
@@ -120,6 +155,7 @@ class OnnxNamespace:
 
 CALLABLES = (
     Operation, LayerInstance, Partial, BlockDefinition, BlockInstance, Pipeline, Module, NetInstance, Constructor,
+    ImportedLayer,
 )  # fmt: skip
 Static = int | Fraction | float | bool | str | tuple[Any, ...] | None
 Value = Any
@@ -148,6 +184,8 @@ def describe(value: Value) -> str:
             return f"the {'layer' if isinstance(value, Layer) else 'function'} `{value.name}`"
         case BlockDefinition():
             return f"the block `{value.node.name.id}`"
+        case ImportedLayer():
+            return f"the imported model `{value.name}`"
         case Module():
             return f"the imported spec `{value.name}`"
         case Record():

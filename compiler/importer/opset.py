@@ -15,18 +15,18 @@ SYMBOLIC_SIZE = 2  # of a dimension without a number, in the comparison
 TOLERANCE = 1e-4
 
 
-def raised(model: onnx.ModelProto, opset: int) -> onnx.ModelProto:
-    """The model at opset 18 where it had a lower one. Raises NetError when the conversion fails or changes a result."""
-    if opset >= BASE_OPSET:
+def raised(model: onnx.ModelProto, opset: int, target: int = BASE_OPSET) -> onnx.ModelProto:
+    """The model at `target` where it had a lower opset. Raises NetError when the conversion fails or changes a result."""
+    if opset >= target:
         return model
     try:
-        converted = onnx.version_converter.convert_version(model, BASE_OPSET)
+        converted = onnx.version_converter.convert_version(model, target)
         onnx.checker.check_model(converted)
     except Exception as e:  # the converter raises RuntimeError and ConvertError, and types of C++
         reason = str(e).strip().splitlines()[0][:160] if str(e).strip() else type(e).__name__
         raise error(
-            "opset", f"the model of opset {opset} cannot be raised to {BASE_OPSET}: {reason}",
-            help=f"export it with opset {BASE_OPSET} or later",
+            "opset", f"the model of opset {opset} cannot be raised to {target}: {reason}",
+            help=f"export it with opset {target} or later",
         )  # fmt: skip
     inputs = _random_inputs(model)
     before = _run(model, inputs) if inputs is not None else None
@@ -34,8 +34,8 @@ def raised(model: onnx.ModelProto, opset: int) -> onnx.ModelProto:
         after = _run(converted, inputs or {})
         if after is None or not all(_close(a, b) for a, b in zip(before, after)):
             raise error(
-                "opset", f"raised from opset {opset} to {BASE_OPSET}, the model gives other results",
-                help=f"export it with opset {BASE_OPSET} or later",
+                "opset", f"raised from opset {opset} to {target}, the model gives other results",
+                help=f"export it with opset {target} or later",
             )  # fmt: skip
     return converted
 

@@ -44,7 +44,15 @@ def read(model: onnx.ModelProto | str | Path, external_data: bool = False) -> on
                 "custom-domain", f"the operator `{name}` is not of the standard domain",
                 help="export the model with standard operators only",
             )  # fmt: skip
-    return raised(proto, opset)
+    proto = raised(proto, opset)
+    for node in _nodes(proto.graph):  # type inference fails where this attribute is left to its default
+        if node.op_type == "MeanVarianceNormalization" and not node.attribute:
+            node.attribute.append(onnx.helper.make_attribute("axes", [0, 2, 3]))
+    try:
+        onnx.checker.check_model(proto, full_check=True)
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError, RuntimeError) as e:
+        raise error("invalid-model", f"the types in the model do not fit: {_first_line(e)}") from None
+    return proto
 
 
 def _parsed(path: Path) -> onnx.ModelProto:

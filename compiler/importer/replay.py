@@ -121,8 +121,6 @@ class Replay:
                     made[a.name] = self.body(op, a.g, values, [loose(op, t) for t in given])
             else:
                 made[a.name] = _plain(ir.from_proto(a))
-        if node.op_type == "MeanVarianceNormalization":
-            made.setdefault("axes", [0, 2, 3])  # type inference fails where the attribute is left to its default
         return made
 
     def body(

@@ -4,6 +4,7 @@ from netc.compiler.library import (  # noqa: F401
     activations,
     arithmetic,
     dense,
+    derivative,
     dimension,
     dropout,
     indexing,

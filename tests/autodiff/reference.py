@@ -295,3 +295,35 @@ def compare(
     if not stable:
         raise Unstable("every input")
     return bad
+
+
+def compare_forward(
+    model: onnx.ModelProto, derivative: onnx.ModelProto, inputs: Arrays, seed: int = 0, mark: str = "tangent/"
+) -> list[tuple[str, float, float]]:
+    """(output, by differences, by the derivative) where a forward derivative is wrong. Raises Unstable."""
+    g = np.random.default_rng(seed)
+    names = [i.name.removeprefix(mark) for i in derivative.graph.input if i.name.startswith(mark)]
+    moved = [n for n in names if inputs[n].dtype == np.float64]
+    directions = {n: g.normal(size=np.shape(inputs[n])) for n in moved}
+    still = {f"{mark}{n}": np.zeros_like(inputs[n]) for n in names if n not in moved}
+    values = evaluate(model, inputs)
+    found = evaluate(derivative, {**inputs, **still, **{f"{mark}{n}": d for n, d in directions.items()}})
+    bad, stable = [], 0
+    for declared in model.graph.output:
+        y = values[declared.name]
+        if not isinstance(y, np.ndarray) or y.dtype != np.float64 or not directions:
+            continue
+        weight = g.normal(size=y.shape)
+        tangent = found.get(f"{mark}{declared.name}")
+        derived = 0.0 if tangent is None else float(np.sum(tangent * weight))
+        size = 1e-3 if tangent is None else float(np.sqrt(np.sum(np.square(tangent * weight))))
+        try:
+            expected = directional(model, inputs, directions, {declared.name: weight}, max(size, 1e-3))
+        except Unstable:
+            continue
+        stable += 1
+        if not abs(expected - derived) <= 1e-5 * max(abs(expected), size, 1e-3):
+            bad.append((declared.name, expected, derived))
+    if not stable:
+        raise Unstable("every output")
+    return bad

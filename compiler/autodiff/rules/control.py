@@ -11,7 +11,7 @@ import onnx_ir as ir
 from netc.compiler.autodiff.bodies import copied, differentiated, finish, fresh
 from netc.compiler.autodiff.captures import captured
 from netc.compiler.autodiff.registry import attribute, gradient
-from netc.compiler.inference import UnknownError
+from netc.compiler.inference import UnknownError, type_proto
 from netc.compiler.types import I64, TensorType
 
 
@@ -29,7 +29,7 @@ def if_(op: Any, node: Any, *dys: Any) -> list[Any]:
         n: finish(b, [], [b.zeros_like(outer[i]) if (g := f[i]) is None else g for i in reached])
         for n, b, f in zip(names, branches, found)
     }
-    types = tuple(op.type_of(outer[i]) for i in reached)
+    types = [_declared(op, outer[i]) for i in reached]
     made = op.node("If", [node.inputs[0]], bodies, len(reached), types)
     grads = dict(zip(reached, made if len(reached) > 1 else (made,)))
     return [None, *(grads.get(i) for i in range(len(outer)))]
@@ -105,9 +105,11 @@ def _saved(op: Any, node: ir.Node, body: ir.Graph, values: list[ir.Value], outs:
             continue
         inner = op.nested(body.name or "body")
         inner.graph = body
-        body.outputs.append(inner.Identity(value))
-        node.resize_outputs(len(node.outputs) + 1)
         t = op.type_of(value)
+        if not t.shape:  # numbers are saved as vectors of one: not every runtime stacks numbers
+            t = t.with_shape((1,))
+        body.outputs.append(inner.Unsqueeze(value, op.vector([0]), type=t) if t.shape == (1,) and not op.shape(value) else inner.Identity(value))
+        node.resize_outputs(len(node.outputs) + 1)
         dims = [o.shape[0] for o in node.outputs[:-1] if o in known.values()]
         length = op.root.lost() if not dims else op.shape(next(iter(known.values())))[0]
         known[value] = op.stamp(node.outputs[-1], TensorType(t.dtype, (length, *t.shape)))
@@ -147,6 +149,9 @@ def _reverse(
     made = [inner.graph.outputs[spot[id(v)]] for v in results]
     if always is not None:
         ir.convenience.replace_all_uses_with(inner.graph.inputs[place[id(always)]], op.root.tensor(_true()))
+    read_in = list(own)
+    for i, (value, r) in enumerate(zip(own, read)):
+        read_in[i], own[i] = _as_saved(inner, value, op.shape(r.value))
     floats = [i for i in range(count) if initial[i] is not None and op.is_float(initial[i])]
     dstate = {i: fresh(inner, own[first + i]) for i in floats}
     captures = [x for x in outer if op.is_float(x) and op.has_type(x)]
@@ -164,7 +169,7 @@ def _reverse(
     sums = [inner.Add(total[x], outer_found[x]) for x in kept]
     graph = finish(
         inner,
-        [*(dstate[i] for i in floats), *(total[x] for x in kept), *own, *dslice.values()],
+        [*(dstate[i] for i in floats), *(total[x] for x in kept), *read_in, *dslice.values()],
         [*new_states, *sums, *(downs[i] for i in sliced)],
     )
     scans = [_backwards(op, s) for s in (*read, *(written[k] for k in dslice))]
@@ -194,6 +199,23 @@ def _reverse(
         [slices_back.get(i) for i in range(len(inputs))],
         [captured_back.get(x) for x in outer],
     )
+
+
+def _declared(op: Any, x: ir.Value) -> Any:
+    """The type of a value as far as it is known."""
+    return op.type_of(x) if op.has_type(x) else type_proto(x, None)
+
+
+def _as_saved(inner: Any, value: ir.Value, stacked: tuple[Any, ...]) -> tuple[ir.Value, ir.Value]:
+    """The body's input for what was saved, and the value: a number, saved as a vector of one, becomes a number again."""
+    if len(stacked) == len(inner.shape(value)) + 1:
+        return value, value
+    saved = inner.stamp(ir.Value(), inner.type_of(value).with_shape((1,)))
+    number = ir.Node("", "Squeeze", [saved, inner.vector([0])], num_outputs=1)
+    inner.stamp(number.outputs[0], inner.type_of(value))
+    ir.convenience.replace_all_uses_with(value, number.outputs[0])
+    inner.graph.insert_before(inner.graph[0], number)
+    return saved, number.outputs[0]
 
 
 def _backwards(op: Any, read: _Read) -> Any:

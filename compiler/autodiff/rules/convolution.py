@@ -75,7 +75,8 @@ def _kernel(op: Any, at: Windows, x: Any, dy: Any, w: Any, group: int) -> Any:
     found = op.Transpose(met, perm=[1, 0, *range(2, n + 2)])
     if any(s > 1 for s in at.strides):  # elements behind the last window would make the kernel larger
         axes = op.vector(list(range(2, n + 2)))
-        return op.Slice(found, op.vector([0] * n), op.vector(at.kernel), axes, type=op.type_of(w))
+        sizes = op.shape_tensor(at.kernel) if all(isinstance(k, int) for k in at.kernel) else op.Shape(w, start=2)
+        return op.Slice(found, op.vector([0] * n), sizes, axes, type=op.type_of(w))
     return op.stamp(found, op.type_of(w))
 
 
@@ -92,7 +93,7 @@ def _transposed_windows(op: Any, node: Any) -> Windows:
     extra = attribute(node, "output_padding") or [0] * len(sizes)
     begin, end = [], []
     for size, out, s, reach, e in zip(sizes, outs, plain.strides, plain.reach, extra):
-        if not isinstance(size, int) or not isinstance(out, int):
+        if not isinstance(size, int) or not isinstance(out, int) or not isinstance(reach, int):
             raise UnknownError("its pads depend on a size that is not known; give `pads`")
         total = max(s * (size - 1) + e + reach - out, 0)
         begin.append(total // 2 if auto == "SAME_UPPER" else total - total // 2)
@@ -102,8 +103,6 @@ def _transposed_windows(op: Any, node: Any) -> Windows:
 
 def _without_auto_pad(op: Any, node: Any, w: Any) -> Windows:
     kernel = attribute(node, "kernel_shape") or op.shape(w)[2:]
-    if not all(isinstance(k, int) for k in kernel):
-        raise UnknownError("the size of its kernel is not known")
     n = len(kernel)
     pads = attribute(node, "pads") or [0] * (2 * n)
     if attribute(node, "auto_pad", "NOTSET") != "NOTSET":
@@ -120,11 +119,11 @@ def deform_conv(op: Any, node: Any) -> list[Any]:
     x, w, offset, b, mask = (*node.inputs, None, None)[:5]
     at, group = windows(op, node, x, op.shape(w)[2:]), attribute(node, "group", 1)
     rows, channels, height, width = op.shape(x)
-    outs, count = op.shape(offset)[2:], at.kernel[0] * at.kernel[1]
-    groups = attribute(node, "offset_group", 1)
-    known = [channels, *outs, op.shape(w)[0]]
+    outs, groups = op.shape(offset)[2:], attribute(node, "offset_group", 1)
+    known = [channels, *outs, op.shape(w)[0], *at.kernel]
     if not all(isinstance(d, int) for d in known):
         raise UnknownError("the number of channels and the size of the output must be known")
+    count = at.kernel[0] * at.kernel[1]
     moved = op.reshape(offset, (rows, groups, *at.kernel, 2, *outs))
     places = []
     for axis in range(2):

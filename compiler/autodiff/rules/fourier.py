@@ -32,8 +32,8 @@ def dft(op: Any, node: Any, dy: Any) -> list[Any]:
     dx = op.Div(full, number) if inverse else op.Mul(full, number)
     if length is not None:
         dx = _resized(op, dx, axis, size)
-    if op.shape(x)[-1] == 1:
-        dx = op.Slice(dx, op.vector([0]), op.vector([1]), op.vector([-1]))
+    if op.shape(x)[-1] != 2:  # a real signal, or one of which that shows at run time
+        dx = op.Slice(dx, op.vector([0]), op.Shape(x, start=-1), op.vector([-1]))
     return [dx, None, None]
 
 

@@ -66,10 +66,16 @@ def scatter_elements(op: Any, node: Any, dy: Any) -> list[Any]:
     """y = x with updates written, added, multiplied in, or compared at an index; see `_scattered`"""
     index, axis = node.inputs[1], attribute(node, "axis", 0)
 
+    def read(x: Any) -> Any:
+        """What lies at the places; in a row of elements a plain Gather does"""
+        if len(op.shape(node.inputs[0])) == 1:
+            return op.Gather(x, index, axis=0)
+        return op.GatherElements(x, index, axis=axis)
+
     def write(x: Any, updates: Any, how: str | None) -> Any:
         return op.ScatterElements(x, index, updates, axis=axis, reduction=how)
 
-    return _scattered(op, node, dy, lambda x: op.GatherElements(x, index, axis=axis), write)
+    return _scattered(op, node, dy, read, write)
 
 
 @gradient("ScatterND")

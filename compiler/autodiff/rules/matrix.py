@@ -17,6 +17,8 @@ from netc.compiler.inference import UnknownError
 def matmul(op: Any, node: Any, dy: Any) -> list[Any]:
     """Y = A B;  dA = dY B', dB = A' dY; leading axes that broadcast are summed by the engine"""
     a, b = node.inputs
+    if not op.has_type(a) or not op.has_type(b):  # of a rank that shows at run time, 2 or more
+        return [op.Einsum(dy, b, equation="...ij,...kj->...ik"), op.Einsum(a, dy, equation="...ki,...kj->...ij")]
     m, n = len(op.shape(a)), len(op.shape(b))
     if m == n == 2:
         return [op.Gemm(dy, b, transB=1), op.Gemm(a, dy, transA=1)]

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from netc.compiler.autodiff.registry import attribute, gradient, lowered
-from netc.compiler.inference import UnknownError
 
 
 def _normalized(op: Any, x: Any, axes: list[int], epsilon: float) -> tuple[Any, Any, Any]:
@@ -143,11 +142,9 @@ def dequantize_linear(op: Any, node: Any) -> list[Any]:
             behind = len(x.shape) - 1 - axis % len(x.shape)
             return op.Unsqueeze(v, op.vector(list(range(1, behind + 1)))) if behind else v
         at = axis % rank
-        size = x.shape[at]
-        if not isinstance(size, int):
-            raise UnknownError("the size of the axis in blocks is not known")
-        block = attribute(node, "block_size", 0)
-        return op.Gather(v, op.tensor(np.arange(size, dtype=np.int64) // block), axis=at)
+        size = op.Squeeze(op.Shape(x, start=at, end=at + 1), op.vector([0]))
+        numbers = op.Range(op.constant(0, 7), size, op.constant(1, 7))
+        return op.Gather(v, op.Div(numbers, op.constant(attribute(node, "block_size", 0), 7)), axis=at)
 
     if count is None:
         count = op.Sub(op.cast(x, dtype), spread(op.cast(zero, dtype)))

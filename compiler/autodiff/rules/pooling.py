@@ -9,7 +9,7 @@ import numpy as np
 from netc.compiler.autodiff.provenance import placed
 from netc.compiler.autodiff.registry import attribute, gradient, lowered
 from netc.compiler.autodiff.windows import Windows, windows
-from netc.compiler.dimensions import Dim, product
+from netc.compiler.dimensions import Dim, add, product
 
 
 @gradient("MaxPool")
@@ -19,7 +19,7 @@ def max_pool(op: Any, node: Any, dy: Any, _: Any = None) -> list[Any]:
     at = windows(op, node, x, ())
     kept = {n: a.value for n, a in node.attributes.items() if n != "storage_order"}
     _, found = op.node("MaxPool", [x], {n: list(v) if isinstance(v, tuple) else v for n, v in kept.items()}, 2)
-    apart = all(s >= r for s, r in zip(at.strides, at.reach))
+    apart = all(isinstance(r, int) and s >= r for s, r in zip(at.strides, at.reach))
     return [placed(op, x, found, dy, unique=apart)]
 
 
@@ -92,8 +92,6 @@ def _space(op: Any, node: Any) -> list[int]:
 
 
 def _grown(size: Dim, more: int) -> Dim:
-    from netc.compiler.dimensions import add
-
     return add(size, more)
 
 

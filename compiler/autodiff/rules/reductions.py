@@ -97,7 +97,8 @@ def reduce_extreme(op: Any, node: Any, dy: Any) -> list[Any]:
     """y = max x;  dx = dy [x = y] / (how many are equal to y)"""
     x = node.inputs[0]
     winners = op.cast(op.Equal(x, _spread(op, node, node.outputs[0])), dy.dtype)
-    share = op.Div(_spread(op, node, dy), _reduced(op, node, "ReduceSum", winners))
+    count = op.Max(_reduced(op, node, "ReduceSum", winners), op.constant(1.0, dy.dtype))  # none where y is NaN
+    share = op.Div(_spread(op, node, dy), count)
     return [op.Mul(winners, share)]
 
 

@@ -124,6 +124,31 @@ def grid_sample(op: Any, node: Any) -> list[Any]:
     return [op.Transpose(read, perm=[0, n + 1, *range(1, n + 1)])]
 
 
+@lowered("AffineGrid")
+def affine_grid(op: Any, node: Any) -> list[Any]:
+    """grid = theta (x, y, 1)' (or (x, y, z, 1)') at each pixel of an image of the given size, numbers from -1 to 1"""
+    theta, size = node.inputs
+    n = op.shape(size)[0]
+    if not isinstance(n, int):
+        raise UnknownError("the number of axes of its image is not known")
+    zero, one = op.constant(0, INT64), op.constant(1, INT64)
+    axes, n = [], n - 2
+    sizes = [op.Gather(size, op.constant(axis + 2, INT64), axis=0) for axis in range(n)]
+    shape = op.Concat(*(op.Unsqueeze(s, op.vector([0])) for s in sizes), axis=0)
+    for axis in reversed(range(n)):  # x first
+        number, count = op.cast(op.Range(zero, sizes[axis], one), theta.dtype), op.cast(sizes[axis], theta.dtype)
+        if attribute(node, "align_corners", 0):
+            place = op.Sub(op.Div(op.Mul(number, 2.0), op.Sub(count, 1.0)), 1.0)
+        else:
+            place = op.Sub(op.Div(op.Add(op.Mul(number, 2.0), 1.0), count), 1.0)
+        others = [a for a in range(n) if a != axis]
+        axes.append(op.Expand(op.Unsqueeze(place, op.vector(others)), shape))
+    axes.append(op.Expand(op.constant(1.0, theta.dtype), shape))
+    pixels = op.Concat(*(op.Unsqueeze(op.Reshape(a, op.vector([-1])), op.vector([1])) for a in axes), axis=1)
+    grid = op.MatMul(pixels, op.Transpose(theta, perm=[0, 2, 1]))  # [rows, pixels, n]
+    return [op.Reshape(grid, op.Concat(op.vector([0]), shape, op.vector([n]), axis=0))]
+
+
 def _limited(op: Any, x: Any, low: Any, high: Any) -> Any:
     return op.Max(op.Min(x, high), low)
 

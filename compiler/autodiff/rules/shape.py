@@ -39,6 +39,9 @@ def concat(op: Any, node: Any, dy: Any) -> list[Any]:
     axis = attribute(node, "axis")
     if len(node.inputs) == 1:
         return [dy]
+    if not all(op.has_type(x) for x in node.inputs):
+        parts = op.Concat(*(op.Shape(x, start=axis, end=axis + 1 or None) for x in node.inputs), axis=0)
+        return list(op.node("Split", [dy, parts], {"axis": axis}, len(node.inputs)))
     sizes = [op.shape(x)[axis] for x in node.inputs]
     types = tuple(op.type_of(x) for x in node.inputs)
     return list(op.node("Split", [dy, op.shape_tensor(tuple(sizes))], {"axis": axis}, len(types), types))

@@ -1,0 +1,261 @@
+"""An ONNX model as a layer of a spec: its weights are parameters, its outputs and inner values can be chosen by name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import onnx
+import onnx_ir as ir
+from onnx import helper, numpy_helper
+from onnx_ir.passes.common import NameFixPass
+
+from netc.compiler.cost import graph_cost
+from netc.compiler.dimensions import Dim, multiply
+from netc.compiler.emit import Emitter
+from netc.compiler.importer.opset import raised
+from netc.compiler.importer.replay import Replay
+from netc.compiler.inference import IR_VERSION, UnknownError
+from netc.compiler.library.registry import Initializer, Operation, Refused
+from netc.compiler.types import ONNX_DTYPES, TensorType
+
+
+@dataclass(frozen=True, eq=False)
+class Stored(Initializer):
+    """The value that an imported model has for a weight."""
+
+    value: np.ndarray
+
+    def emit(self, op: Any, shape: tuple[int, ...], dtype: int, bits: Any) -> Any:
+        return op.tensor(self.value)
+
+    def __str__(self) -> str:
+        return "stored"
+
+
+@dataclass(frozen=True)
+class Weight:
+    """A floating-point initializer: `part` is its name below the import's. Running statistics and single numbers stay
+    as they are; everything else is trained unless a rule freezes it."""
+
+    part: str
+    type: TensorType
+    fixed: bool
+
+
+@dataclass
+class ImportedModel(Operation):
+    """One output (or inner value) of a model, which `read` returned; the setting `output` says which."""
+
+    model: onnx.ModelProto = field(default_factory=onnx.ModelProto)
+    converted: dict[int, onnx.ModelProto] = field(default_factory=dict)
+    inferred: dict[Any, TensorType] = field(default_factory=dict)
+    costs: dict[Any, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.flops = self.cost
+
+    @property
+    def opset(self) -> int:
+        return next(int(o.version) for o in self.model.opset_import if o.domain in ("", "ai.onnx"))
+
+    @cached_property
+    def weights(self) -> dict[str, Weight]:
+        """The weights by the initializer's name."""
+        statistics = {n.input[i] for n in self.model.graph.node if n.op_type == "BatchNormalization" for i in (3, 4)}
+        found: dict[str, Weight] = {}
+        taken: set[str] = set()
+        for tensor in self.model.graph.initializer:
+            dtype = ONNX_DTYPES.get(tensor.data_type)
+            if dtype is None or not dtype.is_float:
+                continue
+            part = clean = identifier(tensor.name, dots=True)
+            while part in taken:
+                part += "_"
+            taken.add(part)
+            fixed = tensor.name in statistics or not tensor.dims
+            found[tensor.name] = Weight(part or clean, TensorType(dtype, tuple(tensor.dims)), fixed)
+        return found
+
+    def value_of(self, weight: str) -> np.ndarray:
+        """The array of a weight."""
+        found: np.ndarray = numpy_helper.to_array(next(t for t in self.model.graph.initializer if t.name == weight))
+        return found
+
+    @cached_property
+    def inputs(self) -> list[onnx.ValueInfoProto]:
+        """The inputs that have no initializer."""
+        given = {t.name for t in self.model.graph.initializer}
+        return [i for i in self.model.graph.input if i.name not in given]
+
+    @cached_property
+    def outputs(self) -> dict[str, str]:
+        """The model's outputs: the name in a spec, and the model's own."""
+        return _named(o.name for o in self.model.graph.output)
+
+    @cached_property
+    def values(self) -> dict[str, str]:
+        """Everything that can be chosen: outputs, then inner values, by the name in a spec."""
+        return {**_named(o for n in self.model.graph.node for o in n.output if o), **self.outputs}
+
+    def needed(self, output: str) -> list[str]:
+        """The weights that a value of the model depends on, in the model's order."""
+        makers = {o: n for n in self.model.graph.node for o in n.output}
+        waiting, seen = [output], set()
+        while waiting:
+            name = waiting.pop()
+            if name in seen:
+                continue
+            seen.add(name)
+            if name in makers:
+                waiting.extend(_reads(makers[name]))
+        return [w for w in self.weights if w in seen]
+
+    def infer(self, inputs: Sequence[TensorType], settings: Mapping[str, Any]) -> tuple[TensorType, ...]:
+        key = (tuple(inputs), settings["output"])
+        if key not in self.inferred:
+            bound = self._fit(inputs)
+            op = Emitter("types", self.opset, fold=True)
+            given = [op.input(None, t) for t in inputs]
+            weights = {w: op.input(None, weight.type) for w, weight in self.weights.items()}
+            try:
+                value = self._replayed(op, given, weights, settings["output"], self.model)
+                found = op.type_of(value)
+            except UnknownError as e:
+                raise Refused("shape-mismatch", f"`{self.name}` does not fit these tensors: {e}") from None
+            self.inferred[key] = self._settled(found, settings["output"], bound)
+            op.output("output", value)
+            loaded = ir.Model(op.graph, ir_version=IR_VERSION)
+            NameFixPass()(loaded)
+            self.costs[key] = graph_cost(ir.to_proto(loaded), {}).flops
+        return (self.inferred[key],)
+
+    def cost(self, *inputs: TensorType, output: str) -> Dim:
+        """Operations for a batch: those of one row, times the rows."""
+        self.infer(inputs, {"output": output})
+        count = self.costs[tuple(inputs), output]
+        return multiply(inputs[0].shape[0], count) if inputs[0].shape else count
+
+    def _fit(self, inputs: Sequence[TensorType]) -> dict[str, Dim]:
+        """The model's symbolic sizes for these inputs. Raises Refused."""
+        bound: dict[str, Dim] = {}
+        for declared, given in zip(self.inputs, inputs):
+            t = declared.type.tensor_type
+            dims = [d.dim_value if d.HasField("dim_value") else d.dim_param for d in t.shape.dim]
+            shown = f"{ONNX_DTYPES[t.elem_type]}[{', '.join(str(d or '?') for d in dims)}]"
+            if given.dtype.onnx != t.elem_type:
+                raise Refused("dtype", f"`{self.name}` reads `{declared.name}` as `{shown}`, this is `{given}`", "x")
+            if not t.HasField("shape"):
+                continue
+            if len(dims) != given.rank or any(isinstance(d, int) and d != g for d, g in zip(dims, given.shape)):
+                batch = "export the model with a batch axis of any size" if dims and given.shape and dims[0] != given.shape[0] else ""
+                raise Refused(
+                    "shape-mismatch", f"`{self.name}` reads `{declared.name}` as `{shown}`, this is `{given}`", "x",
+                    help=batch,
+                )  # fmt: skip
+            bound.update((d, g) for d, g in zip(dims, given.shape) if isinstance(d, str) and d)
+        return bound
+
+    def _settled(self, found: TensorType, output: str, bound: Mapping[str, Dim]) -> TensorType:
+        """A type in the sizes of the spec; what inference lost is taken from what the model declares."""
+        declared = next((v for v in (*self.model.graph.output, *self.model.graph.value_info) if v.name == output), None)
+        dims: list[Dim] = []
+        for i, d in enumerate(found.shape):
+            if not isinstance(d, int) and any(s.startswith("unknown_") for s in d.symbols):
+                said = declared.type.tensor_type.shape.dim[i] if declared is not None else None
+                name = said.dim_param if said is not None else ""
+                if said is not None and said.HasField("dim_value"):
+                    d = said.dim_value
+                elif name in bound:
+                    d = bound[name]
+                else:
+                    raise Refused("shape-mismatch", f"axis {i} of `{output}` of `{self.name}` has a size that is not known")
+            dims.append(d)
+        return found.with_shape(tuple(dims))
+
+    def lower(self, op: Any, inputs: Sequence[Any], settings: Mapping[str, Any], parameters: Mapping[str, Any]) -> Any:
+        """The model's nodes, as far as the chosen value needs them."""
+        weights = {w: parameters[weight.part] for w, weight in self.weights.items() if weight.part in parameters}
+        return self._replayed(op, inputs, weights, settings["output"], self._at(op.opset))
+
+    def _at(self, opset: int) -> onnx.ModelProto:
+        """The model at the opset of the program."""
+        if opset == self.opset:
+            return self.model
+        if opset not in self.converted:
+            self.converted[opset] = raised(self.model, self.opset, opset)
+        return self.converted[opset]
+
+    def _replayed(
+        self, op: Emitter, inputs: Sequence[Any], weights: Mapping[str, Any], output: str, model: onnx.ModelProto
+    ) -> Any:
+        typed = onnx.ModelProto()
+        typed.CopyFrom(model)
+        given = dict(zip((i.name for i in self.inputs), inputs))
+        for declared in typed.graph.input:
+            if declared.name in given:
+                t = op.type_of(given[declared.name])
+                dims = [d if isinstance(d, int) else str(d) for d in t.shape]
+                declared.type.CopyFrom(helper.make_tensor_type_proto(t.dtype.onnx, dims))
+        for value in typed.graph.output:
+            value.type.tensor_type.ClearField("shape")
+        del typed.graph.value_info[:]
+        graph = onnx.shape_inference.infer_shapes(typed, data_prop=True).graph
+        replay = Replay({v.name: v.type for v in (*graph.value_info, *graph.output) if _sizes_known(v)})
+        values = {**given, **weights}
+        for tensor in model.graph.initializer:
+            if tensor.name not in values and tensor.name not in self.weights:
+                values[tensor.name] = op.tensor(numpy_helper.to_array(tensor))
+        makers = {o: n for n in model.graph.node for o in n.output}
+        wanted, waiting = set(), [output]
+        while waiting:
+            node = makers.get(waiting.pop())
+            if node is not None and id(node) not in wanted:
+                wanted.add(id(node))
+                waiting.extend(_reads(node))
+        folding, op.fold = op.fold, True
+        try:
+            replay.nodes(op, [n for n in model.graph.node if id(n) in wanted], values)
+        finally:
+            op.fold = folding
+        return values[output]
+
+
+def identifier(name: str, dots: bool = False) -> str:
+    """A name of a model as a spec can write it: `/features/relu/Relu_output_0` becomes `features_relu_Relu_output_0`."""
+    allowed = r"[^A-Za-z0-9_.]+" if dots else r"[^A-Za-z0-9_]+"
+    made = re.sub(allowed, "_", name).strip("_.") or "value"
+    return made if dots or not made[0].isdigit() else f"_{made}"
+
+
+def _named(names: Any) -> dict[str, str]:
+    """The model's names by their names in a spec; the first keeps a name that several would have."""
+    found: dict[str, str] = {}
+    for name in names:
+        found.setdefault(identifier(name), name)
+    return found
+
+
+def _reads(node: onnx.NodeProto) -> list[str]:
+    """Names that a node reads, those that its bodies read included."""
+    found = [n for n in node.input if n]
+    for a in node.attribute:
+        for graph in (*([a.g] if a.HasField("g") else ()), *a.graphs):
+            for inner in graph.node:
+                found += _reads(inner)
+            found += [o.name for o in graph.output]
+    return found
+
+
+def _sizes_known(value: onnx.ValueInfoProto) -> bool:
+    t = value.type.tensor_type
+    return t.HasField("shape") and all(d.HasField("dim_value") or _is_size(d.dim_param) for d in t.shape.dim)
+
+
+def _is_size(name: str) -> bool:
+    return bool(name) and not name.startswith("unk__")
+

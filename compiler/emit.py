@@ -23,13 +23,28 @@ FLOATS = (1, 10, 11, 16)  # float32, float16, float64, bfloat16
 SMALL = 64  # elements of a constant that inference may look at
 FOLD_ELEMENTS = 4096  # of a constant that is computed when the graph is built
 _TENSOR_TYPES = {number: ir.TensorType(ir.DataType(number)) for number in ONNX_DTYPES}
-UNSHARED = {"Identity", "ConstantOfShape", "If", "Loop", "Scan", "RandomNormal", "RandomUniform", "Constant"} | UNFOLDABLE
+UNSHARED = {
+    "Identity",
+    "ConstantOfShape",
+    "If",
+    "Loop",
+    "Scan",
+    "RandomNormal",
+    "RandomUniform",
+    "Constant",
+} | UNFOLDABLE
+
 
 class Emitter:
     """Builds one graph. Where a number stands for a tensor it becomes a constant of the first tensor's dtype."""
 
     def __init__(
-        self, name: str, opset: int = BASE_OPSET, training: bool = False, fold: bool = False, parent: Emitter | None = None
+        self,
+        name: str,
+        opset: int = BASE_OPSET,
+        training: bool = False,
+        fold: bool = False,
+        parent: Emitter | None = None,
     ):
         self.parent = parent
         self.root: Emitter = parent.root if parent else self
@@ -298,7 +313,9 @@ class Emitter:
         """The dtype and shape of a value, None where inference lost them."""
         found = self.root._types.get(value)
         if found is None and value.dtype is not None and value.shape is not None and int(value.dtype) in ONNX_DTYPES:
-            dims = tuple(d if isinstance(d, int) else parse(d.value) if d.value else self.root.lost() for d in value.shape)
+            dims = tuple(
+                d if isinstance(d, int) else parse(d.value) if d.value else self.root.lost() for d in value.shape
+            )
             found = self.root._types[value] = TensorType(ONNX_DTYPES[int(value.dtype)], dims)
         return found
 

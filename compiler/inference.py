@@ -28,9 +28,7 @@ class UnknownError(Exception):
     """A value's type, or the numbers that it holds, would have to be known to go on."""
 
 
-def infer_by_schema(
-    node: ir.Node, types: Sequence[Any], data: Sequence[np.ndarray | None], opset: int
-) -> list[Any]:
+def infer_by_schema(node: ir.Node, types: Sequence[Any], data: Sequence[np.ndarray | None], opset: int) -> list[Any]:
     """A TypeProto for each output, from those of the inputs (None where left out) and what is known of their contents.
 
     Raises UnknownError when the schema refuses the inputs.
@@ -84,7 +82,11 @@ def quick(operator: str, types: Sequence[TensorType | None], attributes: Mapping
     if operator in _BROADCAST or operator in _COMPARE or operator == "Where":
         joined = _joined([t.shape for t in types if t is not None])
         which = types[1] if operator == "Where" else first
-        return None if joined is None or which is None else TensorType(BOOL if operator in _COMPARE else which.dtype, joined)
+        return (
+            None
+            if joined is None or which is None
+            else TensorType(BOOL if operator in _COMPARE else which.dtype, joined)
+        )
     if operator == "Cast":
         found = ONNX_DTYPES.get(attributes["to"])
         return None if found is None else first.with_dtype(found)

@@ -80,9 +80,7 @@ def _pulled_back(op: Emitter, node: ir.Node, entry: Entry | None, dys: Cotangent
     return entry.run(op, node, *dys) if entry.run is not None else []
 
 
-def _between(
-    op: Emitter, targets: Iterable[ir.Value], wanted: set[ir.Value], partial: bool
-) -> list[ir.Node]:
+def _between(op: Emitter, targets: Iterable[ir.Value], wanted: set[ir.Value], partial: bool) -> list[ir.Node]:
     """The nodes of this graph on a path from `wanted` to `targets`, in their order."""
     ordered: list[ir.Node] = []
     seen: set[ir.Node] = set()

@@ -19,7 +19,9 @@ def by_specification(op: Emitter, node: ir.Node) -> list[ir.Value | None] | None
     function = _body(op, node, schema)
     if function is None:
         return None
-    given: dict[str, Any] = {n: ir.from_proto(a.default_value) for n, a in schema.attributes.items() if a.default_value.name}
+    given: dict[str, Any] = {
+        n: ir.from_proto(a.default_value) for n, a in schema.attributes.items() if a.default_value.name
+    }
     given.update(node.attributes)
     values = {n: x for n, x in zip(function.input, node.inputs) if x is not None}
     Replay(attributes=given).nodes(op, function.node, values)

@@ -6,13 +6,14 @@ import re
 from collections import deque
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 import onnx
 import onnx_ir as ir
 
 from netc.compiler.autodiff.captures import operands
 from netc.compiler.autodiff.engine import NoGradientError, backpropagate
-from netc.compiler.emit import FLOATS, Emitter
+from netc.compiler.emit import FLOATS
 from netc.compiler.importer.read import read
 from netc.compiler.importer.replay import Values, rebuilt
 from netc.compiler.importer.training import Training
@@ -21,7 +22,7 @@ from netc.compiler.passes import optimize
 from netc.grammar.diagnostics import NetError, did_you_mean, error
 from netc.grammar.parser import collector_paused
 
-Model = onnx.ModelProto | str | Path
+Model: TypeAlias = onnx.ModelProto | str | Path
 
 
 @collector_paused()
@@ -106,7 +107,7 @@ class _Task:
         except UnknownError as e:
             raise error("invalid-model", str(e)) from None
         known: Values = {n: self.values[n] for n in (*given, *(t.name for t in proto.graph.initializer))}
-        outputs = {n: v for n, v in zip(results, self.op.graph.outputs)}
+        outputs = dict(zip(results, self.op.graph.outputs))
         self.sources = _chosen(wrt, known, given, "input or initializer")
         self.targets = _chosen(of, outputs, results, "output")
         self.proto = proto

@@ -40,9 +40,7 @@ class Entry:
 _TABLE: dict[str, list[Entry]] = {}
 
 
-def gradient(
-    operator: str, since: int = 1, until: int = 1 << 30, broadcasts: bool = False
-) -> Callable[[Rule], Rule]:
+def gradient(operator: str, since: int = 1, until: int = 1 << 30, broadcasts: bool = False) -> Callable[[Rule], Rule]:
     """Decorator: registers the rule of an operator for the opsets from `since` to `until`."""
 
     def register(rule: Rule) -> Rule:

@@ -26,7 +26,6 @@ from netc.compiler.check.values import (
     describe,
     show_number,
 )
-from netc.compiler.importer.layer import Stored, identifier
 from netc.compiler.library import LIBRARY
 from netc.compiler.library.onnx_operators import OnnxOperation
 from netc.compiler.library.registry import Constructor, Function, Layer, Operation, Slot
@@ -220,6 +219,8 @@ class Calls(Recorder):
 
     def call_model(self, layer: ImportedLayer, arguments: list[Argument], span: Span) -> Any:
         """An imported model on tensors for its inputs: a record of its outputs and inner values."""
+        from netc.compiler.importer.layer import Stored, identifier
+
         operation = layer.operation
         names = {identifier(i.name): i.name for i in operation.inputs}
         slots = [Slot(n, "Tensor") for n in names]

@@ -9,8 +9,6 @@ from typing import Any
 from netc.compiler.check.environment import Environment
 from netc.compiler.check.naming import Path as NamePath
 from netc.compiler.check.values import ImportedLayer, Module
-from netc.compiler.importer.layer import ImportedModel
-from netc.compiler.importer.read import read as read_model
 from netc.compiler.library.onnx_operators import NEWEST_OPSET
 from netc.grammar import ast
 from netc.grammar.diagnostics import NetError, error
@@ -67,6 +65,9 @@ def module_loader(folder: Path, importer: str, open: tuple[Path, ...] = ()) -> C
 
 def imported_model(node: ast.Import, path: Path) -> ImportedLayer:
     """An ONNX model as a layer. Raises NetError."""
+    from netc.compiler.importer.layer import ImportedModel
+    from netc.compiler.importer.read import read as read_model
+
     at = node.path.span
     try:
         model = read_model(path, external_data=True)

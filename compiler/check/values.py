@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from netc.compiler.check.naming import Slot
 from netc.compiler.dimensions import Symbolic
-from netc.compiler.importer.layer import ImportedModel
 from netc.compiler.library.registry import Constructor, Function, Initializer, Layer, Operation
 from netc.compiler.typed import Parameter, Tensor
 from netc.compiler.types import TensorType
 from netc.grammar import ast
 from netc.grammar.source import Span
+
+if TYPE_CHECKING:
+    from netc.compiler.importer.layer import ImportedModel
 
 
 class Unknown:

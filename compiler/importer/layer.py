@@ -152,7 +152,11 @@ class ImportedModel(Operation):
             if not t.HasField("shape"):
                 continue
             if len(dims) != given.rank or any(isinstance(d, int) and d != g for d, g in zip(dims, given.shape)):
-                batch = "export the model with a batch axis of any size" if dims and given.shape and dims[0] != given.shape[0] else ""
+                batch = (
+                    "export the model with a batch axis of any size"
+                    if dims and given.shape and dims[0] != given.shape[0]
+                    else ""
+                )
                 raise Refused(
                     "shape-mismatch", f"`{self.name}` reads `{declared.name}` as `{shown}`, this is `{given}`", "x",
                     help=batch,
@@ -173,7 +177,9 @@ class ImportedModel(Operation):
                 elif name in bound:
                     d = bound[name]
                 else:
-                    raise Refused("shape-mismatch", f"axis {i} of `{output}` of `{self.name}` has a size that is not known")
+                    raise Refused(
+                        "shape-mismatch", f"axis {i} of `{output}` of `{self.name}` has a size that is not known"
+                    )
             dims.append(d)
         return found.with_shape(tuple(dims))
 
@@ -258,4 +264,3 @@ def _sizes_known(value: onnx.ValueInfoProto) -> bool:
 
 def _is_size(name: str) -> bool:
     return bool(name) and not name.startswith("unk__")
-

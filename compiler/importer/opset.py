@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,7 @@ def raised(model: onnx.ModelProto, opset: int, target: int = BASE_OPSET) -> onnx
         raise error(
             "opset", f"the model of opset {opset} cannot be raised to {target}: {reason}",
             help=f"export it with opset {target} or later",
-        )  # fmt: skip
+        ) from None  # fmt: skip
     inputs = _random_inputs(model)
     before = _run(model, inputs) if inputs is not None else None
     if before is not None:
@@ -72,10 +73,11 @@ def _run(model: onnx.ModelProto, inputs: dict[str, np.ndarray]) -> list[Any] | N
 
     options = ort.SessionOptions()
     options.log_severity_level = 4
-    for start in (
+    starts: list[Callable[[], Any]] = [
         lambda: ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"]),
         lambda: ReferenceEvaluator(model),
-    ):
+    ]
+    for start in starts:
         try:
             with np.errstate(all="ignore"):
                 found: list[Any] = start().run(None, inputs)

@@ -134,7 +134,8 @@ class Replay:
         self.nodes(inner, graph.node, values)
         for value in graph.output:
             result = values[value.name]
-            if result.producer() is None or result.producer().graph is not inner.graph or result.is_graph_output():
+            producer = result.producer()
+            if producer is None or producer.graph is not inner.graph or result.is_graph_output():
                 result = inner.Identity(result)
             if not inner.has_type(result):
                 inner.stamp_proto(result, value.type)
@@ -165,7 +166,9 @@ def rebuilt(
     values: Values = {}
     for declared in graph.input:
         values[declared.name] = replay.input(op, declared)
-    changing = {*variables, *values}
+    # before IR 4 every initializer had to be an input too; whole numbers among them are shapes and axes, not data
+    fixed = {t.name for t in graph.initializer if model.ir_version < 4 and t.data_type in (6, 7)}
+    changing = {*variables, *values} - fixed
     for tensor in graph.initializer:
         value = values.get(tensor.name) or ir.Value(name=tensor.name)
         value.const_value = ir.from_proto(tensor)

@@ -26,7 +26,7 @@ class Training:
         self, op: Emitter, node: onnx.NodeProto, inputs: Sequence[Any], attributes: Mapping[str, Any], values: Values
     ) -> Sequence[ir.Value]:
         if node.op_type == "Gradient":
-            return self.gradient(op, inputs, attributes, values)
+            return self.gradient(op, list(inputs), attributes, values)
         rate, step, *rest = inputs
         kind, states = _OPTIMIZERS[node.op_type]
         count = len(rest) // (2 + states)
@@ -34,7 +34,9 @@ class Training:
         rows = [kind(op, attributes, rate, step, *column) for column in columns]
         return [row[k] for k in range(1 + states) for row in rows]
 
-    def gradient(self, op: Emitter, inputs: Sequence[ir.Value], attributes: Mapping[str, Any], values: Values) -> Any:
+    def gradient(
+        self, op: Emitter, inputs: list[ir.Value], attributes: Mapping[str, Any], values: Values
+    ) -> list[ir.Value]:
         """dy/dxs at the given inputs, which take the place of the values named in xs and zs."""
         xs, zs = list(attributes["xs"]), list(attributes.get("zs", []))
         if attributes["y"] not in values or any(n not in values for n in (*xs, *zs)):

@@ -57,7 +57,9 @@ class ConvTranspose(OpRun):
         group, strides = group or 1, strides or [1] * n
         dilations, extra = dilations or [1] * n, output_padding or [0] * n
         pads = pads or [0] * (2 * n)
-        full = [s * (d - 1) + e + (k - 1) * r + 1 for s, d, e, k, r in zip(strides, x.shape[2:], extra, kernel, dilations)]
+        full = [
+            s * (d - 1) + e + (k - 1) * r + 1 for s, d, e, k, r in zip(strides, x.shape[2:], extra, kernel, dilations)
+        ]
         if output_shape is not None or auto_pad in ("SAME_UPPER", "SAME_LOWER"):
             wanted = output_shape if output_shape is not None else [d * s for d, s in zip(x.shape[2:], strides)]
             total = [f - o for f, o in zip(full, wanted[-n:])]
@@ -108,22 +110,21 @@ class MaxPool(OpRun):
             if ceil_mode and (count - 1) * strides[i] >= sizes[i] + pads[i]:
                 count -= 1  # a window may not start in the padding behind the image
             counts.append(count)
-        y = np.full((*x.shape[:2], *counts), -np.inf, dtype=x.dtype)
-        at = np.zeros(y.shape, dtype=np.int64)
-        order = "F" if storage_order else "C"
-        each = int(np.prod(sizes))
-        for window in np.ndindex(*counts):
-            for tap in np.ndindex(*kernel_shape):
-                place = [w * s - p + t * d for w, s, p, t, d in zip(window, strides, pads, tap, dilations)]
-                if any(p < 0 or p >= d for p, d in zip(place, sizes)):
-                    continue
-                value = x[(slice(None), slice(None), *place)]
-                here = (slice(None), slice(None), *window)
-                better = value > y[here]
-                y[here] = np.where(better, value, y[here])
-                number = int(np.ravel_multi_index(place, sizes, order=order))
-                base = np.arange(x.shape[0] * x.shape[1]).reshape(x.shape[:2]) * each
-                at[here] = np.where(better, base + number, at[here])
+        spans = [(c - 1) * s + r for c, s, r in zip(counts, strides, reach)]
+        margins = [(p, max(0, w - d - p)) for p, w, d in zip(pads[:n], spans, sizes)]
+        wide = np.pad(x, [(0, 0), (0, 0), *margins], constant_values=-np.inf)
+        numbers = np.arange(int(np.prod(sizes))).reshape(sizes, order="F" if storage_order else "C")
+        places = np.pad(numbers, margins)
+        y, at = (
+            np.full((*x.shape[:2], *counts), -np.inf, dtype=x.dtype),
+            np.zeros((*x.shape[:2], *counts), dtype=np.int64),
+        )
+        base = np.arange(x.shape[0] * x.shape[1]).reshape(*x.shape[:2], *[1] * n) * int(np.prod(sizes))
+        for tap in np.ndindex(*kernel_shape):  # of equals the first tap wins
+            cut = tuple(slice(t * d, t * d + (c - 1) * s + 1, s) for t, d, c, s in zip(tap, dilations, counts, strides))
+            value = wide[(slice(None), slice(None), *cut)]
+            better = value > y
+            y, at = np.where(better, value, y), np.where(better, base + places[cut], at)
         return (y, at) if len(self.onnx_node.output) > 1 else (y,)
 
 
@@ -155,7 +156,9 @@ def evaluate(model: onnx.ModelProto, inputs: Arrays) -> dict[str, np.ndarray]:
 def in_double(model: onnx.ModelProto) -> onnx.ModelProto:
     """The model with float64 wherever it says float32, but for inputs and outputs that have to stay what they are
     (scales of Resize, statistics of LayerNormalization); the model itself where its operators have no float64."""
-    names = [v.name for v in (*model.graph.input, *model.graph.output) if v.type.tensor_type.elem_type == TensorProto.FLOAT]
+    names = [
+        v.name for v in (*model.graph.input, *model.graph.output) if v.type.tensor_type.elem_type == TensorProto.FLOAT
+    ]
     for count in range(min(3, len(names))):
         for kept in itertools.combinations(names, count):
             double = onnx.ModelProto()
@@ -220,7 +223,9 @@ def fitting(model: onnx.ModelProto, inputs: Sequence[Any]) -> dict[str, Any]:
     made = {}
     for declared, array in zip(model.graph.input, inputs):
         kind = declared.type.tensor_type.elem_type
-        made[declared.name] = array.astype(_DTYPES[kind]) if isinstance(array, np.ndarray) and kind in _DTYPES else array
+        made[declared.name] = (
+            array.astype(_DTYPES[kind]) if isinstance(array, np.ndarray) and kind in _DTYPES else array
+        )
     return made
 
 
@@ -248,7 +253,10 @@ def directional(
 
     def along(h: float) -> float:
         ahead, behind = moved(h), moved(-h)
-        if any(np.shape(ahead[n]) != np.shape(behind[n]) or np.shape(ahead[n]) != np.shape(u) for n, u in cotangents.items()):
+        if any(
+            np.shape(ahead[n]) != np.shape(behind[n]) or np.shape(ahead[n]) != np.shape(u)
+            for n, u in cotangents.items()
+        ):
             raise Unstable("the shape of the output changes")
         return sum(float(np.sum(u * (ahead[n] - behind[n]))) for n, u in cotangents.items()) / (2 * h)
 
@@ -259,7 +267,11 @@ def directional(
 
 
 def compare(
-    model: onnx.ModelProto, derivative: onnx.ModelProto, inputs: Arrays, wrt: Sequence[str], seed: int = 0,
+    model: onnx.ModelProto,
+    derivative: onnx.ModelProto,
+    inputs: Arrays,
+    wrt: Sequence[str],
+    seed: int = 0,
     mark: str = "grad/",
 ) -> list[tuple[str, float, float]]:
     """(input, by differences, by the derivative) where they differ by more than 1e-5, relative. Raises Unstable."""
@@ -298,7 +310,12 @@ def compare(
 
 
 def compare_forward(
-    model: onnx.ModelProto, derivative: onnx.ModelProto, inputs: Arrays, seed: int = 0, mark: str = "tangent/"
+    model: onnx.ModelProto,
+    derivative: onnx.ModelProto,
+    inputs: Arrays,
+    of: Sequence[str] | None = None,
+    seed: int = 0,
+    mark: str = "tangent/",
 ) -> list[tuple[str, float, float]]:
     """(output, by differences, by the derivative) where a forward derivative is wrong. Raises Unstable."""
     g = np.random.default_rng(seed)
@@ -311,7 +328,8 @@ def compare_forward(
     bad, stable = [], 0
     for declared in model.graph.output:
         y = values[declared.name]
-        if not isinstance(y, np.ndarray) or y.dtype != np.float64 or not directions:
+        asked = of is None or declared.name in of
+        if not asked or not isinstance(y, np.ndarray) or y.dtype != np.float64 or not directions:
             continue
         weight = g.normal(size=y.shape)
         tangent = found.get(f"{mark}{declared.name}")

@@ -18,7 +18,7 @@ from onnx.backend.test.loader import load_model_tests
 
 import netc
 from netc import NetError
-from tests.autodiff.reference import Unstable, compare, evaluate, fitting, in_double, is_float
+from tests.autodiff.reference import Unstable, compare, compare_forward, evaluate, fitting, in_double, is_float
 
 PARTS = 16
 
@@ -43,6 +43,7 @@ REFUSED = {
 }  # fmt: skip
 
 RANDOM = ("bernoulli", "training_dropout")
+SLOW = {"test_maxpool_3d_dilations_use_ref_impl_large", "test_averagepool_3d_dilations_large"}  # in the evaluator
 
 
 @cache
@@ -107,7 +108,8 @@ def make_symbolic(model: onnx.ModelProto) -> None:
 
 
 def known(name: str) -> bool:
-    return name in KINKS or name in EVALUATOR or any(r in name for r in RANDOM)
+    slow = any(name.startswith(s) for s in SLOW)
+    return slow or name in KINKS or name in EVALUATOR or any(r in name for r in RANDOM)
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -139,3 +141,95 @@ def test_with_every_size_symbolic_it_is_right_or_refused(part: int) -> None:
     for name, how in found.items():
         if how.startswith("refused") and not any(name.startswith(n) for n in REFUSED):
             assert any(part in name for part in NEEDS_SIZES), (name, how)
+
+
+# --- forward mode and second order ------------------------------------------------------------------------------------
+
+EDGES = {  # of empty tensors, where the evaluator reshapes, stacks or divides nothing
+    "test_reshape_allowzero_reordered", "test_slice_start_out_of_bounds", "test_reduce_log_sum_empty_set",
+    "test_reduce_log_sum_empty_set_expanded", "test_reduce_log_sum_exp_empty_set_expanded",
+    "test_reduce_l2_empty_set_expanded", "test_reduce_max_empty_set", "test_reduce_min_empty_set",
+}  # fmt: skip
+SECOND = {  # the evaluator's places are float32, too coarse where their derivative is differentiated
+    "test_gridsample_bilinear_align_corners_0_additional_1", "test_gridsample_bicubic_align_corners_0_additional_1",
+    "test_resize_downsample_scales_linear_half_pixel_symmetric",
+}  # fmt: skip
+
+
+def prepared(case: Any) -> tuple[onnx.ModelProto, dict[str, Any]] | None:
+    """The model in float64 and its inputs; None where there is nothing to differentiate or the case is an edge."""
+    model = case.model or onnx.load(os.path.join(case.model_dir, "model.onnx"))
+    if known(case.name) or case.name in EDGES or not floats(model.graph.input) or not floats(model.graph.output):
+        return None
+    double = in_double(model)
+    inputs = fitting(double, [a if isinstance(a, list) else np.asarray(a) for a in inputs_of(case, model)])
+    try:
+        evaluate(double, inputs)
+    except Exception:
+        return None  # the evaluator has no answer for the model itself
+    return double, inputs
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("part", range(PARTS))
+def test_forward_mode_is_right_or_refused(part: int) -> None:
+    found: dict[str, str] = {}
+    for case in cases()[part::PARTS]:
+        ready = prepared(case)
+        if ready is None:
+            continue
+        try:
+            found[case.name] = "wrong" if compare_forward(ready[0], netc.jvp(ready[0]), ready[1]) else "right"
+        except NetError:
+            found[case.name] = "refused"
+        except Unstable:
+            found[case.name] = "unstable"
+    assert not [n for n, o in found.items() if o == "wrong"]
+    decided = [o for o in found.values() if o in ("right", "refused")]
+    assert decided.count("right") >= 0.95 * len(decided)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("forward", [False, True], ids=["reverse", "forward"])
+@pytest.mark.parametrize("part", range(PARTS))
+def test_second_order_is_right_or_refused(part: int, forward: bool) -> None:
+    """Every sixth case each way: the gradient of the gradient, and the tangent of the gradient."""
+    found: dict[str, str] = {}
+    for case in cases()[part::PARTS][int(forward) :: 6]:
+        ready = prepared(case)
+        if ready is None or case.name in SECOND:
+            continue
+        try:
+            first = netc.grad(ready[0])
+            of = [o.name for o in first.graph.output if o.name.startswith("grad/")]
+            if not of:
+                continue
+            second = netc.jvp(first, of=of) if forward else netc.grad(first, of=of)
+        except NetError:
+            found[case.name] = "refused"
+            continue
+        try:
+            inputs = {**ready[1], **cotangents(ready[0], first, ready[1])}
+            if forward:
+                wrong = bool(compare_forward(first, second, inputs, of))
+            else:
+                moved = [n for n, a in inputs.items() if getattr(a, "dtype", None) == np.float64]
+                wrong = bool(compare(first, second, inputs, moved, mark="grad2/"))
+            found[case.name] = "wrong" if wrong else "right"
+        except Unstable:
+            found[case.name] = "unstable"
+    assert not [n for n, o in found.items() if o == "wrong"]
+    decided = [o for o in found.values() if o in ("right", "refused")]
+    assert decided.count("right") >= 0.9 * len(decided)
+
+
+def cotangents(model: onnx.ModelProto, derivative: onnx.ModelProto, inputs: dict[str, Any]) -> dict[str, Any]:
+    """Random values for the cotangents that a gradient takes."""
+    g = np.random.default_rng(5)
+    values = evaluate(model, inputs)
+    made = {}
+    for declared in derivative.graph.input:
+        if declared.name.startswith("grad/"):
+            dtype = onnx.helper.tensor_dtype_to_np_dtype(declared.type.tensor_type.elem_type)
+            made[declared.name] = g.normal(size=np.shape(values[declared.name[5:]])).astype(dtype)
+    return made

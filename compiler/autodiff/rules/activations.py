@@ -54,7 +54,10 @@ def elu(op: Any, node: Any, dy: Any) -> list[Any]:
 def selu(op: Any, node: Any, dy: Any) -> list[Any]:
     """y = g x if x >= 0 else g a (e^x - 1);  dx = dy (g if x >= 0 else y + g a)"""
     (y,) = node.outputs
-    alpha, gamma = attribute(node, "alpha", 1.67326319217681884765625), attribute(node, "gamma", 1.05070102214813232421875)
+    alpha, gamma = (
+        attribute(node, "alpha", 1.67326319217681884765625),
+        attribute(node, "gamma", 1.05070102214813232421875),
+    )
     slope = op.Where(op.Less(node.inputs[0], 0.0), op.Add(y, gamma * alpha), op.constant(gamma, y.dtype))
     return [op.Mul(dy, slope)]
 

@@ -9,7 +9,6 @@ from typing import Any
 import onnx_ir as ir
 
 from netc.compiler.autodiff.bodies import copied, differentiated, finish, fresh
-from netc.compiler.autodiff.captures import captured
 from netc.compiler.autodiff.registry import attribute, gradient
 from netc.compiler.inference import UnknownError, type_proto
 from netc.compiler.types import I64, TensorType
@@ -106,12 +105,14 @@ def _saved(op: Any, node: ir.Node, body: ir.Graph, values: list[ir.Value], outs:
         inner = op.nested(body.name or "body")
         inner.graph = body
         t = op.type_of(value)
-        if not t.shape:  # numbers are saved as vectors of one: not every runtime stacks numbers
+        if t.shape:
+            kept = inner.Identity(value)
+        else:  # numbers are saved as vectors of one: not every runtime stacks numbers
             t = t.with_shape((1,))
-        body.outputs.append(inner.Unsqueeze(value, op.vector([0]), type=t) if t.shape == (1,) and not op.shape(value) else inner.Identity(value))
+            kept = inner.Unsqueeze(value, op.vector([0]), type=t)
+        body.outputs.append(kept)
         node.resize_outputs(len(node.outputs) + 1)
-        dims = [o.shape[0] for o in node.outputs[:-1] if o in known.values()]
-        length = op.root.lost() if not dims else op.shape(next(iter(known.values())))[0]
+        length = op.shape(next(iter(known.values())))[0] if known else op.root.lost()
         known[value] = op.stamp(node.outputs[-1], TensorType(t.dtype, (length, *t.shape)))
         op.learn_size(known[value])
     if node.op_type == "Scan":

@@ -120,10 +120,11 @@ def deform_conv(op: Any, node: Any) -> list[Any]:
     at, group = windows(op, node, x, op.shape(w)[2:]), attribute(node, "group", 1)
     rows, channels, height, width = op.shape(x)
     outs, groups = op.shape(offset)[2:], attribute(node, "offset_group", 1)
-    known = [channels, *outs, op.shape(w)[0], *at.kernel]
-    if not all(isinstance(d, int) for d in known):
+    taps_of = [k for k in at.kernel if isinstance(k, int)]
+    known = [channels, *outs, op.shape(w)[0]]
+    if len(taps_of) < 2 or not all(isinstance(d, int) for d in known):
         raise UnknownError("the number of channels and the size of the output must be known")
-    count = at.kernel[0] * at.kernel[1]
+    count = taps_of[0] * taps_of[1]
     moved = op.reshape(offset, (rows, groups, *at.kernel, 2, *outs))
     places = []
     for axis in range(2):
@@ -132,7 +133,7 @@ def deform_conv(op: Any, node: Any) -> list[Any]:
         steps = op.Reshape(_counted(op, outs[axis], at.strides[axis], -at.begin[axis], x), op.vector(shape))
         shape = [1] * 6
         shape[2 + axis] = -1
-        taps = op.Reshape(_counted(op, at.kernel[axis], at.dilations[axis], 0, x), op.vector(shape))
+        taps = op.Reshape(_counted(op, taps_of[axis], at.dilations[axis], 0, x), op.vector(shape))
         shift = op.Gather(moved, op.constant(axis, 7), axis=4)
         place = op.Add(op.Add(steps, taps), shift)
         places.append(op.reshape(place, (product((rows, groups)), count, *outs)))
@@ -141,7 +142,9 @@ def deform_conv(op: Any, node: Any) -> list[Any]:
     read = sampled(op, image, places, "linear", zeros_outside)  # [rows groups, taps, out, out, channels / groups]
     if mask is not None:
         read = op.Mul(read, op.Unsqueeze(op.reshape(mask, (product((rows, groups)), count, *outs)), op.vector([-1])))
-    columns = op.reshape(op.Transpose(read, perm=[0, 4, 1, 2, 3]), (rows, group, channels // group * count, product(outs)))
+    columns = op.reshape(
+        op.Transpose(read, perm=[0, 4, 1, 2, 3]), (rows, group, channels // group * count, product(outs))
+    )
     filters = op.shape(w)[0]
     kernel = op.reshape(w, (1, group, filters // group, channels // group * count))
     y = op.reshape(op.MatMul(kernel, columns), (rows, filters, *outs))

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from typing import Any
 
-
 from netc.compiler.autodiff.registry import attribute, gradient, lowered
 from netc.compiler.inference import UnknownError
 
@@ -67,5 +66,3 @@ def stft(op: Any, node: Any) -> list[Any]:
     if window is not None:
         frames = op.Mul(frames, op.Unsqueeze(window, op.vector([1])))
     return [_transform(op, frames, op.vector([2]), onesided=attribute(node, "onesided", 1))]
-
-

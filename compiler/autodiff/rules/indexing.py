@@ -13,7 +13,7 @@ from netc.compiler.autodiff.registry import attribute, gradient
 def gather_elements(op: Any, node: Any, dy: Any) -> list[Any]:
     """y[..., i, ...] = x[..., index[i], ...];  dx = zeros with dy added at the same places"""
     x, index = node.inputs
-    axis = attribute(node, "axis", 0)
+    axis = attribute(node, "axis", 0) % len(op.shape(x))
     one_each = op.shape(index)[axis] == 1  # then no place is written twice, and no reduction is needed
     return [op.ScatterElements(op.zeros_like(x), index, dy, axis=axis, reduction=None if one_each else "add"), None]
 
@@ -57,14 +57,14 @@ def top_k(op: Any, node: Any, dvalues: Any, _: Any) -> list[Any]:
     if dvalues is None:
         return [None, None]
     x = node.inputs[0]
-    axis = attribute(node, "axis", -1)
+    axis = attribute(node, "axis", -1) % len(op.shape(x))
     return [op.ScatterElements(op.zeros_like(x), node.outputs[1], dvalues, axis=axis), None]
 
 
 @gradient("ScatterElements")
 def scatter_elements(op: Any, node: Any, dy: Any) -> list[Any]:
     """y = x with updates written, added, multiplied in, or compared at an index; see `_scattered`"""
-    index, axis = node.inputs[1], attribute(node, "axis", 0)
+    index, axis = node.inputs[1], attribute(node, "axis", 0) % len(op.shape(node.inputs[0]))
 
     def read(x: Any) -> Any:
         """What lies at the places; in a row of elements a plain Gather does"""
@@ -140,7 +140,7 @@ def tensor_scatter(op: Any, node: Any, dy: Any) -> list[Any]:
 @gradient("OneHot")
 def one_hot(op: Any, node: Any, dy: Any) -> list[Any]:
     """y = on at each index, off elsewhere;  doff = sum of dy elsewhere, don = sum of dy at the indices"""
-    indices, depth, values = node.inputs
+    indices, depth = node.inputs[:2]
     low, high = op.constant(0.0, dy.dtype), op.constant(1.0, dy.dtype)
     both = op.Concat(op.Unsqueeze(low, op.vector([0])), op.Unsqueeze(high, op.vector([0])), axis=0)
     hit = op.OneHot(indices, depth, both, axis=attribute(node, "axis", -1))

@@ -136,7 +136,7 @@ def dequantize_linear(op: Any, node: Any) -> list[Any]:
 
     def spread(v: Any) -> Any:
         """scale or zero point against x"""
-        if rank == 0 or len(x.shape) == rank == 1 and not attribute(node, "block_size", 0) and scale.shape == [1]:
+        if rank == 0 or (len(x.shape) == rank == 1 and not attribute(node, "block_size", 0) and scale.shape == [1]):
             return v
         if rank == 1 and not attribute(node, "block_size", 0):
             behind = len(x.shape) - 1 - axis % len(x.shape)

@@ -102,7 +102,7 @@ def _sums(op: Any, at: Windows, x: Any, y: Any) -> Any:
     counts = op.shape(y)[2:]
     left = [at.left_over(i, d, c) for i, (d, c) in enumerate(zip(space, counts))]
     end = [e + (s - 1 if over is None else max(-over, 0)) for e, s, over in zip(at.end, at.strides, left)]
-    ones = op.tensor(np.ones((1, 1, *at.kernel), dtype=x.dtype.numpy()))
+    ones = op.tensor(np.ones((1, 1, *(int(str(k)) for k in at.kernel)), dtype=x.dtype.numpy()))
     flat = op.reshape(x, (product((rows, channels)), 1, *space))
     sums = op.Conv(flat, ones, pads=[*at.begin, *end], **at.moves)
     if any(over is None for over in left):

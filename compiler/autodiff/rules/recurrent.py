@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-
 from netc.compiler.autodiff.registry import attribute, lowered
 from netc.compiler.inference import UnknownError
 from netc.compiler.types import I64, TensorType
@@ -175,9 +174,7 @@ def gru(op: Any, node: Any) -> list[Any]:
     def cell(d: int) -> Cell:
         f, g = _activations(node, d, ["Sigmoid", "Tanh"])
         w = _recurrence(op, node, d)
-        pieces = [
-            op.Slice(w, op.vector([i]), op.vector([j]), op.vector([1])) for i, j in ((0, 2 * n), (2 * n, 3 * n))
-        ]
+        pieces = [op.Slice(w, op.vector([i]), op.vector([j]), op.vector([1])) for i, j in ((0, 2 * n), (2 * n, 3 * n))]
         rb = None if b is None else _part(op, b, d, 3 * n, 3 * n)
 
         def run(op: Any, x: Any, states: list[Any]) -> list[Any]:

@@ -297,7 +297,10 @@ def roi_align(op: Any, node: Any) -> list[Any]:
     for axis, size in enumerate(sizes):
         length = op.cast(_extent(op, x, axis + 2), dtype)
         low, high = (
-            op.Sub(op.Mul(op.Gather(rois, op.constant(k, INT64), axis=1), attribute(node, "spatial_scale", 1.0)), 0.5 * half)
+            op.Sub(
+                op.Mul(op.Gather(rois, op.constant(k, INT64), axis=1), attribute(node, "spatial_scale", 1.0)),
+                0.5 * half,
+            )
             for k in (1 - axis, 3 - axis)
         )
         extent = op.Sub(high, low)

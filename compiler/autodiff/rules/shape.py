@@ -94,7 +94,9 @@ def pad(op: Any, node: Any, dy: Any) -> list[Any]:
     inner = _inner(op, node) if mode == "constant" and value is None else None
     if inner is not None:
         starts, ends = inner
-        return [op.Slice(dy, op.vector(starts), op.vector(ends), op.vector(list(range(len(starts)))), type=op.type_of(x))]
+        return [
+            op.Slice(dy, op.vector(starts), op.vector(ends), op.vector(list(range(len(starts)))), type=op.type_of(x))
+        ]
     numbered = op.Add(positions(op, x), op.constant(1, 7))  # 0 stands for the margin
     at = op.Pad(numbered, pads, None, axes, mode=mode)
     both = placed(op, None, at, dy, unique=False, size=op.Add(op.Size(x), op.constant(1, 7)))

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 import sys
+from collections import Counter
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import netc.compiler.check.settings  # noqa: F401 - registers optimizers and settings
+from netc.compiler.autodiff.coverage import CLASSES, coverage
 from netc.compiler.library import LIBRARY
 from netc.compiler.library.registry import Constructor, Operation
 
@@ -14,6 +17,7 @@ DOCS = Path(__file__).parent
 GROUPS = {
     "activation": "Activations", "elementwise": "Elementwise", "reduction": "Reductions", "shape": "Shapes",
     "loss": "Losses", "metric": "Metrics", "regularizer": "Regularisers", "cast": "Casts",
+    "derivative": "Derivatives",
 }  # fmt: skip
 
 
@@ -38,6 +42,16 @@ def constructors(*groups: str) -> str:
     return table([c for g in groups for c in LIBRARY.constructors[g].values()])
 
 
+def operator_table() -> str:
+    """Every operator of the ONNX standard, with the class that it is in."""
+    lines = ["| operator | class | formula or reason |", "|---|---|---|"]
+    for r in coverage():
+        lines.append(f"| `{r.operator}` | {r.kind} | {r.note.replace('|', chr(92) + '|')} |")
+    counts = Counter(r.kind for r in coverage())
+    total = ", ".join(f"{counts[k]} {k}" for k in CLASSES)
+    return "\n".join([f"{sum(counts.values())} operators: {total}.", "", *lines])
+
+
 SECTIONS = {
     "functions": functions,
     "layers": lambda: table([o for o in LIBRARY.operations.values() if o.group == "layer"]),
@@ -49,9 +63,13 @@ SECTIONS = {
 }
 
 
-def generated(text: str) -> str:
+OPERATORS = {"operators": operator_table}
+PAGES = {"language.md": SECTIONS, "derivatives.md": OPERATORS}
+
+
+def generated(text: str, sections: Mapping[str, Callable[[], str]]) -> str:
     """The text with each generated section written anew."""
-    for name, make in SECTIONS.items():
+    for name, make in sections.items():
         pattern = rf"(<!-- generated: {name} -->\n).*?(<!-- end -->)"
         text, count = re.subn(pattern, lambda m, make=make: f"{m[1]}{make()}\n{m[2]}", text, flags=re.DOTALL)
         assert count == 1, name
@@ -59,6 +77,7 @@ def generated(text: str) -> str:
 
 
 if __name__ == "__main__":
-    path = DOCS / "language.md"
-    path.write_text(generated(path.read_text(encoding="utf-8")), encoding="utf-8")
-    print(f"{path} written", file=sys.stderr)
+    for page, sections in PAGES.items():
+        path = DOCS / page
+        path.write_text(generated(path.read_text(encoding="utf-8"), sections), encoding="utf-8")
+        print(f"{path} written", file=sys.stderr)

@@ -121,17 +121,21 @@ def export(
 
 @app.command()
 def grad(
-    model: Annotated[Path, typer.Argument(help="An ONNX model, opset 18 or newer.")],
+    model: Annotated[Path, typer.Argument(help="An ONNX model, opset 7 or newer.")],
     out: Annotated[Path, typer.Option("-o", "--out", help="The .onnx file to write.")] = Path("grad.onnx"),
     wrt: Annotated[
         list[str] | None, typer.Option(help="An input or initializer; all floating-point inputs by default.")
     ] = None,
     of: Annotated[list[str] | None, typer.Option(help="An output; all floating-point outputs by default.")] = None,
+    forward: Annotated[bool, typer.Option("--forward", help="Tangents instead: tangent/<input> to tangent/<output>.")] = False,
+    external_data: Annotated[
+        bool, typer.Option("--external-data", help="Read weights from other files of the model's folder.")
+    ] = False,
 ) -> None:
     """Differentiate an ONNX model: grad/<output> goes in, grad/<input> comes out."""
     from netc.running import grad_command
 
-    grad_command(model, out, wrt, of)
+    grad_command(model, out, wrt, of, forward, external_data)
 
 
 @app.command()

@@ -173,13 +173,18 @@ def export_command(source: str, out: Path, weights: str, overwrite: bool) -> Non
     print(f"{out}: {ends}")
 
 
-def grad_command(model: Path, out: Path, wrt: list[str] | None, of: list[str] | None) -> None:
-    from netc.compiler.autodiff.model import grad
+def grad_command(
+    model: Path, out: Path, wrt: list[str] | None, of: list[str] | None, forward: bool, external_data: bool
+) -> None:
+    from netc.compiler.autodiff.model import grad, jvp
     from netc.runtime.files import write_atomically
 
     if not model.is_file():
         raise InputError(f"there is no file `{model}`")
-    found = grad(model, wrt or None, of or None)
+    found = (jvp if forward else grad)(model, wrt or None, of or None, external_data=external_data)
     write_atomically(out, found.SerializeToString())
-    added = [o.name for o in found.graph.output if o.name.startswith(found.metadata_props[0].value)]
-    print(f"{out}: {', '.join(added) or 'no gradient reaches any input'}")
+    key = "netc.tangent" if forward else "netc.grad"
+    mark = next(p.value for p in found.metadata_props if p.key == key)
+    given = [i.name for i in found.graph.input if i.name.startswith(mark)]
+    added = [o.name for o in found.graph.output if o.name.startswith(mark)]
+    print(f"{out}: {', '.join(given)} -> {', '.join(added) or 'nothing: no gradient reaches any input'}")

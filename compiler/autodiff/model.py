@@ -168,7 +168,8 @@ def _is_float(value: ir.Value) -> bool:
 def refusal(e: NoGradientError, targets: Values) -> NetError:
     """The operator without a rule, its node, and the path from an output to it."""
     node = e.node
-    name = f" (node `{node.name}`)" if node.name else ""
+    own = node.name and not node.name.startswith(f"node_{node.op_type}_")  # that is what a nameless node is called here
+    name = f" (node `{node.name}`)" if own else ""
     message = f"the operator `{node.op_type}`{name} cannot be differentiated, {e.reason}"
     came_from: dict[ir.Node, ir.Node | None] = {p: None for y in targets.values() if (p := y.producer()) is not None}
     waiting = deque(came_from)

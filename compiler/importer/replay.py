@@ -26,6 +26,7 @@ class Replay:
     hints: Mapping[str, onnx.TypeProto] = field(default_factory=dict)
     attributes: Mapping[str, Any] = field(default_factory=dict)
     named: bool = False
+    seen: set[ir.Value] = field(default_factory=set)  # values that have their name
     training: Callable[..., Sequence[ir.Value]] | None = None  # writes out the operators of ai.onnx.preview.training
 
     def nodes(self, op: Emitter, nodes: Iterable[onnx.NodeProto], values: Values) -> None:
@@ -45,7 +46,8 @@ class Replay:
             if not name:
                 continue
             values[name] = value
-            if self.named and value.name is None:
+            if self.named and value not in self.seen:
+                self.seen.add(value)
                 value.name = name
             if name in self.hints and not op.has_type(value):
                 op.stamp_proto(value, self.hints[name])
@@ -67,7 +69,7 @@ class Replay:
                 made = op.node(node.op_type, inputs, attributes, len(node.output), types)
         results = made if isinstance(made, tuple) else (made,)
         producer = results[0].producer()
-        if producer is not None and producer.name is None and node.name:
+        if self.named and producer is not None and node.name and results[0] not in self.seen:
             producer.name = node.name
         return results
 
@@ -162,10 +164,11 @@ def rebuilt(
     op = Emitter(model.graph.name or "graph", opset, fold=True)
     inferred = onnx.shape_inference.infer_shapes(model, data_prop=True)
     graph = inferred.graph
-    replay = Replay({v.name: v.type for v in (*graph.value_info, *graph.output)}, {}, True, training)
+    replay = Replay({v.name: v.type for v in (*graph.value_info, *graph.output)}, named=True, training=training)
     values: Values = {}
     for declared in graph.input:
         values[declared.name] = replay.input(op, declared)
+        replay.seen.add(values[declared.name])
     # before IR 4 every initializer had to be an input too; whole numbers among them are shapes and axes, not data
     fixed = {t.name for t in graph.initializer if model.ir_version < 4 and t.data_type in (6, 7)}
     changing = {*variables, *values} - fixed
@@ -179,6 +182,7 @@ def rebuilt(
         if tensor.name in changing:
             op.variables.add(value)
         values[tensor.name] = value
+        replay.seen.add(value)
     for sparse in graph.sparse_initializer:
         values[sparse.values.name] = op.tensor(_dense(sparse))
     replay.nodes(op, graph.node, values)

@@ -8,7 +8,7 @@ from netc.compiler.library.registry import Refused, Tensor, floating, function
 from netc.compiler.types import TensorType
 
 
-@function(group="math")
+@function(group="derivative")
 def gradient(y: Tensor, x: Tensor) -> TensorType:
     """the gradient of the sum of y with respect to x, in x's shape; where rows do not mix, that of each row's y"""
     if not floating(y).dtype.is_float or not floating(x).dtype.is_float:

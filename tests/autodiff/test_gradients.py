@@ -34,6 +34,15 @@ class Erf(OpRun):
         return (np.vectorize(math.erf, otypes=[x.dtype])(x),)
 
 
+class GlobalLpPool(OpRun):
+    """The reference evaluator has none."""
+
+    op_domain = ""
+
+    def _run(self, x: Any, p: int = 2) -> Any:
+        return ((np.abs(x) ** p).sum(tuple(range(2, x.ndim)), keepdims=True) ** (1 / p),)
+
+
 class Gelu(OpRun):
     """The reference evaluator's Gelu goes through the same float32 Erf."""
 
@@ -96,6 +105,7 @@ CASES: list[Case] = [
     ("CumSum", lambda op, x: op.CumSum(x, op.constant(1, 7), exclusive=1), [(3, 4)], normal),
     ("CumSum", lambda op, x: op.CumSum(x, op.constant(0, 7), reverse=1), [(3, 4)], normal),
     ("Trilu", lambda op, x: op.Trilu(x, op.constant(1, 7), upper=0), [(3, 4)], normal),
+    ("GlobalLpPool", lambda op, x: op.GlobalLpPool(x, p=3), [(2, 3, 4, 2)], away_from_zero),
     ("Trilu", lambda op, x: op.Trilu(x), [(2, 3, 3)], normal),
     unary("Elu", away_from_zero, alpha=0.5),
     unary("Selu", away_from_zero, alpha=1.2, gamma=0.7),
@@ -174,10 +184,10 @@ def build(build: Callable[..., Any], shapes: Sequence[tuple[Any, ...]]) -> onnx.
 
 def verify(model: onnx.ModelProto, shapes: Sequence[tuple[int, ...]], sample: Any) -> None:
     g = np.random.default_rng(len(shapes[0]) * 7 + 3)
-    run = ReferenceEvaluator(model, new_ops=[Erf, Gelu])
+    run = ReferenceEvaluator(model, new_ops=[Erf, Gelu, GlobalLpPool])
     xs = {f"x{i}": sample(g, s).astype(np.float64).reshape(s) for i, s in enumerate(shapes)}
     names = [o.name for o in model.graph.output]
-    forward = ReferenceEvaluator(_forward(model), new_ops=[Erf, Gelu])
+    forward = ReferenceEvaluator(_forward(model), new_ops=[Erf, Gelu, GlobalLpPool])
     (y,) = forward.run(["y"], xs)
     dy = g.normal(size=np.shape(y))
     found = dict(zip(names, run.run(names, {**xs, "dy": dy})))

@@ -127,7 +127,9 @@ def grad(
         list[str] | None, typer.Option(help="An input or initializer; all floating-point inputs by default.")
     ] = None,
     of: Annotated[list[str] | None, typer.Option(help="An output; all floating-point outputs by default.")] = None,
-    forward: Annotated[bool, typer.Option("--forward", help="Tangents instead: tangent/<input> to tangent/<output>.")] = False,
+    forward: Annotated[
+        bool, typer.Option("--forward", help="Tangents instead: tangent/<input> to tangent/<output>.")
+    ] = False,
     external_data: Annotated[
         bool, typer.Option("--external-data", help="Read weights from other files of the model's folder.")
     ] = False,

@@ -25,6 +25,8 @@ TRAINED = [
     ("autoencoder", [], "val.rmse", -0.14),
     ("vanishing", ["activation=relu"], "val.accuracy", 0.9),
     ("dying", ["rate=0.05"], "val.accuracy", 0.93),
+    ("finetune", [], "test.accuracy", 0.92),
+    ("saliency", [], "test.accuracy", 0.95),
 ]
 
 

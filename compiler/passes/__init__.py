@@ -11,8 +11,11 @@ import sys
 import onnx_ir as ir
 from onnx_ir.passes import common
 
+from netc.compiler.passes.bodies import BodyNamesPass
+
 PASSES: dict[str, type[ir.passes.PassBase]] = {
     "names": common.NameFixPass,  # first: what has no name yet would be taken for an output that was left out
+    "body names": BodyNamesPass,
     "unused": common.RemoveUnusedNodesPass,
 }
 

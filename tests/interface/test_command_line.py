@@ -110,7 +110,7 @@ def test_compile_show_and_plan(tmp_path: Path) -> None:
 def test_grad_differentiates_an_exported_model(home: Path) -> None:
     assert netc("export", "runs/digits/1", "-o", "g.onnx", "--overwrite", cwd=home).returncode == 0
     done = netc("grad", "g.onnx", "-o", "d.onnx", cwd=home)
-    assert done.stdout == "d.onnx: grad/image\n", done.stderr
+    assert done.stdout == "d.onnx: grad/probability -> grad/image\n", done.stderr
     model = onnx.load(home / "d.onnx")
     assert [i.name for i in model.graph.input] == ["image", "grad/probability"]
     assert netc("grad", "nosuch.onnx", cwd=home).returncode == 2

@@ -1,0 +1,162 @@
+"""ONNX models as layers of a spec: their weights are parameters, their values are chosen by name."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+import pytest
+from onnx import numpy_helper
+
+import netc
+from netc import NetError, models
+
+SPEC = """import "backbone.onnx" as backbone
+net tune {
+  input  image: f32[N, 1, 8, 8]
+  target digit: i64[N]
+  LINES
+  loss = softmax_cross_entropy(h -> Dense(10), digit)
+}
+train { batch = 8; RULE }
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    shutil.copy(models.FOLDER / "data" / "backbone.onnx", tmp_path)
+    return tmp_path
+
+
+def spec(folder: Path, lines: str, rule: str = "optimizer = sgd(rate = 0.1)") -> Path:
+    path = folder / "tune.net"
+    path.write_text(SPEC.replace("LINES", lines).replace("RULE", rule))
+    return path
+
+
+def batch(rows: int = 8) -> dict[str, np.ndarray]:
+    g = np.random.default_rng(0)
+    return {"image": g.uniform(size=(rows, 1, 8, 8)).astype(np.float32), "digit": g.integers(0, 10, rows)}
+
+
+def stored(folder: Path) -> dict[str, np.ndarray]:
+    model = onnx.load(folder / "backbone.onnx")
+    return {t.name: numpy_helper.to_array(t) for t in model.graph.initializer}
+
+
+def test_its_weights_are_parameters_with_their_values(folder: Path) -> None:
+    trainer = netc.Trainer(netc.compile(spec(folder, "h = backbone(image).scores")), device="cpu")
+    found, weights = trainer.parameters, stored(folder)
+    assert {n for n in found if n.startswith("backbone.")} == {f"backbone.{n}" for n in weights}
+    for name, value in weights.items():
+        np.testing.assert_array_equal(found[f"backbone.{name}"], value)
+
+
+def test_only_what_the_chosen_value_needs_comes_along(folder: Path) -> None:
+    program = netc.compile(spec(folder, "h = backbone(image).features"))
+    names = {r["name"] for r in program.manifest["state"]}
+    assert "backbone.hidden.weight" in names
+    assert "backbone.scores.weight" not in names
+
+
+def test_frozen_weights_and_statistics_stay_and_the_others_move(folder: Path) -> None:
+    rule = 'optimizer = sgd(rate = 0.1); rule "backbone.first.*" { freeze }'
+    trainer = netc.Trainer(netc.compile(spec(folder, "h = backbone(image).features", rule)), device="cpu")
+    for _ in range(3):
+        trainer.step(batch())
+    moved = {n for n, v in stored(folder).items() if not np.array_equal(trainer.parameters.get(f"backbone.{n}", v), v)}
+    assert moved == {"second.weight", "second.bias", "norm.weight", "norm.bias", "hidden.weight", "hidden.bias"}
+
+
+def test_inner_values_are_chosen_by_name_and_agree_with_the_model(folder: Path) -> None:
+    model = onnx.load(folder / "backbone.onnx")
+    inner = next(n.output[0] for n in model.graph.node if n.op_type == "Flatten")
+    name = inner.strip("/").replace("/", "_")
+    path = spec(folder, f"b = backbone(image)\n  h = b.{name}\n  output inner = h\n  output features = b.features")
+    trainer = netc.Trainer(netc.compile(path), device="cpu")
+    given = batch()
+    found = trainer.predict({"image": given["image"]})
+    model.graph.output.append(onnx.helper.make_tensor_value_info(inner, 1, None))
+    session = ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    expected, features = session.run([inner, "features"], {"image": given["image"]})
+    np.testing.assert_allclose(found["inner"], expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(found["features"], features, rtol=1e-5, atol=1e-6)
+
+
+def test_a_model_called_twice_shares_its_weights(folder: Path) -> None:
+    lines = "a = backbone(image).features\n  b = backbone(image * 2).features\n  h = a + b"
+    once = netc.compile(spec(folder, "h = backbone(image).features")).manifest["state"]
+    twice = netc.compile(spec(folder, lines)).manifest["state"]
+    assert [r["name"] for r in once] == [r["name"] for r in twice]
+
+
+def test_gradients_through_a_model_agree_with_differences(folder: Path) -> None:
+    trainer = netc.Trainer(netc.compile(spec(folder, "h = backbone(image).features")), device="cpu")
+    given = batch()
+    gradients = trainer.gradients(given)
+    g = np.random.default_rng(1)
+    for name in ("backbone.second.weight", "backbone.norm.weight", "backbone.hidden.bias"):
+        start, direction = trainer.parameters[name], g.normal(size=gradients[name].shape).astype(np.float32)
+        direction /= np.linalg.norm(direction)
+        losses = []
+        for sign in (1, -1):
+            trainer.load_parameters({name: start + sign * 5e-3 * direction})
+            losses.append(trainer.evaluate(given)["loss"])
+        trainer.load_parameters({name: start})
+        expected = (losses[0] - losses[1]) / 1e-2
+        found = float(np.sum(gradients[name] * direction))
+        assert found == pytest.approx(expected, rel=0.02, abs=1e-3)  # float32, and kinks of relu on the way
+
+
+WRONG: list[tuple[str, str]] = [
+    ("h = backbone(image).nothing", "`backbone` has no output `nothing`"),
+    ("h = backbone(image)", "of which one must be chosen"),
+    ("h = backbone(flatten(image)).features", "reads `image` as `f32[batch, 1, 8, 8]`, this is `f32[N, 64]`"),
+    ("h = backbone(i64(image)).features", "reads `image` as `f32["),
+    ("h = backbone(image, image).features", "at most 1"),
+    ("h = backbone.features", "has no parts"),
+]
+
+
+@pytest.mark.parametrize(("lines", "message"), WRONG)
+def test_wrong_uses_are_explained(folder: Path, lines: str, message: str) -> None:
+    with pytest.raises(NetError) as e:
+        netc.compile(spec(folder, lines))
+    assert message in e.value.render(), e.value.render()
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("none.onnx", "there is no file"), ("../backbone.onnx", "outside"), ("broken.onnx", "is not an ONNX model")],
+)
+def test_wrong_files_are_explained(folder: Path, name: str, message: str) -> None:
+    (folder / "broken.onnx").write_bytes(b"\xff\xffnothing")
+    path = spec(folder, "h = backbone(image).features")
+    path.write_text(path.read_text().replace("backbone.onnx", name))
+    with pytest.raises(NetError, match=message):
+        netc.compile(path)
+
+
+def test_a_gradient_inside_a_net_is_the_derivative() -> None:
+    text = """net g {
+      input  x: f32[N, 3]
+      target t: f32[N]
+      w = x -> Dense(4) -> tanh -> Dense(1)
+      loss = mean((w[:, 0] - t)^2)
+      output slope = gradient(w, x)
+    }"""
+    trainer = netc.Trainer(netc.compile(text), device="cpu")
+    p = trainer.parameters
+    x = np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32)
+    names = sorted(p)
+    first, second = (n for n in names if n.endswith("weight"))
+    bias = next(n for n in names if n.endswith("bias") and p[n].shape == (4,))
+    if p[first].shape != (3, 4):
+        first, second = second, first
+    h = np.tanh(x @ p[first] + p[bias])
+    expected: Any = ((1 - h**2) * p[second][:, 0]) @ p[first].T
+    np.testing.assert_allclose(trainer.predict({"x": x})["slope"], expected, rtol=1e-4, atol=1e-6)

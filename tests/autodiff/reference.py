@@ -13,7 +13,7 @@ import onnx
 from onnx import TensorProto, numpy_helper
 from onnx.reference import ReferenceEvaluator
 from onnx.reference.op_run import OpRun
-from onnx.reference.ops import op_resize
+from onnx.reference.ops import op_grid_sample, op_resize
 
 FLOATS = (TensorProto.FLOAT, TensorProto.DOUBLE)
 Arrays = Mapping[str, Any]
@@ -128,7 +128,15 @@ class MaxPool(OpRun):
         return (y, at) if len(self.onnx_node.output) > 1 else (y,)
 
 
-MENDED: list[type[OpRun]] = [Erf, Pad, ConvTranspose, LpNormalization, MaxPool]
+class GridSample(op_grid_sample.GridSample):
+    """onnx's own does not know the names that modes had in opset 16."""
+
+    def _run(self, x, grid, mode=None, padding_mode=None, align_corners=None):  # type: ignore[no-untyped-def]
+        mode = {"bilinear": "linear", "bicubic": "cubic"}.get(mode, mode)
+        return super()._run(x, grid, mode, padding_mode, align_corners)
+
+
+MENDED: list[type[OpRun]] = [Erf, Pad, ConvTranspose, LpNormalization, MaxPool, GridSample]
 
 
 def _resized_to_whole_sizes(data, scale_factor, output_width_int, x, get_coeffs, **options):  # type: ignore[no-untyped-def]

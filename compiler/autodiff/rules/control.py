@@ -168,10 +168,11 @@ def _reverse(
     sliced = [i for i in floating if downs[i] is not None and not first <= i < first + count]
     new_states = [inner.zeros_like(own[first + i]) if (d := downs.get(first + i)) is None else d for i in floats]
     sums = [inner.Add(total[x], outer_found[x]) for x in kept]
+    slices = [d for i in sliced if (d := downs[i]) is not None]
     graph = finish(
         inner,
         [*(dstate[i] for i in floats), *(total[x] for x in kept), *read_in, *dslice.values()],
-        [*new_states, *sums, *(downs[i] for i in sliced)],
+        [*new_states, *sums, *slices],
     )
     scans = [_backwards(op, s) for s in (*read, *(written[k] for k in dslice))]
     starts = [op.zeros_like(initial[i]) if dstates[i] is None else dstates[i] for i in floats]

@@ -128,6 +128,15 @@ class MaxPool(OpRun):
         return (y, at) if len(self.onnx_node.output) > 1 else (y,)
 
 
+class GatherElements(OpRun):
+    """onnx's own has no negative axis, and no axis with more than 64 elements."""
+
+    def _run(self, data, indices, axis=None):  # type: ignore[no-untyped-def]
+        places = list(np.indices(indices.shape))
+        places[axis or 0] = indices
+        return (data[tuple(places)],)
+
+
 class GridSample(op_grid_sample.GridSample):
     """onnx's own does not know the names that modes had in opset 16."""
 
@@ -136,7 +145,7 @@ class GridSample(op_grid_sample.GridSample):
         return super()._run(x, grid, mode, padding_mode, align_corners)
 
 
-MENDED: list[type[OpRun]] = [Erf, Pad, ConvTranspose, LpNormalization, MaxPool, GridSample]
+MENDED: list[type[OpRun]] = [Erf, Pad, ConvTranspose, LpNormalization, MaxPool, GatherElements, GridSample]
 
 
 def _resized_to_whole_sizes(data, scale_factor, output_width_int, x, get_coeffs, **options):  # type: ignore[no-untyped-def]

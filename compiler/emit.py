@@ -253,9 +253,10 @@ class Emitter:
         """Publishes a value under a name; what already has a public name gets an Identity."""
         producer = value.producer()
         own = producer is not None and producer.graph is self.graph
-        if not own or value.is_graph_output():
-            value = self.Identity(value)
-        value.name = name
+        if value.name != name or value.is_graph_output():  # else an input or initializer that is an output as it is
+            if not own or value.is_graph_output():
+                value = self.Identity(value)
+            value.name = name
         self.graph.outputs.append(value)
 
     def constant(self, value: Any, dtype: Any) -> ir.Value:

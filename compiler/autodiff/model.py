@@ -111,6 +111,12 @@ class _Task:
         self.sources = _chosen(wrt, known, given, "input or initializer")
         self.targets = _chosen(of, outputs, results, "output")
         self.proto = proto
+        both = next((n for n in self.targets if n in self.sources), None)
+        if both is not None:
+            raise error(
+                "no-gradient", f"`{both}` is an input and an output, so `{self.mark}{both}` would be two things",
+                help="leave it out of `wrt` or `of`",
+            )  # fmt: skip
 
     def __enter__(self) -> _Task:
         return self

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import onnx
-from onnx import helper
+from onnx import helper, version_converter
 
 from netc.compiler.emit import BASE_OPSET
 from netc.grammar.diagnostics import error
@@ -21,7 +21,7 @@ def raised(model: onnx.ModelProto, opset: int, target: int = BASE_OPSET) -> onnx
     if opset >= target:
         return model
     try:
-        converted = onnx.version_converter.convert_version(model, target)
+        converted = version_converter.convert_version(model, target)
         onnx.checker.check_model(converted)
     except Exception as e:  # the converter raises RuntimeError and ConvertError, and types of C++
         reason = str(e).strip().splitlines()[0][:160] if str(e).strip() else type(e).__name__

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import onnx
-from onnx import AttributeProto, TensorProto
+from onnx import AttributeProto, TensorProto, inliner
 
 from netc.compiler.importer.opset import raised
 from netc.grammar.diagnostics import error
@@ -34,7 +34,7 @@ def read(model: onnx.ModelProto | str | Path, external_data: bool = False) -> on
     try:
         onnx.checker.check_model(proto)
         if proto.functions:
-            proto = onnx.inliner.inline_local_functions(proto, True)
+            proto = inliner.inline_local_functions(proto, True)
     except (onnx.checker.ValidationError, RuntimeError, ValueError) as e:
         raise error("invalid-model", f"the model is not valid ONNX: {_first_line(e)}") from None
     for node in _nodes(proto.graph):

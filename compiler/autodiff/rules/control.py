@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import onnx_ir as ir
 
 from netc.compiler.autodiff.bodies import copied, differentiated, finish, fresh
@@ -149,7 +150,7 @@ def _reverse(
     own = [inner.graph.inputs[place[id(v)]] for v in inputs]
     made = [inner.graph.outputs[spot[id(v)]] for v in results]
     if always is not None:
-        ir.convenience.replace_all_uses_with(inner.graph.inputs[place[id(always)]], op.root.tensor(_true()))
+        ir.convenience.replace_all_uses_with(inner.graph.inputs[place[id(always)]], op.root.tensor(np.array(True)))
     read_in = list(own)
     for i, (value, r) in enumerate(zip(own, read)):
         read_in[i], own[i] = _as_saved(inner, value, op.shape(r.value))
@@ -227,9 +228,3 @@ def _backwards(op: Any, read: _Read) -> Any:
 
 def _axes(name: str, axes: list[int]) -> dict[str, list[int]]:
     return {name: axes} if any(axes) else {}
-
-
-def _true() -> Any:
-    import numpy as np
-
-    return np.array(True)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from netc.compiler.autodiff.registry import attribute, gradient, lowered
 from netc.compiler.autodiff.rules.sampling import sampled, zeros_outside
 from netc.compiler.autodiff.windows import Windows, windows
@@ -153,8 +155,6 @@ def deform_conv(op: Any, node: Any) -> list[Any]:
 
 def _counted(op: Any, count: int, step: int, start: int, x: Any) -> Any:
     """start, start + step, ... as numbers of x's dtype."""
-    import numpy as np
-
     return op.tensor((start + step * np.arange(count)).astype(x.dtype.numpy()))
 
 

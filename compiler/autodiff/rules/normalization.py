@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from netc.compiler.autodiff.registry import attribute, gradient, lowered
+from netc.compiler.types import BOOL
 
 
 def _normalized(op: Any, x: Any, axes: list[int], epsilon: float) -> tuple[Any, Any, Any]:
@@ -111,19 +112,13 @@ def dropout(op: Any, node: Any, dy: Any, _: Any = None) -> list[Any]:
         return [dy]
     if len(node.outputs) < 2:
         node.resize_outputs(2)
-        op.stamp(node.outputs[1], op.type_of(node.outputs[0]).with_dtype(_bool()))
+        op.stamp(node.outputs[1], op.type_of(node.outputs[0]).with_dtype(BOOL))
     kept = op.cast(node.outputs[1], dy.dtype)
     rate = op.constant(0.5, dy.dtype) if ratio is None else op.cast(ratio, dy.dtype)
     scale = op.Where(training, op.Reciprocal(op.Sub(op.constant(1.0, dy.dtype), rate)), op.constant(1.0, dy.dtype))
     change = op.Mul(op.ReduceSum(op.Mul(dy, node.outputs[0]), keepdims=0), scale)
     dratio = op.Where(training, change, op.constant(0.0, dy.dtype))
     return [op.Mul(op.Mul(dy, kept), scale), None if ratio is None else op.cast(dratio, ratio.dtype)]
-
-
-def _bool() -> Any:
-    from netc.compiler.types import BOOL
-
-    return BOOL
 
 
 @lowered("DequantizeLinear")

@@ -9,7 +9,7 @@ import numpy as np
 from netc.compiler.autodiff.provenance import placed
 from netc.compiler.autodiff.registry import attribute, gradient, lowered
 from netc.compiler.autodiff.windows import Windows, windows
-from netc.compiler.dimensions import Dim, add, product
+from netc.compiler.dimensions import add, product
 
 
 @gradient("MaxPool")
@@ -48,8 +48,10 @@ def average_pool(op: Any, node: Any) -> list[Any]:
     ones = op.Expand(one, space, type=op.type_of(x).with_shape((1, 1, *op.shape(x)[2:])))
     if attribute(node, "count_include_pad", 0):
         margins = [0, 0, *at.begin, 0, 0, *at.end]
-        grown = tuple(_grown(d, b + e) for d, b, e in zip(op.shape(x)[2:], at.begin, at.end))
-        wide = op.Pad(ones, op.vector(margins), one_like(op, x), type=op.type_of(x).with_shape((1, 1, *grown)))
+        grown = tuple(add(d, b + e) for d, b, e in zip(op.shape(x)[2:], at.begin, at.end))
+        wide = op.Pad(
+            ones, op.vector(margins), op.constant(1.0, x.dtype), type=op.type_of(x).with_shape((1, 1, *grown))
+        )
         bare = Windows(at.kernel, at.strides, at.dilations, (0,) * len(at.kernel), (0,) * len(at.kernel))
         count = _sums(op, bare, wide, y)
     else:
@@ -83,16 +85,8 @@ def global_lp_pool(op: Any, node: Any) -> list[Any]:
     return [op.Pow(op.reduce("ReduceSum", op.Pow(op.Abs(node.inputs[0]), p), _space(op, node), True), 1 / p)]
 
 
-def one_like(op: Any, x: Any) -> Any:
-    return op.constant(1.0, x.dtype)
-
-
 def _space(op: Any, node: Any) -> list[int]:
     return list(range(2, len(op.shape(node.inputs[0]))))
-
-
-def _grown(size: Dim, more: int) -> Dim:
-    return add(size, more)
 
 
 def _sums(op: Any, at: Windows, x: Any, y: Any) -> Any:

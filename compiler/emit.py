@@ -22,6 +22,7 @@ FLOAT = 1
 FLOATS = (1, 10, 11, 16)  # float32, float16, float64, bfloat16
 SMALL = 64  # elements of a constant that inference may look at
 FOLD_ELEMENTS = 4096  # of a constant that is computed when the graph is built
+_OPAQUE = {ir.Attr, ir.Graph}  # attributes that are not compared
 _TENSOR_TYPES = {number: ir.TensorType(ir.DataType(number)) for number in ONNX_DTYPES}
 UNSHARED = {
     "Identity",
@@ -83,6 +84,7 @@ class Emitter:
                 attributes["num_outputs"] = num_outputs
             return self.node(operator, inputs, attributes, num_outputs, type)
 
+        self.__dict__[operator] = emit  # found at once the next time
         return emit
 
     def node(
@@ -97,11 +99,11 @@ class Emitter:
 
         The same operator on the same inputs gives the values that it gave before: no common subexpressions arise.
         """
-        first = next((x for x in inputs if isinstance(x, ir.Value)), None)
-        values = [
-            x if x is None or isinstance(x, ir.Value) else self.constant(x, FLOAT if first is None else first.dtype)
-            for x in inputs
-        ]
+        values = list(inputs)
+        for i, x in enumerate(values):
+            if x is not None and not isinstance(x, ir.Value):
+                first = next((v for v in inputs if isinstance(v, ir.Value)), None)
+                values[i] = self.constant(x, FLOAT if first is None else first.dtype)
         while values and values[-1] is None:
             values.pop()
         key = _question(operator, values, attributes, num_outputs)
@@ -524,7 +526,7 @@ def _question(operator: str, values: Sequence[Any], attributes: Mapping[str, Any
         return None
     if not attributes:
         return operator, tuple(map(id, values)), num_outputs
-    if any(isinstance(v, ir.Attr | ir.Graph) for v in attributes.values()):
+    if any(type(v) in _OPAQUE for v in attributes.values()):
         return None
     fixed = tuple((n, tuple(v) if isinstance(v, list) else v) for n, v in sorted(attributes.items()))
     return operator, tuple(map(id, values)), num_outputs, fixed
@@ -532,8 +534,6 @@ def _question(operator: str, values: Sequence[Any], attributes: Mapping[str, Any
 
 def _attribute(name: str, value: Any) -> ir.Attr:
     match value:
-        case ir.Attr():
-            return value
         case bool() | int():
             return ir.AttrInt64(name, int(value))
         case float():
@@ -542,6 +542,8 @@ def _attribute(name: str, value: Any) -> ir.Attr:
             return ir.AttrString(name, value)
         case ir.Graph():
             return ir.AttrGraph(name, value)
+        case ir.Attr():
+            return value
         case list() | tuple():
             if value and isinstance(value[0], str):
                 return ir.AttrStrings(name, list(value))

@@ -77,7 +77,7 @@ def quick(operator: str, types: Sequence[TensorType | None], attributes: Mapping
         return None
     if operator in _FIRST:
         return first
-    if None in types:
+    if any(t is None for t in types):
         return None
     if operator in _BROADCAST or operator in _COMPARE or operator == "Where":
         joined = _joined([t.shape for t in types if t is not None])
@@ -127,6 +127,8 @@ def reshaped(shape: Shape, wanted: Sequence[int], allow_zero: bool) -> Shape | N
 
 def _joined(shapes: Sequence[Shape]) -> Shape | None:
     """numpy's broadcast of shapes that are known to combine; None where two names may stand for different sizes."""
+    if all(s == shapes[0] for s in shapes):
+        return shapes[0]
     rank = max(map(len, shapes))
     dims: list[Dim] = []
     for axis in range(-rank, 0):

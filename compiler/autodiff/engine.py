@@ -110,7 +110,7 @@ def _fitted(op: Emitter, dx: ir.Value, x: ir.Value, broadcasts: bool) -> ir.Valu
     if not op.has_type(dx) or not op.has_type(x):
         return _summed_at_run_time(op, dx, x) if broadcasts else dx
     shape, primal = op.shape(dx), op.type_of(x)
-    if shape == primal.shape:
+    if shape is primal.shape or shape == primal.shape:
         return dx
     extra = len(shape) - primal.rank
     if extra < 0:

@@ -12,7 +12,6 @@ import numpy as np
 import onnx
 import onnx_ir as ir
 from onnx import helper, numpy_helper
-from onnx_ir.passes.common import NameFixPass
 
 from netc.compiler.cost import graph_cost
 from netc.compiler.dimensions import Dim, multiply
@@ -21,6 +20,7 @@ from netc.compiler.importer.opset import raised
 from netc.compiler.importer.replay import Replay
 from netc.compiler.inference import IR_VERSION, UnknownError
 from netc.compiler.library.registry import Initializer, Operation, Refused
+from netc.compiler.passes import optimize
 from netc.compiler.types import ONNX_DTYPES, TensorType
 
 
@@ -130,7 +130,7 @@ class ImportedModel(Operation):
             self.inferred[key] = self._settled(found, settings["output"], bound)
             op.output("output", value)
             loaded = ir.Model(op.graph, ir_version=IR_VERSION)
-            NameFixPass()(loaded)
+            optimize(loaded)
             self.costs[key] = graph_cost(ir.to_proto(loaded), {}).flops
         return (self.inferred[key],)
 

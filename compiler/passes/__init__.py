@@ -11,11 +11,10 @@ import sys
 import onnx_ir as ir
 from onnx_ir.passes import common
 
-from netc.compiler.passes.bodies import BodyNamesPass
+from netc.compiler.passes.names import NamesPass
 
 PASSES: dict[str, type[ir.passes.PassBase]] = {
-    "names": common.NameFixPass,  # first: what has no name yet would be taken for an output that was left out
-    "body names": BodyNamesPass,
+    "names": NamesPass,  # first: what has no name yet would be taken for an output that was left out
     "unused": common.RemoveUnusedNodesPass,
 }
 

@@ -12,10 +12,11 @@ import onnx_ir as ir
 from onnx_ir.passes import common
 
 from netc.compiler.passes.names import NamesPass
+from netc.compiler.passes.unused import UnusedPass
 
 PASSES: dict[str, type[ir.passes.PassBase]] = {
-    "names": NamesPass,  # first: what has no name yet would be taken for an output that was left out
-    "unused": common.RemoveUnusedNodesPass,
+    "unused": UnusedPass,
+    "names": NamesPass,
 }
 
 

@@ -9,14 +9,14 @@ import onnx_ir as ir
 from netc.compiler.accumulate import Accumulation
 from netc.compiler.autodiff import NoGradientError, backpropagate
 from netc.compiler.configuration import TrainConfig
-from netc.compiler.emit import BASE_OPSET, FLOAT, Emitter
+from netc.compiler.emit import BASE_OPSET, Emitter
 from netc.compiler.importer.layer import ImportedModel
 from netc.compiler.library.onnx_operators import OnnxOperation
 from netc.compiler.lower import Forward
 from netc.compiler.random import Random
 from netc.compiler.state import StateRow, evaluated_name, state_rows
 from netc.compiler.typed import Parameter, TypedNet
-from netc.compiler.types import I32, TensorType
+from netc.compiler.types import FLOAT, I32, TensorType
 from netc.compiler.update import Update, global_norm
 from netc.grammar.diagnostics import error
 

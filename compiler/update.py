@@ -8,10 +8,11 @@ from typing import Any
 import onnx_ir as ir
 
 from netc.compiler.configuration import TrainConfig
-from netc.compiler.emit import FLOAT, Emitter
+from netc.compiler.emit import Emitter
 from netc.compiler.schedules import Rate, Schedule
 from netc.compiler.state import average_name, optimizer_name
 from netc.compiler.typed import Parameter
+from netc.compiler.types import FLOAT
 
 INT32 = 6
 CLIP_EPSILON = 1e-6  # as torch.nn.utils.clip_grad_norm_

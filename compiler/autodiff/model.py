@@ -13,12 +13,12 @@ import onnx_ir as ir
 
 from netc.compiler.autodiff.captures import operands
 from netc.compiler.autodiff.engine import NoGradientError, backpropagate
-from netc.compiler.emit import FLOATS
 from netc.compiler.importer.read import read
 from netc.compiler.importer.replay import Values, rebuilt
 from netc.compiler.importer.training import Training
 from netc.compiler.inference import IR_VERSIONS, UnknownError
 from netc.compiler.passes import optimize
+from netc.compiler.types import FLOATS
 from netc.grammar.diagnostics import NetError, did_you_mean, error
 from netc.grammar.parser import collector_paused
 

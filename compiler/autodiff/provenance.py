@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
-INT64 = 7
+from netc.compiler.types import INT64
 
 
 def positions(op: Any, x: Any) -> Any:

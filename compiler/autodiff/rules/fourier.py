@@ -7,8 +7,7 @@ from typing import Any
 
 from netc.compiler.autodiff.registry import attribute, gradient, lowered
 from netc.compiler.inference import UnknownError
-
-INT64 = 7
+from netc.compiler.types import INT64
 
 
 @gradient("DFT")

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from netc.compiler.autodiff.provenance import INT64, placed, positions
+from netc.compiler.autodiff.provenance import placed, positions
 from netc.compiler.autodiff.registry import attribute, gradient
+from netc.compiler.types import INT64
 
 
 @gradient("GatherElements")

@@ -7,9 +7,8 @@ from typing import Any
 
 from netc.compiler.autodiff.registry import attribute, lowered
 from netc.compiler.inference import UnknownError
-from netc.compiler.types import I64, TensorType
+from netc.compiler.types import I64, INT64, TensorType
 
-INT64 = 7
 Activation = Callable[[Any, Any], Any]
 
 

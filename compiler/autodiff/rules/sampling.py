@@ -10,8 +10,7 @@ import numpy as np
 
 from netc.compiler.autodiff.registry import attribute, lowered
 from netc.compiler.inference import UnknownError
-
-INT64 = 7
+from netc.compiler.types import INT64
 
 # --- weights ----------------------------------------------------------------------------------------------------------
 

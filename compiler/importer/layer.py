@@ -152,11 +152,8 @@ class ImportedModel(Operation):
             if not t.HasField("shape"):
                 continue
             if len(dims) != given.rank or any(isinstance(d, int) and d != g for d, g in zip(dims, given.shape)):
-                batch = (
-                    "export the model with a batch axis of any size"
-                    if dims and given.shape and dims[0] != given.shape[0]
-                    else ""
-                )
+                fixed = bool(dims) and isinstance(dims[0], int) and given.rank > 0 and dims[0] != given.shape[0]
+                batch = "export the model with a batch axis of any size" if fixed else ""
                 raise Refused(
                     "shape-mismatch", f"`{self.name}` reads `{declared.name}` as `{shown}`, this is `{given}`", "x",
                     help=batch,

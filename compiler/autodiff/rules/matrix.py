@@ -17,7 +17,10 @@ from netc.compiler.inference import UnknownError
 def matmul(op: Any, node: Any, dy: Any) -> list[Any]:
     """Y = A B;  dA = dY B', dB = A' dY; leading axes that broadcast are summed by the engine"""
     a, b = node.inputs
-    if not op.has_type(a) or not op.has_type(b):  # of a rank that shows at run time, 2 or more
+    if not op.has_type(a) and op.has_type(b) and len(op.shape(b)) == 2:  # a's rank shows at run time, 2 or more
+        inner, outer = (op.Concat(op.vector([-1]), op.Shape(b, start=i, end=i + 1), axis=0) for i in (0, 1))
+        return [op.MatMul(dy, _swapped(op, b)), op.Gemm(op.Reshape(a, inner), op.Reshape(dy, outer), transA=1)]
+    if not op.has_type(a) or not op.has_type(b):
         return [op.Einsum(dy, b, equation="...ij,...kj->...ik"), op.Einsum(a, dy, equation="...ki,...kj->...ij")]
     m, n = len(op.shape(a)), len(op.shape(b))
     if m == n == 2:

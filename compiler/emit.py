@@ -48,6 +48,7 @@ class Emitter(Compositions):
         self.root: Emitter = parent.root if parent else self
         self.fold = fold
         self.variables: set[ir.Value] = set()  # initializers that are not constants: trained or differentiated
+        self.needed: Callable[[ir.Value], bool] | None = None  # whose cotangents the engine asks a rule for
         self.graph = ir.Graph([], [], nodes=[], opset_imports={"": opset}, name=name)
         self.opset = opset
         self.training = training
@@ -330,6 +331,10 @@ class Emitter(Compositions):
     def is_float(self, value: ir.Value) -> bool:
         """Whether a value is a tensor of numbers that gradients flow through."""
         return value.dtype is not None and int(value.dtype) in FLOATS
+
+    def needs(self, value: ir.Value) -> bool:
+        """Whether anything becomes of a rule's cotangent for this operand; what is not needed may be None."""
+        return self.needed is None or self.needed(value)
 
     def known(self, value: ir.Value, limit: int = FOLD_ELEMENTS) -> np.ndarray | None:
         """The contents of a constant of at most `limit` elements; None for anything else."""

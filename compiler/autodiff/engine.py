@@ -48,20 +48,23 @@ def backpropagate(
             total[value] = parts[0] if len(parts) == 1 else op.Add(*parts) if len(parts) == 2 else op.Sum(*parts)
         return total.get(value)
 
+    def needed(x: ir.Value) -> bool:
+        return (x in wanted or x.producer() in active) and op.is_float(x)
+
     for node in reversed(nodes):
         dys = [None if partial and y in wanted else collect(y) for y in node.outputs]
         if node.metadata_props.get("netc.stop_gradient") or all(dy is None for dy in dys):
             continue
         op.origin = node.metadata_props.get("netc.line", "")
         entry = lookup(node.op_type, op.opset)
+        op.needed = needed
         try:
             for x, dx in zip(operands(node), _pulled_back(op, node, entry, dys)):
-                flows = x is not None and dx is not None and (x in wanted or x.producer() in active) and op.is_float(x)
-                if flows and x is not None and dx is not None:
+                if x is not None and dx is not None and needed(x):
                     gathered.setdefault(x, []).append(_fitted(op, dx, x, entry is not None and entry.broadcasts))
         except UnknownError as e:
             raise NoGradientError(node, str(e)) from None
-    op.origin = ""
+    op.origin, op.needed = "", None
     return [collect(x) for x in wrt]
 
 

@@ -24,7 +24,8 @@ def matmul(op: Any, node: Any, dy: Any) -> list[Any]:
         return [op.Einsum(dy, b, equation="...ij,...kj->...ik"), op.Einsum(a, dy, equation="...ki,...kj->...ij")]
     m, n = len(op.shape(a)), len(op.shape(b))
     if m == n == 2:
-        return [op.Gemm(dy, b, transB=1), op.Gemm(a, dy, transA=1)]
+        da = op.Gemm(dy, b, transB=1) if op.needs(a) else None
+        return [da, op.Gemm(a, dy, transA=1) if op.needs(b) else None]
     if m > 2 and n == 2:  # one product over all rows, rather than one for each leading index and a sum
         rows = product(op.shape(a)[:-1])
         flat_a, flat_dy = op.reshape(a, (rows, op.shape(a)[-1])), op.reshape(dy, (rows, op.shape(b)[-1]))
@@ -62,8 +63,11 @@ def gemm(op: Any, node: Any, dy: Any) -> list[Any]:
     a, b, c = (*node.inputs, None)[:3]
     alpha, beta = attribute(node, "alpha", 1.0), attribute(node, "beta", 1.0)
     ta, tb = attribute(node, "transA", 0), attribute(node, "transB", 0)
-    da = op.Gemm(b, dy, transA=tb, transB=1, alpha=alpha) if ta else op.Gemm(dy, b, transB=1 - tb, alpha=alpha)
-    db = op.Gemm(dy, a, transA=1, transB=ta, alpha=alpha) if tb else op.Gemm(a, dy, transA=1 - ta, alpha=alpha)
+    da = db = None
+    if op.needs(a):
+        da = op.Gemm(b, dy, transA=tb, transB=1, alpha=alpha) if ta else op.Gemm(dy, b, transB=1 - tb, alpha=alpha)
+    if op.needs(b):
+        db = op.Gemm(dy, a, transA=1, transB=ta, alpha=alpha) if tb else op.Gemm(a, dy, transA=1 - ta, alpha=alpha)
     return [da, db, None if c is None else dy if beta == 1 else op.Mul(dy, beta)]
 
 

@@ -285,7 +285,9 @@ class Emitter(Compositions):
             while name in self.graph.initializers:
                 name += "_"
             value = ir.Value(name=name, const_value=ir.tensor(array, name=name))
-            dtype = next(d for d in DTYPES.values() if d.numpy == array.dtype.name)
+            dtype = next((d for d in DTYPES.values() if d.numpy == array.dtype.name), None)
+            if dtype is None:
+                raise UnknownError(f"constants of the dtype {array.dtype.name} are not known")
             self.stamp(value, TensorType(dtype, tuple(array.shape)))
             self.graph.register_initializer(value)
             self._constants[key] = value
@@ -307,6 +309,8 @@ class Emitter(Compositions):
         """The dtype and shape of a value. Raises UnknownError."""
         known = self._known_type(value)
         if known is None:
+            if value.dtype is not None and int(value.dtype) not in ONNX_DTYPES:
+                raise UnknownError(f"`{value.name}` has the dtype {value.dtype.name}, which is not known")
             raise UnknownError(f"the shape of `{value.name}` is not known")
         return known
 

@@ -40,6 +40,15 @@ def test_every_example_compiles(place: str, kind: str, text: str) -> None:
     assert program.manifest["format"] == 1
 
 
+def test_every_slug_in_the_code_has_a_page() -> None:
+    pages = (DOCS / "errors.md").read_text(encoding="utf-8")
+    raised = r"(?:error|Refused|diagnostic)\(\s*\"([a-z][a-z0-9-]+)\""
+    for folder in ("grammar", "compiler"):
+        for path in (ROOT / folder).rglob("*.py"):
+            for slug in re.findall(raised, path.read_text(encoding="utf-8")):
+                assert f"\n## {slug}\n" in pages, f"{path}: {slug}"
+
+
 def test_generated_tables_are_up_to_date() -> None:
     spec = importlib.util.spec_from_file_location("generate", DOCS / "generate.py")
     assert spec is not None

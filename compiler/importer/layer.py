@@ -73,12 +73,12 @@ class ImportedModel(Operation):
             dtype = ONNX_DTYPES.get(tensor.data_type)
             if dtype is None or not dtype.is_float:
                 continue
-            part = clean = identifier(tensor.name, dots=True)
+            part = identifier(tensor.name, dots=True)
             while part in taken:
                 part += "_"
             taken.add(part)
             fixed = tensor.name in statistics or not tensor.dims
-            found[tensor.name] = Weight(part or clean, TensorType(dtype, tuple(tensor.dims)), fixed)
+            found[tensor.name] = Weight(part, TensorType(dtype, tuple(tensor.dims)), fixed)
         return found
 
     def value_of(self, weight: str) -> np.ndarray:
@@ -104,16 +104,8 @@ class ImportedModel(Operation):
 
     def needed(self, output: str) -> list[str]:
         """The weights that a value of the model depends on, in the model's order."""
-        makers = {o: n for n in self.model.graph.node for o in n.output}
-        waiting, seen = [output], set()
-        while waiting:
-            name = waiting.pop()
-            if name in seen:
-                continue
-            seen.add(name)
-            if name in makers:
-                waiting.extend(_reads(makers[name]))
-        return [w for w in self.weights if w in seen]
+        _, read = _leading_to(self.model.graph, output)
+        return [w for w in self.weights if w in read]
 
     def infer(self, inputs: Sequence[TensorType], settings: Mapping[str, Any]) -> tuple[TensorType, ...]:
         key = (tuple(inputs), settings["output"])
@@ -146,7 +138,12 @@ class ImportedModel(Operation):
         for declared, given in zip(self.inputs, inputs):
             t = declared.type.tensor_type
             dims = [d.dim_value if d.HasField("dim_value") else d.dim_param for d in t.shape.dim]
-            shown = f"{ONNX_DTYPES[t.elem_type]}[{', '.join(str(d or '?') for d in dims)}]"
+            known = ONNX_DTYPES.get(t.elem_type)
+            if known is None:
+                raise Refused(
+                    "dtype", f"`{self.name}` reads `{declared.name}`, which is of no type that a spec has", "x"
+                )
+            shown = f"{known}[{', '.join(str(d or '?') for d in dims)}]"
             if given.dtype.onnx != t.elem_type:
                 raise Refused("dtype", f"`{self.name}` reads `{declared.name}` as `{shown}`, this is `{given}`", "x")
             if not t.HasField("shape"):
@@ -213,16 +210,10 @@ class ImportedModel(Operation):
         for tensor in model.graph.initializer:
             if tensor.name not in values and tensor.name not in self.weights:
                 values[tensor.name] = op.tensor(numpy_helper.to_array(tensor))
-        makers = {o: n for n in model.graph.node for o in n.output}
-        wanted, waiting = set(), [output]
-        while waiting:
-            node = makers.get(waiting.pop())
-            if node is not None and id(node) not in wanted:
-                wanted.add(id(node))
-                waiting.extend(_reads(node))
+        nodes, _ = _leading_to(model.graph, output)
         folding, op.fold = op.fold, True
         try:
-            replay.nodes(op, [n for n in model.graph.node if id(n) in wanted], values)
+            replay.nodes(op, nodes, values)
         finally:
             op.fold = folding
         return values[output]
@@ -241,6 +232,16 @@ def _named(names: Any) -> dict[str, str]:
     for name in names:
         found.setdefault(identifier(name), name)
     return found
+
+
+def _leading_to(graph: onnx.GraphProto, output: str) -> tuple[list[onnx.NodeProto], set[str]]:
+    """The nodes that a value is computed by, in their order, and every name that they read."""
+    read, nodes = {output}, []
+    for node in reversed(graph.node):
+        if read.intersection(node.output):
+            nodes.append(node)
+            read.update(_reads(node))
+    return nodes[::-1], read
 
 
 def _reads(node: onnx.NodeProto) -> list[str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import onnx
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from onnx import AttributeProto, TensorProto, inliner
 
 from netc.compiler.importer.opset import raised
@@ -56,15 +57,13 @@ def read(model: onnx.ModelProto | str | Path, external_data: bool = False) -> on
 
 
 def _parsed(path: Path) -> onnx.ModelProto:
+    if not path.is_file():
+        raise error("unreadable", f"there is no file `{_clean(str(path))}`")
     try:
-        if not path.is_file():
-            raise error("unreadable", f"there is no file `{_clean(str(path))}`")
-        return onnx.load(str(path), load_external_data=False)
+        return onnx.load_model_from_string(path.read_bytes())
     except OSError as e:
         raise error("unreadable", f"`{_clean(str(path))}` cannot be read: {e.strerror}") from None
-    except Exception as e:  # protobuf raises types of its own
-        if type(e).__name__ == "NetError":
-            raise
+    except DecodeError:
         raise error("unreadable", f"`{_clean(str(path))}` is not an ONNX model") from None
 
 

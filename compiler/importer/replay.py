@@ -205,7 +205,8 @@ def _dense(sparse: onnx.SparseTensorProto) -> np.ndarray:
     content = numpy_helper.to_array(sparse.values)
     made = np.zeros(list(sparse.dims), dtype=content.dtype)
     at = numpy_helper.to_array(sparse.indices)
-    made[tuple(at.T)] = content if at.ndim == 2 else 0
-    if at.ndim == 1:
+    if at.ndim == 1:  # numbers in row-major order; else a row of coordinates for each value
         made.ravel()[at] = content
+    else:
+        made[tuple(at.T)] = content
     return made

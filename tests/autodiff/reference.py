@@ -187,7 +187,7 @@ def in_double(model: onnx.ModelProto) -> onnx.ModelProto:
             try:
                 onnx.checker.check_model(double, full_check=True)
                 onnx.shape_inference.infer_shapes(double, check_type=True, strict_mode=True)
-            except Exception:
+            except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError, RuntimeError):
                 continue
             return double
     return model

@@ -72,9 +72,13 @@ def test_an_operator_and_its_expansion_have_the_same_gradient(part: int) -> None
             continue  # one of them has no float64
         inputs = fitting(one, [a if isinstance(a, list) else np.asarray(a) for a in inputs_of(by_name[name], model)])
         try:
-            gradients = netc.grad(one), netc.grad(two)
             values = evaluate(one, inputs)
-        except (NetError, Exception):  # refused alike, or without an answer from the evaluator: other tests say which
+        except Exception:  # the evaluator, which raises types of every kind, has no answer for the model itself
+            continue
+        try:
+            gradients = netc.grad(one), netc.grad(two)
+        except NetError:
+            assert name.startswith(("test_flex", "test_unique")), name
             continue
         g = np.random.default_rng(0)
         u = {}
@@ -137,10 +141,10 @@ def test_differentiating_takes_time_in_proportion_to_the_nodes() -> None:
         deep (float[N, 4] x) => (float[N, 4] h{layers - 1}) {{ {" ".join(nodes)} }}"""
         model = parser.parse_model(text)
         times = []
-        for _ in range(2):
-            begun = time.perf_counter()
+        for _ in range(3):
+            begun = time.process_time()
             netc.grad(model)
-            times.append(time.perf_counter() - begun)
+            times.append(time.process_time() - begun)
         return min(times)
 
     seconds(100)

@@ -9,6 +9,7 @@ import onnx_ir as ir
 
 from netc.compiler.autodiff.engine import NoGradientError
 from netc.compiler.emit import Emitter
+from netc.compiler.library.registry import Refused
 from netc.compiler.typed import Apply, Constant, Input, Parameter, Tensor, TypedNet
 from netc.grammar.diagnostics import error
 from netc.grammar.source import Span
@@ -47,6 +48,8 @@ class Forward:
             results = apply.operation.lower(op, inputs, apply.settings, parameters)
         except NoGradientError as e:
             raise error("no-gradient", str(e), apply.span) from None
+        except Refused as r:
+            raise error(r.slug, r.message, apply.span, help=r.help) from None
         op.origin = ""
         for i, y in enumerate(results if isinstance(results, tuple) else (results,)):
             if op.type_of(y) != apply.outputs[i].type:

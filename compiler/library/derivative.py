@@ -22,4 +22,9 @@ def _(op: Any, y: Any, x: Any) -> Any:
 
     one = op.constant(1.0, y.dtype)
     (found,) = backpropagate(op, {y: op.expand(one, op.shape(y))}, [x])
-    return op.zeros_like(x) if found is None else found
+    if found is None:
+        raise Refused(
+            "no-gradient", "the first tensor does not depend on the second by anything that has a gradient",
+            help="differentiate with respect to a tensor that it is computed from",
+        )  # fmt: skip
+    return found

@@ -160,3 +160,20 @@ def test_a_gradient_inside_a_net_is_the_derivative() -> None:
     h = np.tanh(x @ p[first] + p[bias])
     expected: Any = ((1 - h**2) * p[second][:, 0]) @ p[first].T
     np.testing.assert_allclose(trainer.predict({"x": x})["slope"], expected, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("wrt", ["other", "x2"])
+def test_a_gradient_that_nothing_reaches_is_refused(wrt: str) -> None:
+    text = f"""net g {{
+      input  x: f32[N, 3]
+      target t: f32[N]
+      other = x * 2
+      x2 = x + 1
+      w = floor(x2) -> Dense(1)
+      loss = mean((w[:, 0] - t)^2)
+      output slope = gradient(w, {wrt})
+    }}"""
+    with pytest.raises(NetError) as e:
+        _ = netc.compile(text).infer
+    assert "does not depend on the second" in e.value.render()
+    assert f"gradient(w, {wrt})" in e.value.render()

@@ -19,7 +19,8 @@ from onnx.backend.test.loader import load_model_tests
 
 import netc
 from netc import NetError
-from tests.autodiff.reference import Unstable, compare, compare_forward, evaluate, fitting, in_double, is_float
+from tests.autodiff.evaluator import evaluate
+from tests.autodiff.reference import Unstable, compare, compare_forward, fitting, in_double, is_float
 
 PARTS = 16
 

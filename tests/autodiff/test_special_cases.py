@@ -14,7 +14,8 @@ from onnx.backend.test.loader import load_model_tests
 
 import netc
 from netc import NetError
-from tests.autodiff.reference import evaluate, fitting, in_double, is_float
+from tests.autodiff.evaluator import evaluate
+from tests.autodiff.reference import fitting, in_double, is_float
 from tests.autodiff.test_node_cases import KINKS, cases, floats, inputs_of, known
 
 OPTIMIZERS = ("test_adagrad", "test_adam", "test_momentum", "test_nesterov_momentum")

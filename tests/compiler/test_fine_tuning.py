@@ -14,7 +14,8 @@ from onnx import numpy_helper
 
 import netc
 from netc import NetError, models
-from tests.autodiff.reference import evaluate, in_double
+from tests.autodiff.evaluator import evaluate
+from tests.autodiff.reference import in_double
 
 SPEC = """import "backbone.onnx" as backbone
 net tune {

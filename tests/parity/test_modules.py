@@ -12,7 +12,7 @@ import onnx
 import pytest
 
 import netc
-from tests.autodiff.reference import evaluate
+from tests.autodiff.evaluator import evaluate
 
 torch = pytest.importorskip("torch")
 nn = torch.nn

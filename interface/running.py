@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from netc.grammar.diagnostics import did_you_mean
-from netc.runtime.errors import InputError
+from netc.runtime.errors import InputError, RunError
+
+if TYPE_CHECKING:
+    import onnx
+
+MAX_PROTOBUF = 2**31 - 2**24  # bytes of weights; a message may have 2 GiB, the graph included
 
 
 def run_command(
@@ -177,14 +184,33 @@ def grad_command(
     model: Path, out: Path, wrt: list[str] | None, of: list[str] | None, forward: bool, external_data: bool
 ) -> None:
     from netc.compiler.autodiff.model import grad, jvp
-    from netc.runtime.files import write_atomically
 
     if not model.is_file():
         raise InputError(f"there is no file `{model}`")
     found = (jvp if forward else grad)(model, wrt or None, of or None, external_data=external_data)
-    write_atomically(out, found.SerializeToString())
+    save_model(found, out)
     key = "netc.tangent" if forward else "netc.grad"
     mark = next(p.value for p in found.metadata_props if p.key == key)
     given = [i.name for i in found.graph.input if i.name.startswith(mark)]
     added = [o.name for o in found.graph.output if o.name.startswith(mark)]
     print(f"{out}: {', '.join(given)} -> {', '.join(added) or 'nothing: no gradient reaches any input'}")
+
+
+def save_model(model: onnx.ModelProto, out: Path) -> None:
+    """Writes a model; of one too large for a protobuf file the weights go to `<out>.data` beside it. Raises RunError."""
+    import onnx
+
+    from netc.runtime.files import write_atomically
+
+    if sum(len(t.raw_data) for t in model.graph.initializer) < MAX_PROTOBUF:
+        write_atomically(out, model.SerializeToString())
+        return
+    data = f"{out.name}.data"
+    try:
+        with tempfile.TemporaryDirectory(dir=out.parent, prefix=".netc-") as folder:
+            onnx.save(model, Path(folder) / out.name, save_as_external_data=True, location=data)
+            for name in (data, out.name):
+                os.chmod(Path(folder) / name, 0o644)
+                os.replace(Path(folder) / name, out.parent / name)
+    except OSError as e:
+        raise RunError(f"`{out}` cannot be written: {e.strerror or e}") from None

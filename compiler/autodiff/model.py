@@ -15,6 +15,7 @@ from netc.compiler.autodiff.captures import operands
 from netc.compiler.autodiff.engine import NoGradientError, backpropagate
 from netc.compiler.importer.read import read
 from netc.compiler.importer.replay import Values, rebuilt
+from netc.compiler.importer.source import checked_proto
 from netc.compiler.importer.training import Training
 from netc.compiler.inference import IR_VERSIONS, UnknownError
 from netc.compiler.passes import optimize
@@ -97,20 +98,20 @@ class _Task:
         self, model: Model, wrt: Sequence[str] | None, of: Sequence[str] | None, mark: str, prefix: str | None,
         external_data: bool,
     ):  # fmt: skip
-        proto = read(model, external_data)
+        source = read(model, external_data)
         self.key = f"netc.{mark}"
-        given = [v.name for v in proto.graph.input]
-        results = [v.name for v in proto.graph.output]
+        given = source.inputs
+        results = [v.name for v in source.proto.graph.output]
         self.mark = prefix or free_prefix([*given, *results], mark)
         try:
-            self.op, self.values = rebuilt(proto, wrt or (), Training(proto.graph, backpropagate))
+            self.op, self.values = rebuilt(source, wrt or (), Training(source.proto.graph, backpropagate))
         except UnknownError as e:
             raise error("invalid-model", str(e)) from None
-        known: Values = {n: self.values[n] for n in (*given, *(t.name for t in proto.graph.initializer))}
+        known: Values = {n: self.values[n] for n in (*given, *source.initializers)}
         outputs = dict(zip(results, self.op.graph.outputs))
         self.sources = _chosen(wrt, known, given, "input or initializer")
         self.targets = _chosen(of, outputs, results, "output")
-        self.proto = proto
+        self.proto = source.proto
         both = next((n for n in self.targets if n in self.sources), None)
         if both is not None:
             raise error(
@@ -142,10 +143,7 @@ class _Task:
             producer_name="netc", metadata_props=metadata,
         )  # fmt: skip
         optimize(loaded)
-        result = ir.to_proto(loaded)
-        assert isinstance(result, onnx.ModelProto)
-        onnx.checker.check_model(result, full_check=True)
-        return result
+        return checked_proto(loaded)
 
 
 def free_prefix(names: Iterable[str], mark: str = "grad") -> str:

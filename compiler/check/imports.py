@@ -70,13 +70,13 @@ def imported_model(node: ast.Import, path: Path) -> ImportedLayer:
 
     at = node.path.span
     try:
-        model = read_model(path, external_data=True)
+        source = read_model(path, external_data=True)
     except NetError as e:
         (found,) = e.diagnostics
         raise error(found.slug, f"`{node.path.value}`: {found.message}", at, help=found.help) from None
-    operation = ImportedModel(node.name.id, "imported", (), f"the model {path.name}", model=model)
+    operation = ImportedModel(node.name.id, "imported", (), f"the model {path.name}", source=source)
     if not operation.inputs:
         raise error("import", f"the model `{node.path.value}` has no input", at)
-    if operation.opset > NEWEST_OPSET:
-        raise error("opset", f"`{node.path.value}` has opset {operation.opset}; runtimes load up to {NEWEST_OPSET}", at)
+    if source.opset > NEWEST_OPSET:
+        raise error("opset", f"`{node.path.value}` has opset {source.opset}; runtimes load up to {NEWEST_OPSET}", at)
     return ImportedLayer(node.name.id, operation, node.span)

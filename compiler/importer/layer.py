@@ -18,6 +18,7 @@ from netc.compiler.dimensions import Dim, multiply
 from netc.compiler.emit import Emitter
 from netc.compiler.importer.opset import raised
 from netc.compiler.importer.replay import Replay
+from netc.compiler.importer.source import Source
 from netc.compiler.inference import IR_VERSION, UnknownError
 from netc.compiler.library.registry import Initializer, Operation, Refused
 from netc.compiler.passes import optimize
@@ -49,9 +50,9 @@ class Weight:
 
 @dataclass
 class ImportedModel(Operation):
-    """One output (or inner value) of a model, which `read` returned; the setting `output` says which."""
+    """One output (or inner value) of a model; the setting `output` says which."""
 
-    model: onnx.ModelProto = field(default_factory=onnx.ModelProto)
+    source: Source = field(default_factory=lambda: Source(onnx.ModelProto(), {}, (), ()))
     converted: dict[int, onnx.ModelProto] = field(default_factory=dict)
     inferred: dict[Any, TensorType] = field(default_factory=dict)
     costs: dict[Any, int] = field(default_factory=dict)
@@ -61,7 +62,12 @@ class ImportedModel(Operation):
 
     @property
     def opset(self) -> int:
-        return next(int(o.version) for o in self.model.opset_import if o.domain in ("", "ai.onnx"))
+        return self.source.opset
+
+    @property
+    def model(self) -> onnx.ModelProto:
+        """The graph, with inputs for the large weights."""
+        return self.source.proto
 
     @cached_property
     def weights(self) -> dict[str, Weight]:
@@ -69,28 +75,28 @@ class ImportedModel(Operation):
         statistics = {n.input[i] for n in self.model.graph.node if n.op_type == "BatchNormalization" for i in (3, 4)}
         found: dict[str, Weight] = {}
         taken: set[str] = set()
-        for tensor in self.model.graph.initializer:
+        for name, tensor in self.source.initializers.items():
             dtype = ONNX_DTYPES.get(tensor.data_type)
             if dtype is None or not dtype.is_float:
                 continue
-            part = identifier(tensor.name, dots=True)
+            part = identifier(name, dots=True)
             while part in taken:
                 part += "_"
             taken.add(part)
-            fixed = tensor.name in statistics or not tensor.dims
-            found[tensor.name] = Weight(part, TensorType(dtype, tuple(tensor.dims)), fixed)
+            fixed = name in statistics or not tensor.dims
+            found[name] = Weight(part, TensorType(dtype, tuple(tensor.dims)), fixed)
         return found
 
     def value_of(self, weight: str) -> np.ndarray:
         """The array of a weight."""
-        found: np.ndarray = numpy_helper.to_array(next(t for t in self.model.graph.initializer if t.name == weight))
+        found: np.ndarray = numpy_helper.to_array(self.source.initializers[weight])
         return found
 
     @cached_property
     def inputs(self) -> list[onnx.ValueInfoProto]:
         """The inputs that have no initializer."""
-        given = {t.name for t in self.model.graph.initializer}
-        return [i for i in self.model.graph.input if i.name not in given]
+        own = set(self.source.inputs) - set(self.source.initializers)
+        return [i for i in self.model.graph.input if i.name in own]
 
     @cached_property
     def outputs(self) -> dict[str, str]:
@@ -111,7 +117,7 @@ class ImportedModel(Operation):
         key = (tuple(inputs), settings["output"])
         if key not in self.inferred:
             bound = self._fit(inputs)
-            op = Emitter("types", self.opset, fold=True)
+            op = Emitter("types", self.source.opset, fold=True)
             given = [op.input(None, t) for t in inputs]
             weights = {w: op.input(None, weight.type) for w, weight in self.weights.items()}
             try:
@@ -184,10 +190,10 @@ class ImportedModel(Operation):
 
     def _at(self, opset: int) -> onnx.ModelProto:
         """The model at the opset of the program."""
-        if opset == self.opset:
+        if opset == self.source.opset:
             return self.model
         if opset not in self.converted:
-            self.converted[opset] = raised(self.model, self.opset, opset)
+            self.converted[opset] = raised(self.model, self.source.opset, opset, self.source.weights)
         return self.converted[opset]
 
     def _replayed(
@@ -207,9 +213,10 @@ class ImportedModel(Operation):
         graph = onnx.shape_inference.infer_shapes(typed, data_prop=True).graph
         replay = Replay({v.name: v.type for v in (*graph.value_info, *graph.output) if _sizes_known(v)})
         values = {**given, **weights}
-        for tensor in model.graph.initializer:
-            if tensor.name not in values and tensor.name not in self.weights:
-                values[tensor.name] = op.tensor(numpy_helper.to_array(tensor))
+        inside = {t.name: t for t in model.graph.initializer}  # those that a conversion made are not the source's
+        for name, tensor in {**self.source.initializers, **inside}.items():
+            if name not in values and name not in self.weights:
+                values[name] = op.tensor(numpy_helper.to_array(tensor))
         nodes, _ = _leading_to(model.graph, output)
         folding, op.fold = op.fold, True
         try:

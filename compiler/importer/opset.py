@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 import onnx
-from onnx import helper, version_converter
+from onnx import helper, numpy_helper, version_converter
 
 from netc.compiler.emit import BASE_OPSET
 from netc.grammar.diagnostics import error
@@ -16,8 +17,13 @@ SYMBOLIC_SIZE = 2  # of a dimension without a number, in the comparison
 TOLERANCE = 1e-4
 
 
-def raised(model: onnx.ModelProto, opset: int, target: int = BASE_OPSET) -> onnx.ModelProto:
-    """The model at `target` where it had a lower opset. Raises NetError when the conversion fails or changes a result."""
+def raised(
+    model: onnx.ModelProto, opset: int, target: int = BASE_OPSET, weights: Mapping[str, onnx.TensorProto] | None = None
+) -> onnx.ModelProto:
+    """The model at `target` where it had a lower opset. Raises NetError when the conversion fails or changes a result.
+
+    `weights` are what some of its inputs stand for.
+    """
     if opset >= target:
         return model
     try:
@@ -29,7 +35,7 @@ def raised(model: onnx.ModelProto, opset: int, target: int = BASE_OPSET) -> onnx
             "opset", f"the model of opset {opset} cannot be raised to {target}: {reason}",
             help=f"export it with opset {target} or later",
         ) from None  # fmt: skip
-    inputs = _random_inputs(model)
+    inputs = _inputs(model, weights or {})
     before = _run(model, inputs) if inputs is not None else None
     if before is not None:
         after = _run(converted, inputs or {})
@@ -41,13 +47,16 @@ def raised(model: onnx.ModelProto, opset: int, target: int = BASE_OPSET) -> onnx
     return converted
 
 
-def _random_inputs(model: onnx.ModelProto) -> dict[str, np.ndarray] | None:
-    """Values for every input without one; None for inputs that are no tensors."""
+def _inputs(model: onnx.ModelProto, weights: Mapping[str, onnx.TensorProto]) -> dict[str, np.ndarray] | None:
+    """Random values for every input without one; None for inputs that are no tensors."""
     g = np.random.default_rng(0)
     given = {t.name for t in model.graph.initializer}
     made: dict[str, np.ndarray] = {}
     for value in model.graph.input:
         if value.name in given:
+            continue
+        if value.name in weights:
+            made[value.name] = numpy_helper.to_array(weights[value.name])
             continue
         if not value.type.HasField("tensor_type") or not value.type.tensor_type.HasField("shape"):
             return None
@@ -58,7 +67,8 @@ def _random_inputs(model: onnx.ModelProto) -> dict[str, np.ndarray] | None:
         except KeyError:
             return None
         if dtype.kind == "f":
-            made[value.name] = g.uniform(0.1, 1.0, size=shape).astype(dtype)
+            size = 2 / max(2, math.prod(shape[1:]) / 8)  # in deep networks sums of large products would overflow
+            made[value.name] = (size * g.uniform(0.1, 1.0, size=shape)).astype(dtype)
         elif dtype.kind in "iub":
             made[value.name] = g.integers(0, 2, size=shape).astype(dtype)
         else:
@@ -90,5 +100,5 @@ def _run(model: onnx.ModelProto, inputs: dict[str, np.ndarray]) -> list[Any] | N
 def _close(a: Any, b: Any) -> bool:
     if not isinstance(a, np.ndarray) or a.dtype.kind != "f":
         return bool(np.array_equal(np.asarray(a), np.asarray(b))) if isinstance(a, np.ndarray) else True
-    largest = float(np.nanmax(np.abs(a), initial=0.0)) if a.size else 0.0
+    largest = float(np.max(np.abs(a), where=np.isfinite(a), initial=0.0))
     return a.shape == b.shape and bool(np.allclose(a, b, rtol=TOLERANCE, atol=TOLERANCE * largest, equal_nan=True))

@@ -12,13 +12,14 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from onnx import AttributeProto, TensorProto, inliner
 
 from netc.compiler.importer.opset import raised
+from netc.compiler.importer.source import Source, detached, size_in_bytes
 from netc.grammar.diagnostics import error
 
 OLDEST_OPSET = 7
 
 
-def read(model: onnx.ModelProto | str | Path, external_data: bool = False) -> onnx.ModelProto:
-    """A checked copy of a model, at opset 18 or later, local functions inlined.
+def read(model: onnx.ModelProto | str | Path, external_data: bool = False) -> Source:
+    """A model, checked, at opset 18 or later, local functions inlined.
 
     External data is read only with `external_data`, and only from plain files inside the folder of the model's own file.
     Raises NetError: unreadable, external-data, custom-domain, opset, invalid-model.
@@ -32,7 +33,14 @@ def read(model: onnx.ModelProto | str | Path, external_data: bool = False) -> on
         proto.CopyFrom(model)
     _walk_external(proto, folder, external_data)
     opset = _opset(proto)
+    inputs = tuple(i.name for i in proto.graph.input)
+    order = tuple(t.name for t in proto.graph.initializer)
+    weights = detached(proto)
     try:
+        for tensor in weights.values():
+            onnx.checker.check_tensor(tensor)
+            if tensor.raw_data and len(tensor.raw_data) != size_in_bytes(tensor):  # the checker takes more than enough
+                raise ValueError(f"the data of {tensor.name} has {len(tensor.raw_data)} bytes")
         onnx.checker.check_model(proto)
         if proto.functions:
             proto = inliner.inline_local_functions(proto, True)
@@ -45,7 +53,7 @@ def read(model: onnx.ModelProto | str | Path, external_data: bool = False) -> on
                 "custom-domain", f"the operator `{name}` is not of the standard domain",
                 help="export the model with standard operators only",
             )  # fmt: skip
-    proto = raised(proto, opset)
+    proto = raised(proto, opset, weights=weights)
     for node in _nodes(proto.graph):  # type inference fails where this attribute is left to its default
         if node.op_type == "MeanVarianceNormalization" and not node.attribute:
             node.attribute.append(onnx.helper.make_attribute("axes", [0, 2, 3]))
@@ -53,7 +61,7 @@ def read(model: onnx.ModelProto | str | Path, external_data: bool = False) -> on
         onnx.checker.check_model(proto, full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError, RuntimeError) as e:
         raise error("invalid-model", f"the types in the model do not fit: {_first_line(e)}") from None
-    return proto
+    return Source(proto, weights, inputs, order)
 
 
 def _parsed(path: Path) -> onnx.ModelProto:

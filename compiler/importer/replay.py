@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import onnx
 import onnx_ir as ir
-from onnx import AttributeProto, numpy_helper
+from onnx import AttributeProto, TensorProto, numpy_helper
 
 from netc.compiler.emit import Emitter
 from netc.compiler.importer.control import input_types, keeps_shapes, loose, result_types
+from netc.compiler.importer.source import Source
 from netc.compiler.inference import UnknownError
 from netc.compiler.types import ONNX_DTYPES, TensorType
 
@@ -154,34 +155,36 @@ class Replay:
 
 
 def rebuilt(
-    model: onnx.ModelProto, variables: Iterable[str] = (), training: Callable[..., Any] | None = None
+    source: Source, variables: Iterable[str] = (), training: Callable[..., Any] | None = None
 ) -> tuple[Emitter, Values]:
-    """The graph of a model (as `read` returns it) in an emitter, and its values by name.
+    """The graph of a model in an emitter, and its values by name.
 
     `variables` are initializers that stay what they are: not folded, nor taken for constants. Raises UnknownError.
     """
-    opset = next(o.version for o in model.opset_import if o.domain in ("", "ai.onnx"))
-    op = Emitter(model.graph.name or "graph", opset, fold=True)
+    model = source.proto
+    op = Emitter(model.graph.name or "graph", source.opset, fold=True)
     inferred = onnx.shape_inference.infer_shapes(model, data_prop=True)
     graph = inferred.graph
     replay = Replay({v.name: v.type for v in (*graph.value_info, *graph.output)}, named=True, training=training)
     values: Values = {}
     for declared in graph.input:
-        values[declared.name] = replay.input(op, declared)
-        replay.seen.add(values[declared.name])
+        if declared.name in source.inputs:
+            values[declared.name] = replay.input(op, declared)
+            replay.seen.add(values[declared.name])
     # before IR 4 every initializer had to be an input too; whole numbers among them are shapes and axes, not data
-    fixed = {t.name for t in graph.initializer if model.ir_version < 4 and t.data_type in (6, 7)}
+    tensors = source.initializers.items()
+    fixed = {n for n, t in tensors if model.ir_version < 4 and t.data_type in (TensorProto.INT32, TensorProto.INT64)}
     changing = {*variables, *values} - fixed
-    for tensor in graph.initializer:
-        value = values.get(tensor.name) or ir.Value(name=tensor.name)
+    for name, tensor in tensors:
+        value = values.get(name) or ir.Value(name=name)
         value.const_value = ir.from_proto(tensor)
-        if tensor.name not in values:
+        if name not in values:
             value.type = ir.TensorType(ir.DataType(tensor.data_type))
             value.shape = ir.Shape(tensor.dims)
         op.graph.register_initializer(value)
-        if tensor.name in changing:
+        if name in changing:
             op.variables.add(value)
-        values[tensor.name] = value
+        values[name] = value
         replay.seen.add(value)
     for sparse in graph.sparse_initializer:
         values[sparse.values.name] = op.tensor(_dense(sparse))

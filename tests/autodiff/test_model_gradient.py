@@ -197,6 +197,14 @@ def test_external_data_may_not_leave_the_folder(tmp_path: Path, location: str) -
         netc.grad(external(folder, location), external_data=True)
 
 
+@pytest.mark.parametrize("count", [9000, 11000])
+def test_weights_of_a_wrong_length_are_refused(count: int) -> None:
+    model = parser.parse_model(MLP)
+    model.graph.initializer.append(onnx.TensorProto(name="large", data_type=1, dims=[50, 50], raw_data=b"\0" * count))
+    with pytest.raises(NetError, match="not valid ONNX"):
+        netc.grad(model)
+
+
 def test_external_data_in_subgraphs_and_sparse_tensors_is_found(tmp_path: Path) -> None:
     away = onnx.TensorProto(name="far", data_type=1, dims=[1], data_location=onnx.TensorProto.EXTERNAL)
     entry = away.external_data.add()

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime as ort
 import pytest
 
-from netc import models
+from netc import models, running
 
 
 def netc(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
@@ -114,6 +115,23 @@ def test_grad_differentiates_an_exported_model(home: Path) -> None:
     model = onnx.load(home / "d.onnx")
     assert [i.name for i in model.graph.input] == ["image", "grad/probability"]
     assert netc("grad", "nosuch.onnx", cwd=home).returncode == 2
+
+
+def test_weights_that_no_protobuf_file_can_hold_go_to_a_file_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weights = np.arange(2400, dtype=np.float32).reshape(48, 50)
+    model = onnx.parser.parse_model("""<ir_version: 8, opset_import: ["": 18]>
+        g (float[N, 48] x) => (float[N, 50] y) <float[48, 50] w = {0}> { y = MatMul(x, w) }""")
+    model.graph.initializer[0].CopyFrom(onnx.numpy_helper.from_array(weights, "w"))
+    onnx.save(model, tmp_path / "m.onnx")
+    monkeypatch.setattr(running, "MAX_PROTOBUF", 1000)
+    running.grad_command(tmp_path / "m.onnx", tmp_path / "d.onnx", None, None, False, False)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["d.onnx", "d.onnx.data", "m.onnx"]
+    session = ort.InferenceSession(tmp_path / "d.onnx", providers=["CPUExecutionProvider"])
+    dy = np.eye(50, dtype=np.float32)
+    feeds = {"x": np.zeros((50, 48), np.float32), "grad/y": dy}
+    np.testing.assert_array_equal(session.run(["grad/x"], feeds)[0], weights.T)
 
 
 WRONG = [

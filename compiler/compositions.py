@@ -114,7 +114,7 @@ class Compositions:
 
     def sizes(self, x: ir.Value) -> ir.Value:
         """The shape of x as an int64 vector, a constant where it is static."""
-        t = self._known_type(x)
+        t = self.known_type(x)
         if t is not None and all(isinstance(d, int) for d in t.shape):
             return self.shape_tensor(t.shape)
         made: ir.Value = self.Shape(x)
@@ -122,7 +122,7 @@ class Compositions:
 
     def like(self, x: ir.Value, pattern: ir.Value) -> ir.Value:
         """The elements of x in the shape of another value, which has as many."""
-        t, wanted = self._known_type(x), self._known_type(pattern)
+        t, wanted = self.known_type(x), self.known_type(pattern)
         if wanted is not None and t is not None:
             if t.shape == wanted.shape:
                 return x
@@ -139,7 +139,7 @@ class Compositions:
         """x in reverse along an axis."""
         least = int(np.iinfo(np.int64).min)
         ends = (self.vector([-1]), self.vector([least]), self.vector([axis]), self.vector([-1]))
-        made: ir.Value = self.Slice(x, *ends, type=self._known_type(x))
+        made: ir.Value = self.Slice(x, *ends, type=self.known_type(x))
         return made
 
     def flat(self, x: ir.Value) -> ir.Value:
@@ -171,7 +171,7 @@ class Compositions:
 
     def zeros_like(self, x: ir.Value) -> ir.Value:
         """Zeros of x's type."""
-        t = self._known_type(x)
+        t = self.known_type(x)
         assert x.dtype is not None
         if t is not None and t.is_scalar:
             return self.constant(0, x.dtype)

@@ -11,16 +11,15 @@ import numpy as np
 import onnx_ir as ir
 
 from netc.compiler.compositions import Compositions
-from netc.compiler.dimensions import Dim, Shape, Symbolic, parse, symbol
 from netc.compiler.fold import UNFOLDABLE, evaluate
 from netc.compiler.inference import UnknownError, infer_by_schema, quick, reshaped, type_proto
-from netc.compiler.types import DTYPES, FLOAT, FLOATS, ONNX_DTYPES, DType, TensorType
+from netc.compiler.types import DTYPES, FLOAT, ONNX_DTYPES, DType, TensorType
+from netc.compiler.value_types import ValueTypes
 
 BASE_OPSET = 18
 SMALL = 64  # elements of a constant that inference may look at
 FOLD_ELEMENTS = 4096  # of a constant that is computed when the graph is built
 _OPAQUE = {ir.Attr, ir.Graph}  # attributes that are not compared
-_TENSOR_TYPES = {number: ir.TensorType(ir.DataType(number)) for number in ONNX_DTYPES}
 UNSHARED = {
     "Identity",
     "ConstantOfShape",
@@ -33,7 +32,7 @@ UNSHARED = {
 } | UNFOLDABLE
 
 
-class Emitter(Compositions):
+class Emitter(ValueTypes, Compositions):
     """Builds one graph. Where a number stands for a tensor it becomes a constant of the first tensor's dtype."""
 
     def __init__(
@@ -44,6 +43,7 @@ class Emitter(Compositions):
         fold: bool = False,
         parent: Emitter | None = None,
     ):
+        super().__init__(parent)
         self.parent = parent
         self.root: Emitter = parent.root if parent else self
         self.fold = fold
@@ -56,13 +56,10 @@ class Emitter(Compositions):
         self.parameters: dict[str, ir.Value] = {}
         self.random: Any = None
         self.count: Any = None
-        self._types: dict[ir.Value, TensorType] = {}
         self._constants: dict[Any, ir.Value] = {}
         self._scalars: dict[Any, ir.Value] = {}
         self._shared: dict[Any, Any] = {}
         self._made: dict[Any, Any] = {}
-        self._lost = 0
-        self._sizes: dict[str, tuple[ir.Value, int]] = dict(parent._sizes) if parent else {}
 
     def nested(self, name: str) -> Emitter:
         """An emitter for the body of a control-flow node; it sees this one's values, and constants are shared."""
@@ -125,8 +122,7 @@ class Emitter(Compositions):
                 else:
                     self.stamp_proto(output, t)
         for output in node.outputs:
-            if output in self.root._types:
-                self._note_sizes(output, self.root._types[output])
+            self.learn_size(output)
         self.graph.append(node)
         made = node.outputs[0] if num_outputs == 1 else tuple(node.outputs)
         if key is not None:
@@ -149,7 +145,7 @@ class Emitter(Compositions):
     ) -> Any:
         """The constants that a node on constants gives, or the shape of a value whose shape is static."""
         if operator in ("Shape", "Size") and isinstance(values[0], ir.Value):
-            t = self._known_type(values[0])
+            t = self.known_type(values[0])
             if t is not None and all(isinstance(d, int) for d in t.shape):
                 sizes = np.array(t.shape, dtype=np.int64)
                 if operator == "Size":
@@ -170,16 +166,9 @@ class Emitter(Compositions):
         made = tuple(self.tensor(a) for a in found)
         return made[0] if num_outputs == 1 else made
 
-    def stamp(self, value: ir.Value, t: TensorType) -> ir.Value:
-        """Records what is known of a value's type."""
-        value.type = _TENSOR_TYPES[t.dtype.onnx]
-        value.shape = ir.Shape([d if isinstance(d, int) else str(d) for d in t.shape])
-        self.root._types[value] = t
-        return value
-
     def _infer(self, node: ir.Node, values: Sequence[ir.Value | None], attributes: Mapping[str, Any]) -> None:
         """Stamps the outputs with what is known of their types."""
-        types = [None if v is None else self._known_type(v) for v in values]
+        types = [None if v is None else self.known_type(v) for v in values]
         known = quick(node.op_type, types, attributes)
         if node.op_type == "Reshape" and types[0] is not None and values[1] is not None:
             vector = self.known(values[1], SMALL)
@@ -194,30 +183,6 @@ class Emitter(Compositions):
         for output, proto in zip(node.outputs, infer_by_schema(node, given, data, self.opset)):
             self.stamp_proto(output, proto)
 
-    def stamp_proto(self, value: ir.Value, proto: Any) -> None:
-        """Records an inferred type; a dimension that inference lost gets a name of its own."""
-        if not proto.HasField("tensor_type") or not proto.tensor_type.HasField("shape"):
-            if proto.WhichOneof("value"):
-                value.type = ir.serde.deserialize_type_proto_for_type(proto)
-            return
-        dims: list[Dim] = []
-        for d in proto.tensor_type.shape.dim:
-            if d.HasField("dim_value"):
-                dims.append(d.dim_value)
-            else:
-                dims.append(parse(d.dim_param) if d.dim_param else self.root.lost())
-        found = ONNX_DTYPES.get(proto.tensor_type.elem_type)
-        if found is None:
-            value.type = ir.TensorType(ir.DataType(proto.tensor_type.elem_type))
-            value.shape = ir.Shape([d if isinstance(d, int) else str(d) for d in dims])
-            return
-        self.stamp(value, TensorType(found, tuple(dims)))
-
-    def lost(self) -> Dim:
-        """A new name for a dimension that inference lost."""
-        self._lost += 1
-        return symbol(f"unknown_{self._lost}")
-
     # --- inputs, outputs and constants --------------------------------------------------------------------------------
 
     def input(self, name: str | None, t: TensorType) -> ir.Value:
@@ -227,27 +192,8 @@ class Emitter(Compositions):
     def declare(self, value: ir.Value) -> ir.Value:
         """Makes a value an input of the graph."""
         self.graph.inputs.append(value)
-        t = self._known_type(value)
-        if t is not None:
-            self._note_sizes(value, t)
+        self.learn_size(value)
         return value
-
-    def learn_size(self, value: ir.Value) -> None:
-        """Lets symbolic sizes be read off a value that others made."""
-        t = self._known_type(value)
-        if t is not None:
-            self._note_sizes(value, t)
-
-    def learn_sizes(self) -> None:
-        """`learn_size` for everything in a graph that others made."""
-        for value in [*self.graph.inputs, *(v for n in self.graph for v in n.outputs)]:
-            self.learn_size(value)
-
-    def _note_sizes(self, value: ir.Value, t: TensorType) -> None:
-        """Remembers where the size of each symbolic dimension can be read."""
-        for axis, d in enumerate(t.shape):
-            if isinstance(d, Symbolic) and len(d.terms) == 1:
-                self._sizes.setdefault(str(d), (value, axis))
 
     def output(self, name: str, value: ir.Value) -> None:
         """Publishes a value under a name; what already has a public name gets an Identity."""
@@ -302,39 +248,6 @@ class Emitter(Compositions):
             at = at.parent
         self._shared[key] = make()
         return self._shared[key]
-
-    # --- what is known of a value -------------------------------------------------------------------------------------
-
-    def type_of(self, value: ir.Value) -> TensorType:
-        """The dtype and shape of a value. Raises UnknownError."""
-        known = self._known_type(value)
-        if known is None:
-            if value.dtype is not None and int(value.dtype) not in ONNX_DTYPES:
-                raise UnknownError(f"`{value.name}` has the dtype {value.dtype.name}, which is not known")
-            raise UnknownError(f"the shape of `{value.name}` is not known")
-        return known
-
-    def _known_type(self, value: ir.Value) -> TensorType | None:
-        """The dtype and shape of a value, None where inference lost them."""
-        found = self.root._types.get(value)
-        if found is None and value.dtype is not None and value.shape is not None and int(value.dtype) in ONNX_DTYPES:
-            dims = tuple(
-                d if isinstance(d, int) else parse(d.value) if d.value else self.root.lost() for d in value.shape
-            )
-            found = self.root._types[value] = TensorType(ONNX_DTYPES[int(value.dtype)], dims)
-        return found
-
-    def has_type(self, value: ir.Value) -> bool:
-        """Whether the shape of a value is known."""
-        return self._known_type(value) is not None
-
-    def shape(self, value: ir.Value) -> Shape:
-        """The dimensions of a value, symbolic ones included."""
-        return self.type_of(value).shape
-
-    def is_float(self, value: ir.Value) -> bool:
-        """Whether a value is a tensor of numbers that gradients flow through."""
-        return value.dtype is not None and int(value.dtype) in FLOATS
 
     def needs(self, value: ir.Value) -> bool:
         """Whether anything becomes of a rule's cotangent for this operand; what is not needed may be None."""

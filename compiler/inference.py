@@ -59,7 +59,7 @@ def type_proto(value: ir.Value, t: TensorType | None) -> Any:
     from onnx import TypeProto, helper
 
     if t is not None:
-        return _tensor_proto(t)
+        return tensor_proto(t)
     if value.type is None:
         return TypeProto()
     if isinstance(value.type, ir.TensorType):
@@ -141,7 +141,8 @@ def _joined(shapes: Sequence[Shape]) -> Shape | None:
 
 
 @lru_cache(maxsize=4096)
-def _tensor_proto(t: TensorType) -> Any:
+def tensor_proto(t: TensorType) -> Any:
+    """A type as a message, which is not to be changed."""
     from onnx import helper
 
     return helper.make_tensor_type_proto(t.dtype.onnx, [d if isinstance(d, int) else str(d) for d in t.shape])

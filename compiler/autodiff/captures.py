@@ -6,9 +6,13 @@ from collections.abc import Iterator
 
 import onnx_ir as ir
 
+WITH_BODIES = {"If", "Loop", "Scan", "SequenceMap"}
+
 
 def bodies(node: ir.Node) -> Iterator[ir.Graph]:
     """The graphs that are attributes of a node."""
+    if node.op_type not in WITH_BODIES:
+        return
     for a in node.attributes.values():
         if a.type == ir.AttributeType.GRAPH:
             yield a.value

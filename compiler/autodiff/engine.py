@@ -12,7 +12,8 @@ from netc.compiler.autodiff.registry import Entry, lookup
 from netc.compiler.emit import Emitter
 from netc.compiler.inference import UnknownError
 
-Cotangents = list[ir.Value | None]
+Operands = list[ir.Value | None]
+Cotangents = Operands  # one for each operand, or each output
 
 
 class NoGradientError(Exception):
@@ -38,8 +39,7 @@ def backpropagate(
     wanted = set(wrt)
     gathered: dict[ir.Value, list[ir.Value]] = {y: [dy] for y, dy in cotangents.items()}
     total: dict[ir.Value, ir.Value] = {}
-    nodes = _between(op, cotangents, wanted, partial)
-    active = set(nodes)
+    active = _between(op, cotangents, wanted, partial)
 
     def collect(value: ir.Value) -> ir.Value | None:
         """The cotangent of a value, all its contributions added up."""
@@ -51,7 +51,7 @@ def backpropagate(
     def needed(x: ir.Value) -> bool:
         return (x in wanted or x.producer() in active) and op.is_float(x)
 
-    for node in reversed(nodes):
+    for node, inputs in reversed(active.items()):
         dys = [None if partial and y in wanted else collect(y) for y in node.outputs]
         if node.metadata_props.get("netc.stop_gradient") or all(dy is None for dy in dys):
             continue
@@ -59,7 +59,7 @@ def backpropagate(
         entry = lookup(node.op_type, op.opset)
         op.needed = needed
         try:
-            for x, dx in zip(operands(node), _pulled_back(op, node, entry, dys)):
+            for x, dx in zip(inputs, _pulled_back(op, node, entry, dys)):
                 if x is not None and dx is not None and needed(x):
                     gathered.setdefault(x, []).append(_fitted(op, dx, x, entry is not None and entry.broadcasts))
         except UnknownError as e:
@@ -83,10 +83,10 @@ def _pulled_back(op: Emitter, node: ir.Node, entry: Entry | None, dys: Cotangent
     return entry.run(op, node, *dys) if entry.run is not None else []
 
 
-def _between(op: Emitter, targets: Iterable[ir.Value], wanted: set[ir.Value], partial: bool) -> list[ir.Node]:
-    """The nodes of this graph on a path from `wanted` to `targets`, in their order."""
+def _between(op: Emitter, targets: Iterable[ir.Value], wanted: set[ir.Value], partial: bool) -> dict[ir.Node, Operands]:
+    """The nodes of this graph on a path from `wanted` to `targets`, in their order, with their operands."""
     ordered: list[ir.Node] = []
-    seen: set[ir.Node] = set()
+    seen: dict[ir.Node, Operands] = {}
     stack: list[tuple[ir.Value | None, ir.Node | None]] = [(y, None) for y in targets]
     while stack:
         value, done = stack.pop()
@@ -96,24 +96,25 @@ def _between(op: Emitter, targets: Iterable[ir.Value], wanted: set[ir.Value], pa
         node = value.producer() if value is not None and not (partial and value in wanted) else None
         if node is None or node in seen or node.graph is not op.graph:
             continue
-        seen.add(node)
+        seen[node] = operands(node)
         stack.append((None, node))
-        stack.extend((x, None) for x in operands(node))
+        stack.extend((x, None) for x in seen[node])
     reached = set(wanted)
-    active = []
+    active = {}
     for node in ordered:
-        if any(x in reached for x in operands(node)):
-            active.append(node)
+        if not reached.isdisjoint(seen[node]):
+            active[node] = seen[node]
             reached.update(node.outputs)
     return active
 
 
 def _fitted(op: Emitter, dx: ir.Value, x: ir.Value, broadcasts: bool) -> ir.Value:
     """A contribution in the operand's shape: what broadcasting repeated is summed, what it left out is repeated."""
-    if not op.has_type(dx) or not op.has_type(x):
+    t, primal = op.known_type(dx), op.known_type(x)
+    if t is None or primal is None:
         return _summed_at_run_time(op, dx, x) if broadcasts else dx
-    shape, primal = op.shape(dx), op.type_of(x)
-    if shape is primal.shape or shape == primal.shape:
+    shape = t.shape
+    if shape == primal.shape:
         return dx
     extra = len(shape) - primal.rank
     if extra < 0:

@@ -9,7 +9,7 @@ import onnx_ir as ir
 from onnx import defs
 
 from netc.compiler.emit import Emitter
-from netc.compiler.importer.replay import Replay
+from netc.compiler.importer.replay import Replay, plain
 from netc.compiler.inference import type_proto
 
 
@@ -19,10 +19,8 @@ def by_specification(op: Emitter, node: ir.Node) -> list[ir.Value | None] | None
     function = _body(op, node, schema)
     if function is None:
         return None
-    given: dict[str, Any] = {
-        n: ir.from_proto(a.default_value) for n, a in schema.attributes.items() if a.default_value.name
-    }
-    given.update(node.attributes)
+    given = {n: plain(a.default_value) for n, a in schema.attributes.items() if a.default_value.name}
+    given |= {n: plain(ir.to_proto(a)) for n, a in node.attributes.items()}
     values = {n: x for n, x in zip(function.input, node.inputs) if x is not None}
     Replay(attributes=given).nodes(op, function.node, values)
     return [values.get(n) for n in function.output[: len(node.outputs)]]

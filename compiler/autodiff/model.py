@@ -143,7 +143,7 @@ class _Task:
             producer_name="netc", metadata_props=metadata,
         )  # fmt: skip
         optimize(loaded)
-        return checked_proto(loaded)
+        return checked_proto(loaded, self.op.types)
 
 
 def free_prefix(names: Iterable[str], mark: str = "grad") -> str:

@@ -20,7 +20,7 @@ def _type(op: Emitter, value: ir.Value | None) -> TensorType | None:
 
 def loose(op: Emitter, t: TensorType | None) -> TensorType | None:
     """A type with the same rank and unknown sizes."""
-    return None if t is None else t.with_shape(tuple(op.root.lost() for _ in t.shape))
+    return None if t is None else t.with_shape(tuple(op.lost() for _ in t.shape))
 
 
 def input_types(op: Emitter, node: onnx.NodeProto, inputs: Inputs) -> list[TensorType | None]:
@@ -65,7 +65,7 @@ def _of_if(op: Emitter, inputs: Inputs, attributes: Mapping[str, Any]) -> list[A
     for a, b in zip(attributes["then_branch"].outputs, attributes["else_branch"].outputs):
         s, t = _type(op, a), _type(op, b)
         if s is not None and t is not None and s.rank == t.rank:
-            dims = tuple(x if x == y else op.root.lost() for x, y in zip(s.shape, t.shape))
+            dims = tuple(x if x == y else op.lost() for x, y in zip(s.shape, t.shape))
             made.append(s.with_shape(dims))
         else:
             made.append(_declared(a, None))
@@ -74,7 +74,7 @@ def _of_if(op: Emitter, inputs: Inputs, attributes: Mapping[str, Any]) -> list[A
 
 def _of_loop(op: Emitter, inputs: Inputs, attributes: Mapping[str, Any]) -> list[Any]:
     body = attributes["body"]
-    states, length = len(inputs) - 2, op.root.lost()
+    states, length = len(inputs) - 2, op.lost()
     made = []
     for i, result in enumerate(body.outputs[1:]):
         t = _type(op, result)
@@ -92,7 +92,7 @@ def _of_scan(op: Emitter, inputs: Inputs, attributes: Mapping[str, Any]) -> list
     states = len(inputs) - slices
     first = _type(op, inputs[states])
     axis = (attributes.get("scan_input_axes") or [0])[0]
-    length = op.root.lost() if first is None else first.shape[axis]
+    length = op.lost() if first is None else first.shape[axis]
     axes = attributes.get("scan_output_axes") or [0] * (len(body.outputs) - states)
     made = []
     for i, result in enumerate(body.outputs):

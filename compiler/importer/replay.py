@@ -116,14 +116,14 @@ class Replay:
             if a.ref_attr_name:
                 if a.ref_attr_name in self.attributes:
                     found = self.attributes[a.ref_attr_name]
-                    made[a.name] = _plain(ir.Attr(a.name, found.type, found.value))
+                    made[a.name] = ir.Attr(a.name, found.type, found.value) if isinstance(found, ir.Attr) else found
             elif a.type == AttributeProto.GRAPH:
                 given = input_types(op, node, inputs)
                 made[a.name] = self.body(op, a.g, values, given)
                 if node.op_type == "Loop" and not keeps_shapes(op, made[a.name]):
                     made[a.name] = self.body(op, a.g, values, [loose(op, t) for t in given])
             else:
-                made[a.name] = _plain(ir.from_proto(a))
+                made[a.name] = plain(a)
         return made
 
     def body(
@@ -179,8 +179,7 @@ def rebuilt(
         value = values.get(name) or ir.Value(name=name)
         value.const_value = ir.from_proto(tensor)
         if name not in values:
-            value.type = ir.TensorType(ir.DataType(tensor.data_type))
-            value.shape = ir.Shape(tensor.dims)
+            op.stamp_numbers(value, tensor.data_type, tuple(tensor.dims))
         op.graph.register_initializer(value)
         if name in changing:
             op.variables.add(value)
@@ -195,12 +194,19 @@ def rebuilt(
     return op, values
 
 
-def _plain(attribute: ir.Attr) -> Any:
+def plain(attribute: onnx.AttributeProto) -> Any:
     """An attribute's value where it is a number, a text or a list of them, else the attribute."""
-    kinds = ir.AttributeType
-    if attribute.type in (kinds.INT, kinds.FLOAT, kinds.STRING):
-        return attribute.value
-    return list(attribute.value) if attribute.type in (kinds.INTS, kinds.STRINGS) else attribute
+    read = _READ.get(attribute.type)
+    return ir.from_proto(attribute) if read is None else read(attribute)
+
+
+_READ: dict[int, Callable[[Any], Any]] = {
+    AttributeProto.INT: lambda a: a.i,
+    AttributeProto.FLOAT: lambda a: a.f,
+    AttributeProto.STRING: lambda a: a.s.decode(),
+    AttributeProto.INTS: lambda a: list(a.ints),
+    AttributeProto.STRINGS: lambda a: [s.decode() for s in a.strings],
+}
 
 
 def _dense(sparse: onnx.SparseTensorProto) -> np.ndarray:

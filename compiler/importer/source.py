@@ -4,12 +4,16 @@ smaller ones would be copied by every check, conversion and inference."""
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
 import onnx
 import onnx_ir as ir
 from onnx import TensorProto, helper
+
+from netc.compiler.inference import tensor_proto
+from netc.compiler.types import TensorType
 
 LARGE = 4096  # bytes; what inference and conversion read (shapes, axes, scales) is smaller
 
@@ -49,8 +53,11 @@ def detached(model: onnx.ModelProto) -> dict[str, TensorProto]:
     return taken
 
 
-def checked_proto(model: ir.Model) -> onnx.ModelProto:
-    """A model of ours as a message, checked whole but for the contents of its weights, of which there may be any number."""
+def checked_proto(model: ir.Model, types: Mapping[ir.Value, TensorType]) -> onnx.ModelProto:
+    """A model of ours as a message, checked whole but for the contents of its weights, of which there may be any number.
+
+    The model is used up: its weights and its inner values' `types`, which are many but few different, are written apart.
+    """
     graph = model.graph
     contents = [(v, v.const_value) for v in graph.initializers.values()]
     weights = [(v, content) for v, content in contents if content is not None and content.nbytes > LARGE]
@@ -59,13 +66,19 @@ def checked_proto(model: ir.Model) -> onnx.ModelProto:
         del graph.initializers[str(value.name)]
         if not value.is_graph_input():
             graph.inputs.append(value)
+    inner = [(y, types[y]) for node in graph for y in node.outputs if y in types and not y.is_graph_output()]
+    told = {*graph.inputs, *graph.outputs}
+    for value in (*(y for y, _ in inner), *(v for v in graph.initializers.values() if v not in told)):
+        value.type = value.shape = None
     result = ir.to_proto(model)
     assert isinstance(result, onnx.ModelProto)
+    for value, t in inner:
+        info = result.graph.value_info.add()
+        info.name = str(value.name)
+        info.type.CopyFrom(tensor_proto(t))
     onnx.checker.check_model(result, full_check=True)
     del result.graph.input[given:]
-    del graph.inputs[given:]
     for value, content in weights:
-        graph.register_initializer(value)
         stored = result.graph.initializer.add()
         ir.serde.serialize_tensor_into(stored, content)
         stored.name = str(value.name)

@@ -113,7 +113,7 @@ def _saved(op: Any, node: ir.Node, body: ir.Graph, values: list[ir.Value], outs:
             kept = inner.Unsqueeze(value, op.vector([0]), type=t)
         body.outputs.append(kept)
         node.resize_outputs(len(node.outputs) + 1)
-        length = op.shape(next(iter(known.values())))[0] if known else op.root.lost()
+        length = op.shape(next(iter(known.values())))[0] if known else op.lost()
         known[value] = op.stamp(node.outputs[-1], TensorType(t.dtype, (length, *t.shape)))
         op.learn_size(known[value])
     if node.op_type == "Scan":

@@ -70,14 +70,21 @@ def backpropagate(
 
 def _pulled_back(op: Emitter, node: ir.Node, entry: Entry | None, dys: Cotangents) -> Cotangents:
     """The cotangents of a node's operands: by its rule, or through the operators that it stands for."""
-    if entry is None or entry.kind == "lowered":
-        inputs = [x for x in node.inputs if x is not None]
-        outputs = by_specification(op, node) if entry is None or entry.run is None else entry.run(op, node)
+    outputs = None
+    if entry is None:
+        outputs = by_specification(op, node)
         if outputs is None:
             raise NoGradientError(node)
+    elif entry.kind == "lowered" and entry.run is not None:
+        outputs = entry.run(op, node)
+    elif entry.rewrite is not None:
+        outputs = entry.rewrite(op, node)
+    if outputs is not None:
+        inputs = [x for x in node.inputs if x is not None]
         flowing = {y: dy for y, dy in zip(outputs, dys) if y is not None and dy is not None}
         found = dict(zip(inputs, backpropagate(op, flowing, inputs, partial=True)))
         return [found.pop(x, None) if x is not None else None for x in node.inputs]
+    assert entry is not None
     if entry.kind == "refused":
         raise NoGradientError(node, entry.reason)
     return entry.run(op, node, *dys) if entry.run is not None else []

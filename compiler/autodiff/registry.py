@@ -17,7 +17,7 @@ from typing import Any
 
 import onnx_ir as ir
 
-Rule = Callable[..., list[Any]]
+Rule = Callable[..., Any]
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,8 @@ class Entry:
     """What is known of an operator for the opsets from `since` to `until`.
 
     `kind` is rule, lowered, no gradient or refused; `run` is the rule or the lowering. `broadcasts` says that operands are
-    broadcast, so that a cotangent may have to be summed over axes that only show at run time.
+    broadcast, so that a cotangent may have to be summed over axes that only show at run time. `rewrite` gives the outputs
+    of nodes that the rule cannot read, computed anew in a form that it can, and None for all others.
     """
 
     operator: str
@@ -35,16 +36,20 @@ class Entry:
     until: int = 1 << 30
     broadcasts: bool = False
     reason: str = ""
+    rewrite: Rule | None = None
 
 
 _TABLE: dict[str, list[Entry]] = {}
 
 
-def gradient(operator: str, since: int = 1, until: int = 1 << 30, broadcasts: bool = False) -> Callable[[Rule], Rule]:
+def gradient(
+    operator: str, since: int = 1, until: int = 1 << 30, broadcasts: bool = False, rewrite: Any = None
+) -> Callable[[Rule], Rule]:
     """Decorator: registers the rule of an operator for the opsets from `since` to `until`."""
 
     def register(rule: Rule) -> Rule:
-        _TABLE.setdefault(operator, []).append(Entry(operator, "rule", rule, since, until, broadcasts))
+        entry = Entry(operator, "rule", rule, since, until, broadcasts, rewrite=rewrite)
+        _TABLE.setdefault(operator, []).append(entry)
         return rule
 
     return register

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from netc.compiler.autodiff.registry import attribute
 from netc.compiler.dimensions import Dim, add, multiply
 from netc.compiler.inference import UnknownError
+from netc.compiler.types import INT64
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,41 @@ def windows(op: Any, node: Any, x: Any, kernel: Sequence[Dim]) -> Windows:
     elif auto == "VALID":
         pads = [0] * (2 * n)
     return Windows(sizes, strides, dilations, tuple(pads[:n]), tuple(pads[n:]))
+
+
+def run_time_pads(op: Any, node: Any) -> Any:
+    """The pads of the whole image, as Pad reads them, where `auto_pad` depends on sizes that only show at run time."""
+    x, auto = node.inputs[0], attribute(node, "auto_pad", "NOTSET")
+    sizes = op.shape(x)[2:]
+    strides = attribute(node, "strides") or [1] * len(sizes)
+    if auto not in ("SAME_UPPER", "SAME_LOWER") or all(s == 1 or isinstance(d, int) for s, d in zip(strides, sizes)):
+        return None
+    kernel, one = attribute(node, "kernel_shape"), op.constant(1, INT64)
+    reach = op.vector(kernel) if kernel else op.Shape(node.inputs[1], start=2)
+    reach = op.Add(op.Mul(op.Sub(reach, one), op.vector(attribute(node, "dilations") or [1] * len(sizes))), one)
+    space, step = op.Shape(x, start=2), op.vector(strides)
+    last = op.Div(op.Sub(space, one), step)  # ceil(size / stride) windows, the last one starting there
+    total = op.Max(op.Sub(op.Add(op.Mul(last, step), reach), space), op.constant(0, INT64))
+    less = op.Div(total, op.constant(2, INT64))
+    more = op.Sub(total, less)
+    before, behind = (less, more) if auto == "SAME_UPPER" else (more, less)
+    whole = op.vector([0, 0])
+    return op.Concat(whole, before, whole, behind, axis=0)
+
+
+def padded(op: Any, node: Any) -> list[Any] | None:
+    """The outputs of Conv or MaxPool on an image that is padded before, where that must wait for the run."""
+    pads = run_time_pads(op, node)
+    if pads is None:
+        return None
+    x, *others = node.inputs
+    fill = op.constant(-math.inf if node.op_type == "MaxPool" else 0.0, x.dtype)
+    kept = {n: a.value for n, a in node.attributes.items() if n not in ("auto_pad", "pads")}
+    made = op.node(
+        node.op_type, [op.Pad(x, pads, fill), *others],
+        {n: list(v) if isinstance(v, tuple) else v for n, v in kept.items()}, len(node.outputs),
+    )  # fmt: skip
+    return [made] if len(node.outputs) == 1 else [made[0], None]  # the places in MaxPool's image are other ones
 
 
 def _same(size: Dim, reach: int, stride: int) -> int:

@@ -23,6 +23,22 @@ class Erf(OpRun):
         return (np.vectorize(math.erf, otypes=[x.dtype])(x),)
 
 
+class Gelu(OpRun):
+    """onnx's own goes through the same Erf."""
+
+    def _run(self, x: np.ndarray, approximate: str | None = None) -> tuple[np.ndarray]:
+        if approximate == "tanh":
+            return (0.5 * x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))),)
+        return (0.5 * x * (1 + np.vectorize(math.erf, otypes=[x.dtype])(x / math.sqrt(2))),)
+
+
+class GlobalLpPool(OpRun):
+    """onnx has none."""
+
+    def _run(self, x: np.ndarray, p: int = 2) -> tuple[np.ndarray]:
+        return ((np.abs(x) ** p).sum(tuple(range(2, x.ndim)), keepdims=True) ** (1 / p),)
+
+
 class Pad(OpRun):
     """onnx's own has no negative pads."""
 
@@ -149,7 +165,9 @@ class LRN(OpRun):
         return ((x / (bias + alpha / size * near) ** beta).astype(x.dtype),)
 
 
-MENDED: list[type[OpRun]] = [Erf, Pad, ConvTranspose, LpNormalization, LRN, MaxPool, GatherElements, GridSample]
+MENDED: list[type[OpRun]] = [
+    Erf, Gelu, GlobalLpPool, Pad, ConvTranspose, LpNormalization, LRN, MaxPool, GatherElements, GridSample
+]  # fmt: skip
 
 
 def _resized_to_whole_sizes(data, scale_factor, output_width_int, x, get_coeffs, **options):  # type: ignore[no-untyped-def]

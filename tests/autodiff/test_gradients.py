@@ -10,50 +10,17 @@ import onnx
 import onnx_ir as ir
 import pytest
 from onnx.reference import ReferenceEvaluator
-from onnx.reference.op_run import OpRun
 
 from netc.compiler.autodiff import backpropagate
 from netc.compiler.autodiff.registry import operators
 from netc.compiler.dimensions import symbol
 from netc.compiler.emit import Emitter
 from netc.compiler.types import DTYPES, TensorType
+from tests.autodiff.evaluator import MENDED
 from tests.autodiff.test_node_cases import cases
 
 F64 = DTYPES["f64"]
 Case = tuple[str, Callable[..., Any], Sequence[tuple[int, ...]], Callable[[np.random.Generator, tuple[int, ...]], Any]]
-
-
-class Erf(OpRun):
-    """The reference evaluator's Erf computes in float32."""
-
-    op_domain = ""
-
-    def _run(self, x: Any) -> Any:
-        import math
-
-        return (np.vectorize(math.erf, otypes=[x.dtype])(x),)
-
-
-class GlobalLpPool(OpRun):
-    """The reference evaluator has none."""
-
-    op_domain = ""
-
-    def _run(self, x: Any, p: int = 2) -> Any:
-        return ((np.abs(x) ** p).sum(tuple(range(2, x.ndim)), keepdims=True) ** (1 / p),)
-
-
-class Gelu(OpRun):
-    """The reference evaluator's Gelu goes through the same float32 Erf."""
-
-    op_domain = ""
-
-    def _run(self, x: Any, approximate: str = "none") -> Any:
-        import math
-
-        if approximate == "tanh":
-            return (0.5 * x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))),)
-        return (0.5 * x * (1 + np.vectorize(math.erf, otypes=[x.dtype])(x / math.sqrt(2))),)
 
 
 def normal(g: np.random.Generator, shape: tuple[int, ...]) -> Any:
@@ -184,10 +151,10 @@ def build(build: Callable[..., Any], shapes: Sequence[tuple[Any, ...]]) -> onnx.
 
 def verify(model: onnx.ModelProto, shapes: Sequence[tuple[int, ...]], sample: Any) -> None:
     g = np.random.default_rng(len(shapes[0]) * 7 + 3)
-    run = ReferenceEvaluator(model, new_ops=[Erf, Gelu, GlobalLpPool])
+    run = ReferenceEvaluator(model, new_ops=MENDED)
     xs = {f"x{i}": sample(g, s).astype(np.float64).reshape(s) for i, s in enumerate(shapes)}
     names = [o.name for o in model.graph.output]
-    forward = ReferenceEvaluator(_forward(model), new_ops=[Erf, Gelu, GlobalLpPool])
+    forward = ReferenceEvaluator(_forward(model), new_ops=MENDED)
     (y,) = forward.run(["y"], xs)
     dy = g.normal(size=np.shape(y))
     found = dict(zip(names, run.run(names, {**xs, "dy": dy})))

@@ -41,7 +41,7 @@ EVALUATOR = {
 
 REFUSED = {
     "test_flexattention": "custom-domain", "test_flex_attention": "custom-domain", "test_ai_onnx_ml": "custom-domain",
-    "test_unique": "no-gradient", "test_dft_irfft": "no-gradient", "test_scan_sum": "opset",
+    "test_scan_sum": "opset",
 }  # fmt: skip
 
 RANDOM = ("bernoulli", "training_dropout")

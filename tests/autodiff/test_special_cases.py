@@ -16,7 +16,7 @@ import netc
 from netc import NetError
 from tests.autodiff.evaluator import evaluate
 from tests.autodiff.reference import fitting, in_double, is_float
-from tests.autodiff.test_node_cases import KINKS, cases, floats, inputs_of, known
+from tests.autodiff.test_node_cases import KINKS, cases, floats, inputs_of, known, started
 
 OPTIMIZERS = ("test_adagrad", "test_adam", "test_momentum", "test_nesterov_momentum")
 
@@ -99,6 +99,55 @@ def test_an_operator_and_its_expansion_have_the_same_gradient(part: int) -> None
             np.testing.assert_allclose(a, b, rtol=0, atol=2e-6 * largest, equal_nan=True, err_msg=f"{name} {n}")
         compared += 1
     assert compared > 40
+
+
+SAME = {
+    "Conv": "Conv <{0}> (x, w, b)",
+    "ConvTranspose": "ConvTranspose <{0}> (x, w)",
+    "MaxPool": "MaxPool <{0}, kernel_shape = [3, 3]> (x)",
+    "AveragePool": "AveragePool <{0}, kernel_shape = [3, 2]> (x)",
+    "AveragePool with pads": "AveragePool <{0}, kernel_shape = [3, 2], count_include_pad = 1> (x)",
+    "LpPool": "LpPool <{0}, kernel_shape = [3, 3], p = 3> (x)",
+}
+
+
+@pytest.mark.parametrize("size", [(7, 6), (8, 9)])
+@pytest.mark.parametrize("side", ["UPPER", "LOWER"])
+@pytest.mark.parametrize("name", SAME)
+def test_pads_that_wait_for_the_sizes(name: str, side: str, size: tuple[int, int]) -> None:
+    def model(sizes: str) -> onnx.ModelProto:
+        call = SAME[name].format(f'auto_pad = "SAME_{side}", strides = [2, 2]')
+        return parser.parse_model(f"""<ir_version: 8, opset_import: ["": 18]>
+            g (double[N, 3, {sizes}] x, double[3, 3, 3, 4] w, double[3] b) => (double[N, 3, P, Q] y) {{ y = {call} }}""")
+
+    g = np.random.default_rng(0)
+    shapes = {"x": (2, 3, *size), "w": (3, 3, 3, 4), "b": (3,)}
+    inputs = {n: g.normal(size=s) for n, s in shapes.items()}
+    inputs["x"][0] = np.abs(inputs["x"][0])
+    wrt = [n for n in inputs if n in SAME[name].partition("(")[2]]
+    inputs["grad/y"] = g.normal(size=evaluate(model("H, W"), inputs)["y"].shape)
+    expected = evaluate(netc.grad(model(f"{size[0]}, {size[1]}"), wrt), inputs)  # which differences have proved
+    found = evaluate(netc.grad(model("H, W"), wrt), inputs)
+    for n in wrt:
+        np.testing.assert_allclose(found[f"grad/{n}"], expected[f"grad/{n}"], rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("attributes", ["", "<sorted = 0>", "<axis = 1>"])
+def test_unique_gives_the_gradient_of_what_it_keeps(attributes: str) -> None:
+    shape = "3, M" if attributes.startswith("<axis") else "M"
+    model = parser.parse_model(f"""<ir_version: 8, opset_import: ["": 18]>
+        g (double[3, N] x) => (double[{shape}] y, int64[K] count) {{ y, , , count = Unique {attributes} (x) }}""")
+    x = np.array([[1.5, -2.0, 1.5, 0.5], [3.0, 0.0, 3.0, 0.5], [7.0, 1.0, 7.0, 5.0]])
+    y, _ = started(model).run(None, {"x": x})  # the evaluator fails on matrices here
+    weight = np.random.default_rng(0).normal(size=y.shape)
+    (dx,) = started(netc.grad(model)).run(["grad/x"], {"x": x, "grad/y": weight})
+    if y.ndim == 2:  # column 2 is column 0 again, which comes first
+        expected = np.stack([weight[:, (y == c[:, None]).all(0).argmax()] for c in x.T], 1)
+        expected[:, 2] = 0
+    else:
+        flat = x.ravel()
+        expected = np.array([weight[list(y).index(v)] if i == list(flat).index(v) else 0 for i, v in enumerate(flat)])
+    np.testing.assert_allclose(dx, expected.reshape(x.shape))
 
 
 DROPOUT = """<ir_version: 8, opset_import: ["": 18]>

@@ -19,6 +19,5 @@ refuse(
     "SequenceMap", "SplitToSequence",
 )  # fmt: skip
 refuse("optional values are not differentiated; give the tensor itself", "Optional")
-refuse("the number of its results jumps with the values; use TopK or Gather", "Unique")
 refuse("region pooling by whole-numbered boxes is not differentiated; use RoiAlign", "MaxRoiPool")
 refuse("it left the standard; raise the model's opset first", "Scatter", "Upsample")

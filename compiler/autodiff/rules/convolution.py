@@ -8,12 +8,12 @@ import numpy as np
 
 from netc.compiler.autodiff.registry import attribute, gradient, lowered
 from netc.compiler.autodiff.rules.sampling import sampled, zeros_outside
-from netc.compiler.autodiff.windows import Windows, windows
+from netc.compiler.autodiff.windows import Windows, padded, windows
 from netc.compiler.dimensions import Dim, product, quotient
 from netc.compiler.inference import UnknownError
 
 
-@gradient("Conv")
+@gradient("Conv", rewrite=padded)
 def conv(op: Any, node: Any, dy: Any) -> list[Any]:
     """Y = X * W + b;  dX = dY spread back through W, dW = X * dY with strides and dilations exchanged, db = sum dY"""
     x, w, b = (*node.inputs, None)[:3]
@@ -95,9 +95,12 @@ def _transposed_windows(op: Any, node: Any) -> Windows:
     extra = attribute(node, "output_padding") or [0] * len(sizes)
     begin, end = [], []
     for size, out, s, reach, e in zip(sizes, outs, plain.strides, plain.reach, extra):
-        if not isinstance(size, int) or not isinstance(out, int) or not isinstance(reach, int):
+        if wanted is None and isinstance(reach, int):  # SAME: s elements out for each element in
+            total = max(reach + e - s, 0)
+        elif isinstance(size, int) and isinstance(out, int) and isinstance(reach, int):
+            total = max(s * (size - 1) + e + reach - out, 0)
+        else:
             raise UnknownError("its pads depend on a size that is not known; give `pads`")
-        total = max(s * (size - 1) + e + reach - out, 0)
         begin.append(total // 2 if auto == "SAME_UPPER" else total - total // 2)
         end.append(total - begin[-1])
     return Windows(plain.kernel, plain.strides, plain.dilations, tuple(begin), tuple(end))

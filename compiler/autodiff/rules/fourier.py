@@ -6,7 +6,6 @@ from __future__ import annotations
 from typing import Any
 
 from netc.compiler.autodiff.registry import attribute, gradient, lowered
-from netc.compiler.inference import UnknownError
 from netc.compiler.types import INT64
 
 
@@ -19,9 +18,9 @@ def dft(op: Any, node: Any, dy: Any) -> list[Any]:
         axis = op.vector([attribute(node, "axis", 1)])
     else:
         axis = op.vector([-2]) if at is None else op.Reshape(op.cast(at, INT64), op.vector([1]))
-    if inverse and onesided:
-        raise UnknownError("its one-sided inverse is not differentiated; use the whole spectrum")
     size = op.Gather(op.Shape(x), axis, axis=0)
+    if inverse and onesided:
+        return [_half_spectrum(op, x, dy, axis, size), None, None]
     count = size if length is None else op.Reshape(op.cast(length, INT64), op.vector([1]))
     if onesided:
         dy = _resized(op, dy, axis, count)
@@ -33,6 +32,18 @@ def dft(op: Any, node: Any, dy: Any) -> list[Any]:
     if op.shape(x)[-1] != 2:  # a real signal, or one of which that shows at run time
         dx = op.Slice(dx, op.vector([0]), op.Shape(x, start=-1), op.vector([-1]))
     return [dx, None, None]
+
+
+def _half_spectrum(op: Any, x: Any, dy: Any, axis: Any, size: Any) -> Any:
+    """y_n = 1 / N sum c_k Re(x_k e^(2 pi i k n / N)), c_k = 1 at k = 0 and 2 k = N, else 2;  dx_k = c_k / N DFT(dy)_k"""
+    spectrum = _transform(op, dy, axis, onesided=1)
+    zero, one = op.constant(0, INT64), op.constant(1, INT64)
+    count = op.Squeeze(op.Gather(op.Shape(dy), axis, axis=0), op.vector([0]))
+    numbers = op.Range(zero, op.Add(op.Div(count, op.constant(2, INT64)), one), one)
+    alone = op.Or(op.Equal(numbers, zero), op.Equal(op.Add(numbers, numbers), count))
+    weights = op.Div(op.Sub(op.constant(2.0, x.dtype), op.cast(alone, x.dtype)), op.cast(count, x.dtype))
+    along = op.ScatterElements(op.vector([1] * len(op.shape(x))), axis, op.vector([-1]))
+    return op.stamp(_resized(op, op.Mul(spectrum, op.Reshape(weights, along)), axis, size), op.type_of(x))
 
 
 def _transform(op: Any, x: Any, axis: Any, **flags: int) -> Any:

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from netc.compiler.autodiff.provenance import placed, positions
-from netc.compiler.autodiff.registry import attribute, gradient
-from netc.compiler.types import INT64
+from netc.compiler.autodiff.registry import attribute, gradient, lowered
+from netc.compiler.types import I64, INT64, TensorType
 
 
 @gradient("GatherElements")
@@ -50,6 +50,18 @@ def compress(op: Any, node: Any, dy: Any) -> list[Any]:
     x, condition = node.inputs
     at = op.Compress(positions(op, x), condition, axis=attribute(node, "axis"))
     return [placed(op, x, at, dy, unique=True), None]
+
+
+@lowered("Unique")
+def unique(op: Any, node: Any) -> list[Any]:
+    """y = x read at the first place of each value; how many there are is taken as given"""
+    x, axis = node.inputs[0], attribute(node, "axis")
+    if len(node.outputs) < 2:
+        node.resize_outputs(2)
+        op.stamp(node.outputs[1], TensorType(I64, (op.lost(),)))
+    if axis is None:
+        return [op.Gather(op.Reshape(x, op.vector([-1])), node.outputs[1], axis=0)]
+    return [op.Gather(x, node.outputs[1], axis=axis)]
 
 
 @gradient("TopK")

@@ -8,11 +8,11 @@ import numpy as np
 
 from netc.compiler.autodiff.provenance import placed
 from netc.compiler.autodiff.registry import attribute, gradient, lowered
-from netc.compiler.autodiff.windows import Windows, windows
+from netc.compiler.autodiff.windows import Windows, padded, run_time_pads, windows
 from netc.compiler.dimensions import add, product
 
 
-@gradient("MaxPool")
+@gradient("MaxPool", rewrite=padded)
 def max_pool(op: Any, node: Any, dy: Any, _: Any = None) -> list[Any]:
     """y = the largest of each window;  dx = dy added where it was found (of equals, at the first)"""
     x = node.inputs[0]
@@ -42,28 +42,40 @@ def max_unpool(op: Any, node: Any, dy: Any) -> list[Any]:
 def average_pool(op: Any, node: Any) -> list[Any]:
     """y = (sum of each window) / (how many elements it holds; with count_include_pad, pads among them)"""
     x, (y,) = node.inputs[0], node.outputs
-    at = windows(op, node, x, ())
     one = op.Unsqueeze(op.constant(1.0, x.dtype), op.vector(list(range(len(op.shape(x))))))
     space = op.Concat(op.vector([1, 1]), op.Shape(x, start=2), axis=0)
     ones = op.Expand(one, space, type=op.type_of(x).with_shape((1, 1, *op.shape(x)[2:])))
-    if attribute(node, "count_include_pad", 0):
-        margins = [0, 0, *at.begin, 0, 0, *at.end]
-        grown = tuple(add(d, b + e) for d, b, e in zip(op.shape(x)[2:], at.begin, at.end))
-        wide = op.Pad(
-            ones, op.vector(margins), op.constant(1.0, x.dtype), type=op.type_of(x).with_shape((1, 1, *grown))
-        )
-        bare = Windows(at.kernel, at.strides, at.dilations, (0,) * len(at.kernel), (0,) * len(at.kernel))
-        count = _sums(op, bare, wide, y)
-    else:
-        count = _sums(op, at, ones, y)
-    return [op.Div(_sums(op, at, x, y), count)]
+    filling = op.constant(float(attribute(node, "count_include_pad", 0)), x.dtype)
+    pads = run_time_pads(op, node)
+    if pads is not None:
+        return [
+            op.Div(_sums(op, _bare(node), op.Pad(x, pads), y), _sums(op, _bare(node), op.Pad(ones, pads, filling), y))
+        ]
+    at = windows(op, node, x, ())
+    if not attribute(node, "count_include_pad", 0):
+        return [op.Div(_sums(op, at, x, y), _sums(op, at, ones, y))]
+    grown = tuple(add(d, b + e) for d, b, e in zip(op.shape(x)[2:], at.begin, at.end))
+    margins = op.vector([0, 0, *at.begin, 0, 0, *at.end])
+    wide = op.Pad(ones, margins, filling, type=op.type_of(x).with_shape((1, 1, *grown)))
+    return [op.Div(_sums(op, at, x, y), _sums(op, _bare(node), wide, y))]
 
 
 @lowered("LpPool")
 def lp_pool(op: Any, node: Any) -> list[Any]:
     """y = (sum of |x|^p over each window)^(1 / p)"""
     x, (y,), p = node.inputs[0], node.outputs, float(attribute(node, "p", 2))
-    return [op.Pow(_sums(op, windows(op, node, x, ()), op.Pow(op.Abs(x), p), y), 1 / p)]
+    powers, pads = op.Pow(op.Abs(x), p), run_time_pads(op, node)
+    if pads is not None:
+        return [op.Pow(_sums(op, _bare(node), op.Pad(powers, pads), y), 1 / p)]
+    return [op.Pow(_sums(op, windows(op, node, x, ()), powers, y), 1 / p)]
+
+
+def _bare(node: Any) -> Windows:
+    """The windows of a pooling over an image that has its pads already."""
+    kernel = tuple(attribute(node, "kernel_shape"))
+    n = len(kernel)
+    strides, dilations = (tuple(attribute(node, name) or [1] * n) for name in ("strides", "dilations"))
+    return Windows(kernel, strides, dilations, (0,) * n, (0,) * n)
 
 
 @lowered("GlobalAveragePool")

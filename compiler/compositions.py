@@ -10,7 +10,7 @@ import numpy as np
 import onnx_ir as ir
 
 from netc.compiler.dimensions import Dim, Shape, product
-from netc.compiler.types import DTYPES, FLOAT, INT64, ONNX_DTYPES, DType, TensorType
+from netc.compiler.types import BF16, DTYPES, FLOAT, INT64, ONNX_DTYPES, DType, TensorType
 
 
 class Compositions:
@@ -19,6 +19,9 @@ class Compositions:
     if TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> Any: ...
+
+        opset: int
+
         def constant(self, value: Any, dtype: Any) -> ir.Value: ...
         def vector(self, items: Sequence[int]) -> ir.Value: ...
         def tensor(self, array: Any) -> ir.Value: ...
@@ -164,9 +167,16 @@ class Compositions:
 
     def fill(self, value: float, shape: tuple[int, ...], dtype: Any) -> ir.Value:
         """A tensor of one value, which costs no space in the file."""
-        found = ONNX_DTYPES[int(dtype)]
-        content = ir.tensor(np.array([value], dtype=found.numpy))
-        made: ir.Value = self.ConstantOfShape(self.vector(shape), value=content, type=TensorType(found, shape))
+        return self.filled(self.vector(shape), value, dtype, TensorType(ONNX_DTYPES[int(dtype)], shape))
+
+    def filled(self, sizes: ir.Value, value: float, dtype: Any, type: TensorType | None = None) -> ir.Value:
+        """One value, in a shape that may be computed."""
+        number = int(dtype)
+        if number == BF16.onnx and self.opset < 20:  # which ConstantOfShape makes since opset 20
+            found: ir.Value = self.Expand(self.constant(value, number), sizes, type=type)
+            return found
+        content = ir.tensor(np.array([value], dtype=ONNX_DTYPES[number].numpy))
+        made: ir.Value = self.ConstantOfShape(sizes, value=content, type=type)
         return made
 
     def zeros_like(self, x: ir.Value) -> ir.Value:
@@ -175,6 +185,4 @@ class Compositions:
         assert x.dtype is not None
         if t is not None and t.is_scalar:
             return self.constant(0, x.dtype)
-        content = ir.tensor(np.array([0], dtype=x.dtype.numpy()))
-        made: ir.Value = self.ConstantOfShape(self.sizes(x), value=content, type=t)
-        return made
+        return self.filled(self.sizes(x), 0, x.dtype, t)

@@ -13,7 +13,7 @@ import onnx_ir as ir
 from netc.compiler.compositions import Compositions
 from netc.compiler.fold import UNFOLDABLE, evaluate
 from netc.compiler.inference import UnknownError, infer_by_schema, quick, reshaped, type_proto
-from netc.compiler.types import DTYPES, FLOAT, ONNX_DTYPES, DType, TensorType
+from netc.compiler.types import FLOAT, ONNX_DTYPES, DType, TensorType
 from netc.compiler.value_types import ValueTypes
 
 BASE_OPSET = 18
@@ -231,7 +231,7 @@ class Emitter(ValueTypes, Compositions):
             while name in self.graph.initializers:
                 name += "_"
             value = ir.Value(name=name, const_value=ir.tensor(array, name=name))
-            dtype = next((d for d in DTYPES.values() if d.numpy == array.dtype.name), None)
+            dtype = next((d for d in ONNX_DTYPES.values() if d.numpy == array.dtype.name), None)
             if dtype is None:
                 raise UnknownError(f"constants of the dtype {array.dtype.name} are not known")
             self.stamp(value, TensorType(dtype, tuple(array.shape)))

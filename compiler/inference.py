@@ -33,7 +33,7 @@ def infer_by_schema(node: ir.Node, types: Sequence[Any], data: Sequence[np.ndarr
 
     Raises UnknownError when the schema refuses the inputs.
     """
-    from onnx import TypeProto, defs, helper, numpy_helper, shape_inference
+    from onnx import TypeProto, checker, defs, helper, numpy_helper, shape_inference
 
     proto = helper.make_node(node.op_type, [], [])
     names = ["" if t is None else f"x{i}" for i, t in enumerate(types)]
@@ -48,7 +48,7 @@ def infer_by_schema(node: ir.Node, types: Sequence[Any], data: Sequence[np.ndarr
         found = shape_inference.infer_node_outputs(
             schema, proto, given, input_data=known, opset_imports=opsets, ir_version=IR_VERSION
         )
-    except (shape_inference.InferenceError, RuntimeError) as e:
+    except (shape_inference.InferenceError, checker.ValidationError, RuntimeError) as e:
         reason = str(e).strip().splitlines()[-1].rpartition("] ")[2]
         raise UnknownError(f"the type of `{node.op_type}` of these values cannot be inferred: {reason}") from None
     return [found.get(o, TypeProto()) for o in proto.output]

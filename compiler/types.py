@@ -49,7 +49,9 @@ DTYPES = {
 INT64, FLOAT = 7, 1  # numbers of TensorProto.DataType
 FLOATS = (1, 10, 11, 16)  # float32, float16, float64, bfloat16: what gradients flow through
 F32, I64, I32, BOOL = DTYPES["f32"], DTYPES["i64"], DTYPES["i32"], DTYPES["bool"]
-ONNX_DTYPES = {d.onnx: d for d in DTYPES.values()}
+BF16 = DType("bf16", 16, "bfloat16", "float", 2)  # in models of others only: few kernels have it
+SPEC_DTYPES = {d.onnx: d for d in DTYPES.values()}  # by number: those that a spec can name
+ONNX_DTYPES = {**SPEC_DTYPES, BF16.onnx: BF16}  # and those that a graph may have
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from netc.compiler.autodiff.expansion import by_specification
 from netc.compiler.autodiff.registry import Entry, lookup
 from netc.compiler.emit import Emitter
 from netc.compiler.inference import UnknownError
+from netc.compiler.types import INT64
 
 Operands = list[ir.Value | None]
 Cotangents = Operands  # one for each operand, or each output
@@ -142,8 +143,7 @@ def _fitted(op: Emitter, dx: ir.Value, x: ir.Value, broadcasts: bool) -> ir.Valu
 def _summed_at_run_time(op: Emitter, dx: ir.Value, x: ir.Value) -> ir.Value:
     """`_fitted` where the axes that were broadcast show only when the sizes are there."""
     wanted, sizes = op.sizes(x), op.sizes(op.Expand(dx, op.sizes(x)))
-    one = ir.tensor([1], dtype=ir.DataType.INT64)
-    missing = op.ConstantOfShape(op.Sub(op.sizes(sizes), op.sizes(wanted)), value=one)
+    missing = op.filled(op.Sub(op.sizes(sizes), op.sizes(wanted)), 1, INT64)
     repeated = op.Not(op.Equal(op.Concat(missing, wanted, axis=0), sizes))
     axes = op.Squeeze(op.NonZero(repeated), op.vector([0]))
     summed = op.ReduceSum(op.Expand(dx, wanted), axes, keepdims=1, noop_with_empty_axes=1)

@@ -143,7 +143,14 @@ class _Task:
             producer_name="netc", metadata_props=metadata,
         )  # fmt: skip
         optimize(loaded)
-        return checked_proto(loaded, self.op.types)
+        try:
+            return checked_proto(loaded, self.op.types)
+        except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as e:
+            reason = str(e).strip().splitlines()[-1]
+            raise error(
+                "no-gradient", f"the derivative needs an operator that does not take the model's dtypes: {reason}",
+                help="convert the model to float32 first",
+            ) from None  # fmt: skip
 
 
 def free_prefix(names: Iterable[str], mark: str = "grad") -> str:

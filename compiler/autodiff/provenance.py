@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-import onnx_ir as ir
-
 from netc.compiler.types import INT64
 
 
@@ -23,7 +20,7 @@ def placed(op: Any, x: Any, at: Any, dy: Any, unique: bool, size: Any = None) ->
     `unique` promises that no position comes twice, so that nothing has to be added up.
     """
     length = op.Unsqueeze(op.Size(x) if size is None else size, op.vector([0]))
-    zeros = op.ConstantOfShape(length, value=ir.tensor(np.array([0], dtype=dy.dtype.numpy())))
+    zeros = op.filled(length, 0, dy.dtype)
     flat = op.vector([-1])
     how = None if unique else "add"
     made = op.ScatterElements(zeros, op.Reshape(at, flat), op.Reshape(dy, flat), axis=0, reduction=how)

@@ -22,7 +22,7 @@ from netc.compiler.importer.source import Source
 from netc.compiler.inference import IR_VERSION, UnknownError
 from netc.compiler.library.registry import Initializer, Operation, Refused
 from netc.compiler.passes import optimize
-from netc.compiler.types import ONNX_DTYPES, TensorType
+from netc.compiler.types import SPEC_DTYPES, TensorType
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +76,7 @@ class ImportedModel(Operation):
         found: dict[str, Weight] = {}
         taken: set[str] = set()
         for name, tensor in self.source.initializers.items():
-            dtype = ONNX_DTYPES.get(tensor.data_type)
+            dtype = SPEC_DTYPES.get(tensor.data_type)
             if dtype is None or not dtype.is_float:
                 continue
             part = identifier(name, dots=True)
@@ -144,7 +144,7 @@ class ImportedModel(Operation):
         for declared, given in zip(self.inputs, inputs):
             t = declared.type.tensor_type
             dims = [d.dim_value if d.HasField("dim_value") else d.dim_param for d in t.shape.dim]
-            known = ONNX_DTYPES.get(t.elem_type)
+            known = SPEC_DTYPES.get(t.elem_type)
             if known is None:
                 raise Refused(
                     "dtype", f"`{self.name}` reads `{declared.name}`, which is of no type that a spec has", "x"

@@ -10,7 +10,7 @@ from typing import Any
 
 from netc.compiler.dimensions import Dim, parse
 from netc.compiler.library.registry import Operation, Refused
-from netc.compiler.types import ONNX_DTYPES, TensorType
+from netc.compiler.types import SPEC_DTYPES, TensorType
 from netc.grammar.diagnostics import did_you_mean, error
 from netc.grammar.source import Span
 
@@ -57,7 +57,7 @@ class OnnxOperation(Operation):
     def output(self, proto: Any) -> TensorType:
         if proto is None or not proto.tensor_type.HasField("shape"):
             raise Refused("shape-mismatch", f"the shape of `onnx.{self.name}` cannot be inferred here")
-        dtype = ONNX_DTYPES.get(proto.tensor_type.elem_type)
+        dtype = SPEC_DTYPES.get(proto.tensor_type.elem_type)
         if dtype is None:
             raise Refused("dtype", f"`onnx.{self.name}` gives a dtype that specs do not have")
         dims: list[Dim] = []

@@ -150,6 +150,31 @@ def test_unique_gives_the_gradient_of_what_it_keeps(attributes: str) -> None:
     np.testing.assert_allclose(dx, expected.reshape(x.shape))
 
 
+@pytest.mark.parametrize(("dtype", "close"), [("bfloat16", 0.03), ("float16", 0.004), ("double", 1e-6)])
+def test_other_floating_point_types_give_the_gradient_of_float32(dtype: str, close: float) -> None:
+    def model(dtype: str) -> onnx.ModelProto:
+        return parser.parse_model(f"""<ir_version: 9, opset_import: ["": 20]>
+            g ({dtype}[N, 6] x, {dtype}[6, 5] w, {dtype}[5] b, int64[2] at) => ({dtype}[2, 5] y) {{
+              h = MatMul (x, w)
+              z = Add (h, b)
+              a = Tanh (z)
+              s = Exp (a)
+              y = Gather (s, at)
+            }}""")
+
+    g = np.random.default_rng(0)
+    inputs: dict[str, Any] = {"x": g.normal(size=(3, 6)), "w": g.normal(size=(6, 5)), "b": g.normal(size=5)}
+    inputs["grad/y"] = g.normal(size=(2, 5))
+    whole = {"at": np.array([2, 0])}
+    of = {n: a.astype(np.float32) for n, a in inputs.items()}
+    expected = evaluate(netc.grad(model("float")), {**of, **whole})
+    kind = numpy_helper.to_array(onnx.helper.make_tensor("k", getattr(onnx.TensorProto, dtype.upper()), [1], [0])).dtype
+    found = evaluate(netc.grad(model(dtype)), {**{n: a.astype(kind) for n, a in inputs.items()}, **whole})
+    for n in ("grad/x", "grad/w", "grad/b"):
+        assert found[n].dtype == kind
+        np.testing.assert_allclose(found[n].astype(float), expected[n], atol=close * np.abs(expected[n]).max())
+
+
 DROPOUT = """<ir_version: 8, opset_import: ["": 18]>
 d (float[N, 5] x, float ratio) => (float[N, 5] y, bool[N, 5] mask) {
   on = Constant <value: tensor = bool {1}> ()

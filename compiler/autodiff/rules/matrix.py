@@ -6,7 +6,6 @@ import string
 from typing import Any
 
 import numpy as np
-import onnx_ir as ir
 
 from netc.compiler.autodiff.registry import attribute, gradient
 from netc.compiler.dimensions import product
@@ -105,8 +104,12 @@ def einsum(op: Any, node: Any, dy: Any) -> list[Any]:
             elif label in target:  # a repeated label reads a diagonal; its cotangent lies on that diagonal
                 fresh = next(c for c in string.ascii_letters if c not in "".join([*terms, target, term]))
                 size = op.Unsqueeze(_size(op, x, axis), op.vector([0]))
-                square = op.ConstantOfShape(op.Concat(size, size, axis=0), value=_typed_zero(dy))
-                terms, values, target = [*terms, label + fresh], [*values, op.EyeLike(square)], target + fresh
+                square = op.ConstantOfShape(op.Concat(size, size, axis=0))
+                terms, values, target = (
+                    [*terms, label + fresh],
+                    [*values, op.EyeLike(square, dtype=int(dy.dtype))],
+                    target + fresh,
+                )
             else:
                 if not any(label in t for t in terms):  # summed over in this operand alone
                     size = op.Unsqueeze(_size(op, x, axis), op.vector([0]))
@@ -136,7 +139,3 @@ def _labels(term: str) -> list[str]:
 
 def _size(op: Any, x: Any, axis: int) -> Any:
     return op.dimension(op.shape(x)[axis])
-
-
-def _typed_zero(x: Any) -> Any:
-    return ir.tensor(np.array([0], dtype=x.dtype.numpy()))

@@ -13,6 +13,7 @@ from onnx import AttributeProto, TensorProto, numpy_helper
 
 from netc.compiler.emit import Emitter
 from netc.compiler.importer.control import input_types, keeps_shapes, loose, result_types
+from netc.compiler.importer.sequences import Sequences
 from netc.compiler.importer.source import Source
 from netc.compiler.inference import UnknownError
 from netc.compiler.types import ONNX_DTYPES, TensorType
@@ -28,6 +29,7 @@ class Replay:
     attributes: Mapping[str, Any] = field(default_factory=dict)
     named: bool = False
     seen: set[ir.Value] = field(default_factory=set)  # values that have their name
+    sequences: Sequences = field(default_factory=Sequences)
     training: Callable[..., Sequence[ir.Value]] | None = None  # writes out the operators of ai.onnx.preview.training
 
     def nodes(self, op: Emitter, nodes: Iterable[onnx.NodeProto], values: Values) -> None:
@@ -42,7 +44,10 @@ class Replay:
         if made is None and node.domain == "ai.onnx.preview.training":
             made = self.training(op, node, inputs, attributes, values) if self.training else None
         if made is None:
+            made = self.sequences.read(op, node.op_type, inputs, attributes)
+        if made is None:
             made = self._emitted(op, node, inputs, attributes)
+            self.sequences.made(op, node.op_type, inputs, attributes, made[0])
         for name, value in zip(node.output, made):
             if not name:
                 continue

@@ -15,7 +15,7 @@ from onnx.backend.test.loader import load_model_tests
 import netc
 from netc import NetError
 from tests.autodiff.evaluator import evaluate
-from tests.autodiff.reference import fitting, in_double, is_float
+from tests.autodiff.reference import compare, fitting, in_double, is_float
 from tests.autodiff.test_node_cases import KINKS, cases, floats, inputs_of, known, started
 
 OPTIMIZERS = ("test_adagrad", "test_adam", "test_momentum", "test_nesterov_momentum")
@@ -173,6 +173,52 @@ def test_other_floating_point_types_give_the_gradient_of_float32(dtype: str, clo
     for n in ("grad/x", "grad/w", "grad/b"):
         assert found[n].dtype == kind
         np.testing.assert_allclose(found[n].astype(float), expected[n], atol=close * np.abs(expected[n]).max())
+
+
+SEQUENCES = {
+    "construct": "s = SequenceConstruct (x, z, x) y = ConcatFromSequence <axis = 1> (s)",
+    "stack": "s = SequenceConstruct (x, z) y = ConcatFromSequence <axis = 0, new_axis = 1> (s)",
+    "split": "s = SplitToSequence <axis = 1> (z) y = SequenceAt (s, back)",
+    "split without axis": "s = SplitToSequence <axis = -1, keepdims = 0> (z) y = SequenceAt (s, one)",
+    "split by a size": "s = SplitToSequence <axis = 1> (z, three) y = SequenceAt (s, one)",
+    "split by sizes": "s = SplitToSequence <axis = 1> (z, sizes) y = SequenceAt (s, back)",
+    "split by computed sizes": "t = Mod (sizes, three) s = SplitToSequence <axis = 1> (z, t) y = SequenceAt (s, one)",
+    "insert and erase": """e = SequenceEmpty <dtype = 11> () a = SequenceInsert (e, x) b = SequenceInsert (a, z, zero)
+        c = SequenceInsert (b, w, back) d = SequenceErase (c) y = ConcatFromSequence <axis = 1> (d)""",
+    "length": """s = SplitToSequence <axis = 1> (z) k = SequenceLength (s) n = CastLike (k, x) y = Mul (x, n)""",
+    "in a branch": """s = SequenceConstruct (x, z) on = Constant <value: tensor = bool {1}> () f = Identity (on)
+        y = If (f) <then_branch = t () => (double[N, 4] r) { r = SequenceAt (s, one) },
+                    else_branch = f () => (double[N, 4] q) { q = SequenceAt (s, zero) }>""",
+}
+
+
+@pytest.mark.parametrize("name", SEQUENCES)
+def test_what_is_read_from_known_sequences_is_differentiated(name: str) -> None:
+    model = parser.parse_model(f"""<ir_version: 8, opset_import: ["": 18]>
+        g (double[N, 4] x) => (double[] y)
+        <int64 zero = {{0}}, int64 one = {{1}}, int64 back = {{-1}}, int64 three = {{3}}, int64[2] sizes = {{1, 3}},
+         double factor = {{2.5}}> {{ z = Mul (x, x) w = Mul (z, factor) {SEQUENCES[name]} }}""")
+    model.graph.output[0].type.tensor_type.shape.Clear()
+    shape = {"stack": ["a", "b", "c"], "split without axis": ["a"]}.get(name, ["a", "b"])
+    for d in shape:
+        model.graph.output[0].type.tensor_type.shape.dim.add().dim_param = d
+    if name == "split by computed sizes":
+        model.graph.initializer[4].int64_data[:] = [1, 6]
+        model.graph.initializer[3].int64_data[:] = [4]
+        model.graph.initializer[3].dims[:] = [1]
+        model.graph.initializer[4].int64_data[:] = [5, 3]
+    x = np.random.default_rng(0).normal(size=(3, 4))
+    gradient = netc.grad(model)
+    assert not {n.op_type for n in gradient.graph.node} & {"SequenceAt", "ConcatFromSequence", "SplitToSequence"}
+    assert compare(model, gradient, {"x": x}, ["x"]) == []
+
+
+def test_an_optional_value_that_is_there_is_differentiated() -> None:
+    model = parser.parse_model("""<ir_version: 8, opset_import: ["": 18]>
+        g (double[N] x) => (double[N] y) { z = Mul (x, x) o = Optional (z) y = OptionalGetElement (o) }""")
+    x = np.array([1.0, -2.0, 3.0])
+    found = evaluate(netc.grad(model), {"x": x, "grad/y": np.ones(3)})
+    np.testing.assert_array_equal(found["grad/x"], 2 * x)
 
 
 DROPOUT = """<ir_version: 8, opset_import: ["": 18]>

@@ -14,10 +14,10 @@ no_gradient(
 )  # fmt: skip
 
 refuse(
-    "sequences are not differentiated; use Concat, Split or Gather on tensors",
+    "sequences whose elements show only at run time are not differentiated; use Concat, Split or Gather on tensors",
     "ConcatFromSequence", "SequenceAt", "SequenceConstruct", "SequenceEmpty", "SequenceErase", "SequenceInsert",
     "SequenceMap", "SplitToSequence",
 )  # fmt: skip
-refuse("optional values are not differentiated; give the tensor itself", "Optional")
+refuse("optional values that come from outside are not differentiated; give the tensor itself", "Optional")
 refuse("region pooling by whole-numbered boxes is not differentiated; use RoiAlign", "MaxRoiPool")
 refuse("it left the standard; raise the model's opset first", "Scatter", "Upsample")

@@ -225,7 +225,7 @@ class Emitter(ValueTypes, Compositions):
         """A constant tensor, one for each content."""
         if self.parent is not None:
             return self.root.tensor(array)
-        key = (array.dtype.str, array.shape, array.tobytes())
+        key = _content(array)
         if key not in self._constants:
             name = f"constant_{len(self._constants)}"
             while name in self.graph.initializers:
@@ -238,6 +238,12 @@ class Emitter(ValueTypes, Compositions):
             self.graph.register_initializer(value)
             self._constants[key] = value
         return self._constants[key]
+
+    def adopt(self, value: ir.Value) -> None:
+        """Makes an initializer of a model the constant of its content, so that no second one arises."""
+        array = self.known(value, SMALL)
+        if array is not None:
+            self._constants.setdefault(_content(array), value)
 
     def shared(self, key: Any, make: Callable[[], Any]) -> Any:
         """The value that `make` emitted for this key before, or emits now."""
@@ -279,6 +285,10 @@ class Emitter(ValueTypes, Compositions):
     def matching(self, pattern: str) -> list[ir.Value]:
         """The parameters that a pattern matches."""
         return [v for n, v in self.parameters.items() if fnmatch.fnmatchcase(n, pattern)]
+
+
+def _content(array: Any) -> Any:
+    return array.dtype.str, array.shape, array.tobytes()
 
 
 def _question(operator: str, values: Sequence[Any], attributes: Mapping[str, Any], num_outputs: int) -> Any:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
+import re
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
@@ -22,7 +23,7 @@ class ValueTypes:
 
     def __init__(self, outer: ValueTypes | None = None):
         self.types: dict[ir.Value, TensorType] = outer.types if outer else {}
-        self._lost: itertools.count[int] = outer._lost if outer else itertools.count(1)
+        self._lost: dict[str, int] = outer._lost if outer else {"names": 0}
         self._sizes: dict[str, tuple[ir.Value, int]] = dict(outer._sizes) if outer else {}
         self._sized: set[Shape] = set(outer._sized) if outer else set()
 
@@ -58,7 +59,13 @@ class ValueTypes:
 
     def lost(self) -> Dim:
         """A new name for a dimension that inference lost."""
-        return symbol(f"unknown_{next(self._lost)}")
+        self._lost["names"] += 1
+        return symbol(f"unknown_{self._lost['names']}")
+
+    def reserve(self, names: Iterable[str]) -> None:
+        """Keeps `lost` from giving names that a model has: one name is one size."""
+        numbers = [int(m[1]) for n in names if (m := re.fullmatch(r"unknown_(\d+)", n))]
+        self._lost["names"] = max([self._lost["names"], *numbers])
 
     def type_of(self, value: ir.Value) -> TensorType:
         """The dtype and shape of a value. Raises UnknownError."""

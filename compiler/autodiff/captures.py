@@ -32,8 +32,6 @@ def captured(graph: ir.Graph) -> list[ir.Value]:
 
 
 def operands(node: ir.Node) -> list[ir.Value | None]:
-    """The inputs of a node, then what its bodies capture: everything that its outputs depend on."""
-    inputs: list[ir.Value | None] = list(node.inputs)
-    for body in bodies(node):
-        inputs.extend(x for x in captured(body) if x not in inputs)
-    return inputs
+    """The inputs of a node, then what its bodies capture (an input too, where they capture it): all that it depends on."""
+    captures = dict.fromkeys(x for body in bodies(node) for x in captured(body))
+    return [*node.inputs, *captures]

@@ -17,7 +17,7 @@ from netc.compiler.cost import graph_cost
 from netc.compiler.dimensions import Dim, multiply
 from netc.compiler.emit import Emitter
 from netc.compiler.importer.opset import raised
-from netc.compiler.importer.replay import Replay
+from netc.compiler.importer.replay import Replay, dimension_names
 from netc.compiler.importer.source import Source
 from netc.compiler.inference import IR_VERSION, UnknownError
 from netc.compiler.library.registry import Initializer, Operation, Refused
@@ -211,6 +211,7 @@ class ImportedModel(Operation):
             value.type.tensor_type.ClearField("shape")
         del typed.graph.value_info[:]
         graph = onnx.shape_inference.infer_shapes(typed, data_prop=True).graph
+        op.reserve(dimension_names(graph))
         replay = Replay({v.name: v.type for v in (*graph.value_info, *graph.output) if _sizes_known(v)})
         values = {**given, **weights}
         inside = {t.name: t for t in model.graph.initializer}  # those that a conversion made are not the source's

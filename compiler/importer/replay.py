@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -170,6 +170,7 @@ def rebuilt(
     op = Emitter(model.graph.name or "graph", source.opset, fold=True)
     inferred = onnx.shape_inference.infer_shapes(model, data_prop=True)
     graph = inferred.graph
+    op.reserve(dimension_names(graph))
     replay = Replay({v.name: v.type for v in (*graph.value_info, *graph.output)}, named=True, training=training)
     values: Values = {}
     for declared in graph.input:
@@ -188,6 +189,8 @@ def rebuilt(
         op.graph.register_initializer(value)
         if name in changing:
             op.variables.add(value)
+        elif not tensor.dims or tensor.data_type == TensorProto.INT64:  # numbers, axes and shapes, as rules use them
+            op.adopt(value)
         values[name] = value
         replay.seen.add(value)
     for sparse in graph.sparse_initializer:
@@ -197,6 +200,16 @@ def rebuilt(
         op.output(declared.name, values[declared.name])
         values[declared.name] = op.graph.outputs[-1]
     return op, values
+
+
+def dimension_names(graph: onnx.GraphProto) -> Iterator[str]:
+    """The names that dimensions have in a graph and in its bodies."""
+    for value in (*graph.input, *graph.output, *graph.value_info):
+        yield from (d.dim_param for d in value.type.tensor_type.shape.dim)
+    for node in graph.node:
+        for a in node.attribute:
+            if a.type == AttributeProto.GRAPH:
+                yield from dimension_names(a.g)
 
 
 def plain(attribute: onnx.AttributeProto) -> Any:

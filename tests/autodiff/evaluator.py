@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Mapping, Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import onnx
 from onnx.reference import ReferenceEvaluator
 from onnx.reference.op_run import OpRun
-from onnx.reference.ops import op_grid_sample, op_resize
+from onnx.reference.ops import op_grid_sample, op_loop, op_resize
 
 Arrays = Mapping[str, Any]
 
@@ -179,6 +180,8 @@ def _resized_to_whole_sizes(data, scale_factor, output_width_int, x, get_coeffs,
 
 _ALONG_ONE_AXIS = op_resize._interpolate_1d_with_x
 op_resize._interpolate_1d_with_x = _resized_to_whole_sizes
+# onnx's own lays what a Loop gives in each iteration side by side along the first axis that it has
+op_loop.np = SimpleNamespace(array=np.array, empty=np.empty, vstack=np.stack)
 
 
 def evaluate(model: onnx.ModelProto, inputs: Arrays, operators: Sequence[type[OpRun]] = ()) -> dict[str, np.ndarray]:

@@ -55,6 +55,21 @@ i (double[3] x, double[3] z, bool c) => (double[3] y) {
 }"""
 )
 
+ITSELF = (
+    HEAD
+    + """
+c (double[3] h0, double[3, 3] x) => (double[3] h, double[3, 3] ys, double[3, 3] z) {
+  n = Constant <value: tensor = int64 {2}> ()
+  on = Constant <value: tensor = bool {1}> ()
+  h, ys = Scan <num_scan_inputs = 1, body = step (double[3] a, double[3] b) => (double[3] c, double[3] y) {
+      m = MatMul(a, x)  s = Add(m, b)  t = Mul(s, h0)  c = Tanh(t)  y = Mul(c, b)
+    }> (h0, x)
+  z = Loop <body = b (int64 i, bool go, double[3, 3] a) => (bool d, double[3, 3] e) {
+      d = Identity(go)  p = Mul(a, x)  e = Sin(p)
+    }> (n, on, x)
+}"""
+)
+
 NESTED = (
     HEAD
     + """
@@ -134,6 +149,10 @@ def test_if_with_captured_values(taken: bool) -> None:
     gradient = netc.grad(model)
     assert [o.name for o in gradient.graph.output] == ["y", "grad/x", "grad/z"]
     agrees(model, feeds)
+
+
+def test_a_body_that_captures_what_its_node_reads() -> None:
+    agrees(parser.parse_model(ITSELF), {"h0": G.normal(size=3), "x": G.normal(size=(3, 3))})
 
 
 def test_an_if_in_a_loop() -> None:

@@ -118,6 +118,16 @@ def test_a_dense_net_gains_six_nodes_a_layer(layers: int) -> None:
 
 # --- refusals ---------------------------------------------------------------------------------------------------------
 
+
+def test_dimensions_whose_names_inference_lost_get_names_that_the_model_has_not() -> None:
+    """A gradient has such names already; one name would stand for two sizes in the gradient of the gradient."""
+    model = parser.parse_model("""<ir_version: 8, opset_import: ["": 18]>
+        g (double[unknown_1, 4] x, int64[1] begin, int64[1] end) => (double[P, 4] y)
+        { s = Slice(x, begin, end)  y = Sin(s) }""")
+    types = {v.name: v.type.tensor_type.shape for v in netc.grad(model).graph.value_info}
+    assert types["s"].dim[0].dim_param not in ("", "unknown_1")
+
+
 REFUSED = [
     ({"wrt": ["z"]}, MLP, "has no input or initializer `z`"),
     ({"of": ["yy"]}, MLP, "has no output `yy`"),

@@ -91,7 +91,7 @@ class _Read:
 
 
 def _captured_by(node: ir.Node) -> list[ir.Value]:
-    """What the bodies of a node capture and is no input of the node, as the engine lists it."""
+    """What the bodies of a node capture, as the engine lists it."""
     from netc.compiler.autodiff.captures import operands
 
     return [x for x in operands(node)[len(node.inputs) :] if x is not None]

@@ -94,8 +94,10 @@ def padded(op: Any, node: Any) -> list[Any] | None:
     x, *others = node.inputs
     fill = op.constant(-math.inf if node.op_type == "MaxPool" else 0.0, x.dtype)
     kept = {n: a.value for n, a in node.attributes.items() if n not in ("auto_pad", "pads")}
+    t = op.type_of(x)
+    wide = op.Pad(x, pads, fill, type=t.with_shape((*t.shape[:2], *(op.lost() for _ in t.shape[2:]))))
     made = op.node(
-        node.op_type, [op.Pad(x, pads, fill), *others],
+        node.op_type, [wide, *others],
         {n: list(v) if isinstance(v, tuple) else v for n, v in kept.items()}, len(node.outputs),
     )  # fmt: skip
     return [made] if len(node.outputs) == 1 else [made[0], None]  # the places in MaxPool's image are other ones

@@ -73,7 +73,7 @@ class ConvTranspose(OpRun):
         ]
         if output_shape is not None or auto_pad in ("SAME_UPPER", "SAME_LOWER"):
             wanted = output_shape if output_shape is not None else [d * s for d, s in zip(x.shape[2:], strides)]
-            total = [f - o for f, o in zip(full, wanted[-n:])]
+            total = [max(f - o, 0) for f, o in zip(full, wanted[-n:])]
             first = [t // 2 if auto_pad == "SAME_UPPER" else t - t // 2 for t in total]
             pads = [*first, *(t - f for t, f in zip(total, first))]
         rows, channels = w.shape[1] * group, x.shape[1] // group

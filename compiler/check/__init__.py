@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from netc.compiler.check.environment import Binding
@@ -12,6 +12,7 @@ from netc.compiler.check.settings import SettingsReader
 from netc.compiler.check.statements import Checker
 from netc.compiler.check.values import UNKNOWN
 from netc.compiler.dimensions import bind, evaluate
+from netc.compiler.library.derivative import UNREACHED
 from netc.compiler.schedules import Schedule
 from netc.compiler.typed import Apply, Constant, Input, Parameter, Tensor, TypedNet
 from netc.grammar import ast
@@ -49,6 +50,7 @@ def _check(spec: ast.Spec, source: Source, problems: list[Diagnostic], folder: P
         if not checker.problems:
             checker.assign_names()
             _patterns(net)
+            checker.problems += _derivatives(net)
         train = spec.trains[0] if spec.trains else None
         settings.net_is_whole = not checker.problems and not problems
         net.train = settings.train(train)
@@ -104,6 +106,18 @@ def _patterns(net: TypedNet) -> None:
     for apply in net.applies:
         if "pattern" in apply.settings and not apply.inputs:
             matching(apply.settings["pattern"], names, apply.span)
+
+
+def _derivatives(net: TypedNet) -> Iterator[Diagnostic]:
+    """`gradient(y, x)` where y does not come from x by operators that have a gradient."""
+    for apply in net.applies:
+        if apply.operation.name == "gradient" and apply.operation.group == "derivative":
+            y, x = apply.inputs
+            if x.origin not in _ancestors(y, through=lambda a: a.operation.differentiable):
+                yield diagnostic(
+                    "no-gradient", UNREACHED, apply.span,
+                    help="differentiate with respect to a tensor that it is computed from",
+                )  # fmt: skip
 
 
 def _loss(net: TypedNet, checker: Checker, node: ast.Net) -> None:

@@ -7,6 +7,8 @@ from typing import Any
 from netc.compiler.library.registry import Refused, Tensor, floating, function
 from netc.compiler.types import TensorType
 
+UNREACHED = "the first tensor does not depend on the second by anything that has a gradient"
+
 
 @function(group="derivative")
 def gradient(y: Tensor, x: Tensor) -> TensorType:
@@ -23,8 +25,5 @@ def _(op: Any, y: Any, x: Any) -> Any:
     one = op.constant(1.0, y.dtype)
     (found,) = backpropagate(op, {y: op.expand(one, op.shape(y))}, [x])
     if found is None:
-        raise Refused(
-            "no-gradient", "the first tensor does not depend on the second by anything that has a gradient",
-            help="differentiate with respect to a tensor that it is computed from",
-        )  # fmt: skip
+        raise Refused("no-gradient", UNREACHED)
     return found

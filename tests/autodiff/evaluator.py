@@ -72,8 +72,9 @@ class ConvTranspose(OpRun):
             s * (d - 1) + e + (k - 1) * r + 1 for s, d, e, k, r in zip(strides, x.shape[2:], extra, kernel, dilations)
         ]
         if output_shape is not None or auto_pad in ("SAME_UPPER", "SAME_LOWER"):
-            wanted = output_shape if output_shape is not None else [d * s for d, s in zip(x.shape[2:], strides)]
-            total = [max(f - o, 0) for f, o in zip(full, wanted[-n:])]
+            same = [min(f, d * s) for f, d, s in zip(full, x.shape[2:], strides)]
+            wanted = output_shape if output_shape is not None else same
+            total = [f - o for f, o in zip(full, wanted[-n:])]
             first = [t // 2 if auto_pad == "SAME_UPPER" else t - t // 2 for t in total]
             pads = [*first, *(t - f for t, f in zip(total, first))]
         rows, channels = w.shape[1] * group, x.shape[1] // group

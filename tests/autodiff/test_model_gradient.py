@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+import onnxruntime as ort
 import pytest
 from onnx import parser
 from onnx.reference import ReferenceEvaluator
@@ -126,6 +127,15 @@ def test_dimensions_whose_names_inference_lost_get_names_that_the_model_has_not(
         { s = Slice(x, begin, end)  y = Sin(s) }""")
     types = {v.name: v.type.tensor_type.shape for v in netc.grad(model).graph.value_info}
     assert types["s"].dim[0].dim_param not in ("", "unknown_1")
+
+
+def test_names_of_nodes_are_unique_where_the_model_uses_those_that_new_nodes_get() -> None:
+    model = parser.parse_model(MLP)
+    new = netc.grad(model).graph.node[-1].name
+    model.graph.node[0].name = new
+    again = netc.grad(model)
+    assert [n.name for n in again.graph.node].count(new) == 1
+    ort.InferenceSession(again.SerializeToString(), providers=["CPUExecutionProvider"])
 
 
 REFUSED = [

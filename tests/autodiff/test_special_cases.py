@@ -221,6 +221,18 @@ def test_an_optional_value_that_is_there_is_differentiated() -> None:
     np.testing.assert_array_equal(found["grad/x"], 2 * x)
 
 
+@pytest.mark.parametrize("sizes", ["2, 2, 6, 7", "N, 2, H, W"])
+@pytest.mark.parametrize("mode", ["avg", "max"])
+def test_boxes_that_are_read_at_as_many_places_as_they_have_pixels(mode: str, sizes: str) -> None:
+    model = parser.parse_model(f"""<ir_version: 8, opset_import: ["": 18]>
+        g (double[{sizes}] x, double[R, 4] boxes, int64[R] rows) => (double[R, 2, 2, 3] y)
+        {{ y = RoiAlign <mode = "{mode}", output_height = 2, output_width = 3, spatial_scale = 0.5> (x, boxes, rows) }}""")
+    g = np.random.default_rng(0)
+    boxes = np.array([[1.1, 0.83, 12.3, 9.1], [0.2, 2.6, 4.9, 7.3], [3.3, 1.2, 5.2, 2.1]])  # in parts of 1 to 3 pixels
+    inputs = {"x": g.normal(size=(2, 2, 6, 7)), "boxes": boxes, "rows": np.array([0, 1, 1])}
+    assert compare(model, netc.grad(model), inputs, ["x", "boxes"]) == []
+
+
 DROPOUT = """<ir_version: 8, opset_import: ["": 18]>
 d (float[N, 5] x, float ratio) => (float[N, 5] y, bool[N, 5] mask) {
   on = Constant <value: tensor = bool {1}> ()

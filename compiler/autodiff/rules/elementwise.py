@@ -51,12 +51,16 @@ def identity(op: Any, node: Any, dy: Any) -> list[Any]:
 
 @gradient("Pow", broadcasts=True)
 def pow_(op: Any, node: Any, dy: Any) -> list[Any]:
-    """y = a^b;  da = dy b a^(b-1), db = dy y log a (0 where a <= 0)"""
+    """y = a^b;  da = dy b a^(b-1) (0 where b = 0), db = dy y log a (0 where a <= 0)"""
     a, b = node.inputs
-    exponent = op.cast(b, a.dtype)
-    da = op.Mul(dy, op.Mul(exponent, op.Pow(a, op.Sub(exponent, 1.0))))
-    if op.scalar_value(b) is not None:
-        return [da, None]
+    exponent, number = op.cast(b, a.dtype), op.scalar_value(b)
+    if number is not None:
+        if number in (0, 1, 2):
+            return [None if number == 0 else dy if number == 1 else op.Mul(dy, op.Mul(a, 2.0)), None]
+        return [op.Mul(dy, op.Mul(exponent, op.Pow(a, op.Sub(exponent, 1.0)))), None]
+    zero = op.Equal(exponent, op.constant(0, a.dtype))  # there, 0 times an infinite power of 0 would be NaN
+    lower = op.Where(zero, exponent, op.Sub(exponent, 1.0))
+    da = op.Mul(dy, op.Mul(exponent, op.Pow(a, lower)))
     positive = op.Greater(a, 0.0)
     log_a = op.Log(op.Where(positive, a, op.constant(1.0, a.dtype)))
     return [da, op.Mul(dy, op.Mul(node.outputs[0], log_a)) if op.is_float(b) else None]
@@ -236,17 +240,17 @@ def cast(op: Any, node: Any, dy: Any) -> list[Any]:
 
 @gradient("PRelu", broadcasts=True)
 def prelu(op: Any, node: Any, dy: Any) -> list[Any]:
-    """y = x if x >= 0 else s x;  dx = dy (1 if x >= 0 else s), ds = dy (0 if x >= 0 else x)"""
+    """y = x if x > 0 else s x;  dx = dy (1 if x > 0 else s), ds = dy (0 if x > 0 else x)"""
     x, slope = node.inputs
-    dx = op.Mul(dy, op.Where(op.Less(x, 0.0), slope, op.constant(1.0, x.dtype)))
+    dx = op.Mul(dy, op.Where(op.Greater(x, 0.0), op.constant(1.0, x.dtype), slope))
     return [dx, op.Mul(dy, op.Min(x, op.constant(0.0, x.dtype)))]
 
 
 @gradient("LeakyRelu")
 def leaky_relu(op: Any, node: Any, dy: Any) -> list[Any]:
-    """y = x if x >= 0 else alpha x;  dx = dy (1 if x >= 0 else alpha)"""
+    """y = x if x > 0 else alpha x;  dx = dy (1 if x > 0 else alpha)"""
     alpha = op.constant(attribute(node, "alpha", 0.01), dy.dtype)
-    return [op.Mul(dy, op.Where(op.Less(node.inputs[0], 0.0), alpha, op.constant(1.0, dy.dtype)))]
+    return [op.Mul(dy, op.Where(op.Greater(node.inputs[0], 0.0), op.constant(1.0, dy.dtype), alpha))]
 
 
 @gradient("CastLike")

@@ -12,7 +12,7 @@ import onnx_ir as ir
 
 from netc.compiler.compositions import Compositions
 from netc.compiler.fold import UNFOLDABLE, evaluate
-from netc.compiler.inference import UnknownError, infer_by_schema, quick, reshaped, type_proto
+from netc.compiler.inference import UnknownError, infer_by_schema, quick, reshaped, type_proto, unsure
 from netc.compiler.types import FLOAT, ONNX_DTYPES, DType, TensorType
 from netc.compiler.value_types import ValueTypes
 
@@ -182,6 +182,9 @@ class Emitter(ValueTypes, Compositions):
         data = [None if v is None else self.known(v, SMALL) for v in values]
         for output, proto in zip(node.outputs, infer_by_schema(node, given, data, self.opset)):
             self.stamp_proto(output, proto)
+        y = self.known_type(node.outputs[0])
+        if y is not None and node.op_type == "Einsum" and unsure(attributes["equation"], types):
+            self.stamp(node.outputs[0], y.with_shape(tuple(self.lost() for _ in y.shape)))
 
     # --- inputs, outputs and constants --------------------------------------------------------------------------------
 

@@ -115,6 +115,17 @@ def quick(operator: str, types: Sequence[TensorType | None], attributes: Mapping
     return None
 
 
+def unsure(equation: str, types: Sequence[TensorType | None]) -> bool:
+    """Whether the axes behind an ellipsis of Einsum broadcast in a way that shows at run time; the schema takes the names of
+    one operand."""
+    parts = []
+    for term, t in zip(equation.replace(" ", "").partition("->")[0].split(","), types):
+        before, dots, behind = term.partition("...")
+        if dots and t is not None:
+            parts.append(t.shape[len(before) : t.rank - len(behind)])
+    return any(not isinstance(d, int) for p in parts for d in p) and any(p != parts[0] for p in parts)
+
+
 def reshaped(shape: Shape, wanted: Sequence[int], allow_zero: bool) -> Shape | None:
     """The result of Reshape by a known vector; None where the size behind -1 cannot be told."""
     dims: list[Dim] = [shape[i] if d == 0 and not allow_zero else d for i, d in enumerate(wanted)]

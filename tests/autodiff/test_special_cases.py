@@ -101,6 +101,16 @@ def test_an_operator_and_its_expansion_have_the_same_gradient(part: int) -> None
     assert compared > 40
 
 
+@pytest.mark.parametrize("broad", [0, 1])
+def test_an_ellipsis_of_einsum_broadcasts_sizes_that_show_at_run_time(broad: int) -> None:
+    model = parser.parse_model("""<ir_version: 8, opset_import: ["": 18]>
+        g (double[A, B, C] a, double[D, E] b) => (double[P, Q, R] y) { y = Einsum <equation = "i...j,j...->...ij"> (a, b) }""")
+    g = np.random.default_rng(0)
+    sizes = [(3, 1), (1, 4)][broad]
+    inputs = {"a": g.normal(size=(2, sizes[0], 5)), "b": g.normal(size=(5, sizes[1]))}
+    assert compare(model, netc.grad(model), inputs, ["a", "b"]) == []
+
+
 SAME = {
     "Conv": "Conv <{0}> (x, w, b)",
     "ConvTranspose": "ConvTranspose <{0}> (x, w)",

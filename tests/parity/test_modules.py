@@ -108,20 +108,17 @@ def test_a_module_has_the_gradients_of_pytorch(name: str) -> None:
         )
 
 
+# but for leaky and exponential units, whose specifications put 0 on the right side and PyTorch on the left
 KINKS: dict[str, tuple[str, Callable[..., Any], list[float]]] = {
     "Abs": ("Abs (x)", torch.abs, [0]),
     "Clip": ("Clip (x, low, high)", lambda x: torch.clamp(x, -1, 1), [-1, 1]),
-    "Elu": ("Elu <alpha = 2.0> (x)", lambda x: F.elu(x, 2.0), [0]),
     "HardSigmoid": ("HardSigmoid <alpha = 0.5, beta = 0.5> (x)", lambda x: torch.clamp(x / 2 + 0.5, 0, 1), [0.5]),
     "HardSwish": ("HardSwish (x)", F.hardswish, [-3, 3]),
-    "LeakyRelu": ("LeakyRelu <alpha = 0.25> (x)", lambda x: F.leaky_relu(x, 0.25), [0]),
     "Max": ("Max (x, low)", lambda x: torch.maximum(x, torch.tensor(-1.0, dtype=x.dtype)), [-1]),
     "Pow 0": ("Pow (x, zero)", lambda x: x**0.0, [0]),
     "Pow 2": ("Pow (x, two)", lambda x: x**2.0, [0, -3]),
-    "PRelu": ("PRelu (x, quarter)", lambda x: F.prelu(x, torch.tensor([0.25], dtype=x.dtype)), [0]),
     "ReduceMax": ("ReduceMax (x)", torch.amax, [2, 2, 2]),
     "Relu": ("Relu (x)", F.relu, [0]),
-    "Selu": ("Selu (x)", F.selu, [0]),
     "Sqrt": ("Sqrt (x)", torch.sqrt, [0]),
     "ThresholdedRelu": ("ThresholdedRelu (x)", lambda x: F.threshold(x, 1.0, 0.0), [1]),
 }
@@ -131,8 +128,8 @@ KINKS: dict[str, tuple[str, Callable[..., Any], list[float]]] = {
 def test_where_there_is_no_derivative_it_is_the_one_of_pytorch(name: str) -> None:
     call, run, points = KINKS[name]
     model = onnx.parser.parse_model(f"""<ir_version: 8, opset_import: ["": 18]>
-        g (double[K] x) => (double[] y) <double low = {{-1}}, double high = {{1}}, double zero = {{0}}, double two = {{2}},
-         double[1] quarter = {{0.25}}> {{ r = {call}  y = ReduceSum <keepdims = 0> (r) }}""")
+        g (double[K] x) => (double[] y) <double low = {{-1}}, double high = {{1}}, double zero = {{0}}, double two = {{2}}>
+        {{ r = {call}  y = ReduceSum <keepdims = 0> (r) }}""")
     model.graph.output[0].type.tensor_type.shape.SetInParent()
     x = torch.tensor([*map(float, points), -0.7, 0.3, 2.0], dtype=torch.float64, requires_grad=True)
     run(x).sum().backward()

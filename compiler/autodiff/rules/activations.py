@@ -43,22 +43,22 @@ def softsign(op: Any, node: Any, dy: Any) -> list[Any]:
 
 @gradient("Elu")
 def elu(op: Any, node: Any, dy: Any) -> list[Any]:
-    """y = x if x > 0 else a (e^x - 1);  dx = dy (1 if x > 0 else y + a)"""
+    """y = x if x >= 0 else a (e^x - 1);  dx = dy (1 if x >= 0 else y + a)"""
     (y,) = node.outputs
     alpha = attribute(node, "alpha", 1.0)
-    slope = op.Where(op.Greater(node.inputs[0], 0.0), op.constant(1.0, y.dtype), op.Add(y, alpha))
+    slope = op.Where(op.Less(node.inputs[0], 0.0), op.Add(y, alpha), op.constant(1.0, y.dtype))
     return [op.Mul(dy, slope)]
 
 
 @gradient("Selu")
 def selu(op: Any, node: Any, dy: Any) -> list[Any]:
-    """y = g x if x > 0 else g a (e^x - 1);  dx = dy (g if x > 0 else y + g a)"""
+    """y = g x if x >= 0 else g a (e^x - 1);  dx = dy (g if x >= 0 else y + g a)"""
     (y,) = node.outputs
     alpha, gamma = (
         attribute(node, "alpha", 1.67326319217681884765625),
         attribute(node, "gamma", 1.05070102214813232421875),
     )
-    slope = op.Where(op.Greater(node.inputs[0], 0.0), op.constant(gamma, y.dtype), op.Add(y, gamma * alpha))
+    slope = op.Where(op.Less(node.inputs[0], 0.0), op.Add(y, gamma * alpha), op.constant(gamma, y.dtype))
     return [op.Mul(dy, slope)]
 
 

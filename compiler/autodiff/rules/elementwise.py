@@ -240,17 +240,17 @@ def cast(op: Any, node: Any, dy: Any) -> list[Any]:
 
 @gradient("PRelu", broadcasts=True)
 def prelu(op: Any, node: Any, dy: Any) -> list[Any]:
-    """y = x if x > 0 else s x;  dx = dy (1 if x > 0 else s), ds = dy (0 if x > 0 else x)"""
+    """y = x if x >= 0 else s x;  dx = dy (1 if x >= 0 else s), ds = dy (0 if x >= 0 else x)"""
     x, slope = node.inputs
-    dx = op.Mul(dy, op.Where(op.Greater(x, 0.0), op.constant(1.0, x.dtype), slope))
+    dx = op.Mul(dy, op.Where(op.Less(x, 0.0), slope, op.constant(1.0, x.dtype)))
     return [dx, op.Mul(dy, op.Min(x, op.constant(0.0, x.dtype)))]
 
 
 @gradient("LeakyRelu")
 def leaky_relu(op: Any, node: Any, dy: Any) -> list[Any]:
-    """y = x if x > 0 else alpha x;  dx = dy (1 if x > 0 else alpha)"""
+    """y = x if x >= 0 else alpha x;  dx = dy (1 if x >= 0 else alpha)"""
     alpha = op.constant(attribute(node, "alpha", 0.01), dy.dtype)
-    return [op.Mul(dy, op.Where(op.Greater(node.inputs[0], 0.0), op.constant(1.0, dy.dtype), alpha))]
+    return [op.Mul(dy, op.Where(op.Less(node.inputs[0], 0.0), alpha, op.constant(1.0, dy.dtype)))]
 
 
 @gradient("CastLike")

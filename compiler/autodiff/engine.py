@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import onnx_ir as ir
 
-from netc.compiler.autodiff.captures import operands
 from netc.compiler.autodiff.expansion import by_specification
 from netc.compiler.autodiff.registry import Entry, lookup
+from netc.compiler.captures import operands
 from netc.compiler.emit import Emitter
 from netc.compiler.inference import UnknownError
 from netc.compiler.types import INT64

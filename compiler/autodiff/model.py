@@ -11,8 +11,8 @@ from typing import TypeAlias
 import onnx
 import onnx_ir as ir
 
-from netc.compiler.autodiff.captures import operands
 from netc.compiler.autodiff.engine import NoGradientError, backpropagate
+from netc.compiler.captures import operands
 from netc.compiler.importer.read import read
 from netc.compiler.importer.replay import Values, rebuilt
 from netc.compiler.importer.source import checked_proto

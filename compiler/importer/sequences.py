@@ -27,8 +27,10 @@ class Sequences:
     ) -> None:
         """Remembers what is in the sequence that a node makes, where that can be told."""
         make = _MADE.get(operator)
+        if make is None:
+            return
         given = [self.elements.get(x) if x is not None else None for x in inputs]
-        found = make(op, inputs, given, attributes) if make is not None else None
+        found = make(op, inputs, given, attributes)
         if found is not None:
             self.elements[result] = found
 
@@ -36,7 +38,9 @@ class Sequences:
         self, op: Emitter, operator: str, inputs: Sequence[Any], attributes: Mapping[str, Any]
     ) -> tuple[ir.Value, ...] | None:
         """What a node reads from a known sequence, in place of the node; None for all other nodes."""
-        known = self.elements.get(inputs[0]) if operator in _READ and inputs and inputs[0] is not None else None
+        if operator not in _READ or inputs[0] is None:
+            return None
+        known = self.elements.get(inputs[0])
         found = None if known is None else _READ[operator](op, known, inputs, attributes)
         return None if found is None else (found,)
 

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator
 
 import onnx_ir as ir
 
+from netc.compiler.captures import bodies
+
 
 class NamesPass(ir.passes.InPlacePass):
     """Names what has no name and renames what shares one; inputs, outputs and initializers of the model keep theirs."""
@@ -20,13 +22,12 @@ class NamesPass(ir.passes.InPlacePass):
         taken = _Names(str(v.name) for v in public)
         nodes = _Names()
         changed = False
-        for made in _made(graph):
-            if made in public:
+        for made, kind in _made(graph):
+            names = nodes if kind == "node" else taken
+            if made in public or (made.name and names.take(made.name)):
                 continue
-            kind, names = ("node", nodes) if isinstance(made, ir.Node) else ("value", taken)
-            name = names.free(made.name or kind, fresh=not made.name)
-            changed |= name != made.name
-            made.name = name
+            made.name = names.other(made.name or kind)
+            changed = True
         return ir.passes.PassResult(model, modified=changed)
 
 
@@ -37,25 +38,31 @@ class _Names:
         self.taken = set(names)
         self.counts: dict[str, int] = {}
 
-    def free(self, wanted: str, fresh: bool) -> str:
-        """The name itself where it is free (and not `fresh`), else with a number behind it."""
-        name = wanted
-        while fresh or name in self.taken:
-            fresh = False
+    def take(self, name: str) -> bool:
+        """Takes a name if it is free."""
+        if name in self.taken:
+            return False
+        self.taken.add(name)
+        return True
+
+    def other(self, wanted: str) -> str:
+        """A free name: the wanted one with a number behind it."""
+        name = ""
+        while not name or not self.take(name):
             self.counts[wanted] = self.counts.get(wanted, 0) + 1
             name = f"{wanted}_{self.counts[wanted]}"
-        self.taken.add(name)
         return name
 
 
-def _made(graph: ir.Graph, body: bool = False) -> Iterator[ir.Value | ir.Node]:
-    """The nodes of a graph and the values that it makes, and then those of its bodies."""
+def _made(graph: ir.Graph, body: bool = False) -> Iterator[tuple[ir.Value | ir.Node, str]]:
+    """The nodes of a graph and the values that it makes, and then those of its bodies; with what each is."""
     if body:
-        yield from dict.fromkeys([*graph.inputs, *graph.initializers.values()])
+        yield from ((v, "value") for v in dict.fromkeys([*graph.inputs, *graph.initializers.values()]))
+    inner: list[ir.Graph] = []
     for node in graph:
-        yield node
-        yield from node.outputs
-    for node in graph:
-        for a in node.attributes.values():
-            if a.type == ir.AttributeType.GRAPH:
-                yield from _made(a.value, body=True)
+        yield node, "node"
+        for y in node.outputs:
+            yield y, "value"
+        inner += bodies(node)
+    for each in inner:
+        yield from _made(each, body=True)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
+from netc.compiler.captures import bodies
+
 
 class UnusedPass(ir.passes.InPlacePass):
     """Goes through each graph from its end, so that what only dropped nodes read is dropped too."""
@@ -21,7 +23,7 @@ def _drop_nodes(graph: ir.Graph) -> int:
     dropped = 0
     for node in reversed(graph):
         if not any(y.is_graph_output() or y.uses() for y in node.outputs):
-            for body in (a.value for a in node.attributes.values() if a.type == ir.AttributeType.GRAPH):
+            for body in bodies(node):
                 for inner in reversed(body):  # so that it reads nothing from outside any more
                     for i in range(len(inner.inputs)):
                         inner.replace_input_with(i, None)
@@ -30,6 +32,6 @@ def _drop_nodes(graph: ir.Graph) -> int:
                 node.replace_input_with(i, None)
             dropped += 1
             continue
-        for body in (a.value for a in node.attributes.values() if a.type == ir.AttributeType.GRAPH):
+        for body in bodies(node):
             dropped += _drop_nodes(body)
     return dropped

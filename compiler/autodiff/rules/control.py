@@ -92,7 +92,7 @@ class _Read:
 
 def _captured_by(node: ir.Node) -> list[ir.Value]:
     """What the bodies of a node capture, as the engine lists it."""
-    from netc.compiler.autodiff.captures import operands
+    from netc.compiler.captures import operands
 
     return [x for x in operands(node)[len(node.inputs) :] if x is not None]
 

@@ -13,6 +13,7 @@ from netc.compiler.autodiff.rules import (  # noqa: F401
     pooling,
     recurrent,
     reductions,
+    regions,
     sampling,
     shape,
 )

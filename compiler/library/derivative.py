@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from netc.compiler.library.registry import Refused, Tensor, floating, function
+from netc.compiler.library.registry import Refused, Tensor, function
 from netc.compiler.types import TensorType
 
 UNREACHED = "the first tensor does not depend on the second by anything that has a gradient"
@@ -13,7 +13,7 @@ UNREACHED = "the first tensor does not depend on the second by anything that has
 @function(group="derivative")
 def gradient(y: Tensor, x: Tensor) -> TensorType:
     """the gradient of the sum of y with respect to x, in x's shape; where rows do not mix, that of each row's y"""
-    if not floating(y).dtype.is_float or not floating(x).dtype.is_float:
+    if not y.dtype.is_float or not x.dtype.is_float:
         raise Refused("dtype", "only tensors of floating-point numbers have gradients")
     return x
 

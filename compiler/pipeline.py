@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from netc.compiler.check import check
-from netc.compiler.configuration import TrainConfig
-from netc.compiler.overrides import override
-from netc.compiler.typed import Apply, Parameter, TypedNet
+from netc.compiler.training.configuration import TrainConfig
+from netc.compiler.check.overrides import override
+from netc.compiler.net import Apply, Parameter, TypedNet
 from netc.grammar import ast
 from netc.grammar.diagnostics import NetError
 from netc.grammar.parser import parse_tolerant

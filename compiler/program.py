@@ -13,12 +13,12 @@ import onnx
 import onnx_ir as ir
 
 from netc.compiler import version
-from netc.compiler.assembly import Builder
-from netc.compiler.emit import Emitter
-from netc.compiler.inference import IR_VERSION, IR_VERSIONS
-from netc.compiler.manifest import manifest as describe
-from netc.compiler.passes import optimize
-from netc.compiler.typed import TypedNet
+from netc.compiler.assembly.builder import Builder
+from netc.compiler.graph.emitter import Emitter
+from netc.compiler.graph.inference import IR_VERSION, IR_VERSIONS
+from netc.compiler.assembly.manifest import manifest as describe
+from netc.compiler.graph.passes import optimize
+from netc.compiler.net import TypedNet
 from netc.grammar.parser import collector_paused
 
 GRAPHS = ("init", "step", "eval", "infer", "score")

@@ -11,7 +11,7 @@ from pathlib import Path
 import netc.compiler.check.settings  # noqa: F401 - registers optimizers and settings
 from netc.compiler.autodiff.coverage import CLASSES, coverage
 from netc.compiler.library import LIBRARY
-from netc.compiler.library.registry import Constructor, Operation
+from netc.compiler.language.words import Constructor, Operation
 
 DOCS = Path(__file__).parent
 GROUPS = {

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import onnx
 
     from netc.compiler.program import Program
-    from netc.compiler.typed import TypedNet
+    from netc.compiler.net import TypedNet
     from netc.runtime.loop import Reporter
     from netc.runtime.trainer import Trainer
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from netc.compiler.dimensions import Dim, add, bind, evaluate, product
-from netc.compiler.typed import Apply, Constant, Parameter, Tensor, TypedNet
+from netc.compiler.graph.dimensions import Dim, add, bind, evaluate, product
+from netc.compiler.net import Apply, Constant, Parameter, Tensor, TypedNet
 
 
 @dataclass
@@ -99,7 +99,7 @@ def _aligned(lines: list[list[str]], right: set[int] = frozenset(), rule_before_
 
 def plan_text(net: TypedNet, batch: int) -> str:
     """Parameters, operations and memory of a step, read off the graphs that will run."""
-    from netc.compiler.cost import graph_cost
+    from netc.compiler.graph.cost import graph_cost
     from netc.compiler.program import Program
 
     program = Program(net)

@@ -54,7 +54,7 @@ def run_command(
 def compile_command(
     spec: str, changes: list[str], out: Path | None, also: list[str], emit: str | None, print_after: str, verify: bool
 ) -> None:
-    from netc.compiler.passes import PASSES
+    from netc.compiler.graph.passes import PASSES
     from netc.compiler.pipeline import compile as compile_source
     from netc.compiler.program import ON_REQUEST
     from netc.specs import find

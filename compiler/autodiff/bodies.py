@@ -7,7 +7,7 @@ from typing import Any
 
 import onnx_ir as ir
 
-from netc.compiler.emit import Emitter
+from netc.compiler.graph.emitter import Emitter
 
 
 def copied(op: Emitter, body: ir.Graph) -> Emitter:

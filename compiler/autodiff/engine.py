@@ -8,10 +8,10 @@ import onnx_ir as ir
 
 from netc.compiler.autodiff.expansion import by_specification
 from netc.compiler.autodiff.registry import Entry, lookup
-from netc.compiler.captures import operands
-from netc.compiler.emit import Emitter
-from netc.compiler.inference import UnknownError
-from netc.compiler.types import INT64
+from netc.compiler.graph.bodies import operands
+from netc.compiler.graph.emitter import Emitter
+from netc.compiler.graph.inference import UnknownError
+from netc.compiler.graph.types import INT64
 
 Operands = list[ir.Value | None]
 Cotangents = Operands  # one for each operand, or each output

@@ -12,14 +12,14 @@ import onnx
 import onnx_ir as ir
 
 from netc.compiler.autodiff.engine import NoGradientError, backpropagate
-from netc.compiler.captures import operands
+from netc.compiler.graph.bodies import operands
 from netc.compiler.importer.read import read
 from netc.compiler.importer.replay import Values, rebuilt
 from netc.compiler.importer.source import checked_proto
 from netc.compiler.importer.training import Training
-from netc.compiler.inference import IR_VERSIONS, UnknownError
-from netc.compiler.passes import optimize
-from netc.compiler.types import FLOATS
+from netc.compiler.graph.inference import IR_VERSIONS, UnknownError
+from netc.compiler.graph.passes import optimize
+from netc.compiler.graph.types import FLOATS
 from netc.grammar.diagnostics import NetError, did_you_mean, error
 from netc.grammar.parser import collector_paused
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from netc.compiler.types import INT64
+from netc.compiler.graph.types import INT64
 
 
 def positions(op: Any, x: Any) -> Any:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from netc.compiler.autodiff.registry import attribute
-from netc.compiler.dimensions import Dim, add, multiply
-from netc.compiler.inference import UnknownError
-from netc.compiler.types import INT64
+from netc.compiler.graph.dimensions import Dim, add, multiply
+from netc.compiler.graph.inference import UnknownError
+from netc.compiler.graph.types import INT64
 
 
 @dataclass(frozen=True)

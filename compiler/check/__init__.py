@@ -11,10 +11,10 @@ from netc.compiler.check.reading import matching
 from netc.compiler.check.settings import SettingsReader
 from netc.compiler.check.statements import Checker
 from netc.compiler.check.values import UNKNOWN
-from netc.compiler.dimensions import bind, evaluate
+from netc.compiler.graph.dimensions import bind, evaluate
 from netc.compiler.library.derivative import UNREACHED
-from netc.compiler.schedules import Schedule
-from netc.compiler.typed import Apply, Constant, Input, Parameter, Tensor, TypedNet
+from netc.compiler.training.schedules import Schedule
+from netc.compiler.net import Apply, Constant, Input, Parameter, Tensor, TypedNet
 from netc.grammar import ast
 from netc.grammar.diagnostics import Diagnostic, NetError, diagnostic, error
 from netc.grammar.parser import collector_paused

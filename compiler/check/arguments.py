@@ -8,10 +8,10 @@ from typing import Any
 
 from netc.compiler.check import static
 from netc.compiler.check.values import Partial, describe
-from netc.compiler.dimensions import Symbolic
-from netc.compiler.library.registry import Constructor, Initializer, Refused, Slot
-from netc.compiler.schedules import Schedule
-from netc.compiler.typed import Tensor
+from netc.compiler.graph.dimensions import Symbolic
+from netc.compiler.language.words import Constructor, Initializer, Refused, Slot
+from netc.compiler.training.schedules import Schedule
+from netc.compiler.net import Tensor
 from netc.grammar import ast
 from netc.grammar.diagnostics import Label, NetError, did_you_mean, error
 from netc.grammar.source import Span

@@ -27,10 +27,10 @@ from netc.compiler.check.values import (
     show_number,
 )
 from netc.compiler.library import LIBRARY
-from netc.compiler.library.onnx_operators import OnnxOperation
-from netc.compiler.library.registry import Constructor, Function, Layer, Operation, Slot
-from netc.compiler.typed import Constant, Parameter, Tensor
-from netc.compiler.types import I64, DType, TensorType
+from netc.compiler.language.onnx_operators import OnnxOperation
+from netc.compiler.language.words import Constructor, Function, Layer, Operation, Slot
+from netc.compiler.net import Constant, Parameter, Tensor
+from netc.compiler.graph.types import I64, DType, TensorType
 from netc.grammar.diagnostics import Label, error
 from netc.grammar.source import Span
 

@@ -10,10 +10,10 @@ from netc.compiler.check.arguments import initializer
 from netc.compiler.check.environment import Binding
 from netc.compiler.check.expressions import Evaluator
 from netc.compiler.check.values import UNKNOWN, describe
-from netc.compiler.dimensions import Dim, Symbolic, symbol
+from netc.compiler.graph.dimensions import Dim, Symbolic, symbol
 from netc.compiler.library.initializers import HeNormal, Zeros
-from netc.compiler.typed import Input, Metric, Parameter, Tensor, TypedNet
-from netc.compiler.types import DTYPES, DType, TensorType
+from netc.compiler.net import Input, Metric, Parameter, Tensor, TypedNet
+from netc.compiler.graph.types import DTYPES, DType, TensorType
 from netc.grammar import ast
 from netc.grammar.diagnostics import Label, did_you_mean, error
 

@@ -22,11 +22,11 @@ from netc.compiler.check.values import (
     Record,
     describe,
 )
-from netc.compiler.dimensions import Symbolic
+from netc.compiler.graph.dimensions import Symbolic
 from netc.compiler.library import LIBRARY
-from netc.compiler.library.onnx_operators import onnx_operation
-from netc.compiler.library.registry import Constructor, Function, Operation, Slot
-from netc.compiler.typed import Tensor
+from netc.compiler.language.onnx_operators import onnx_operation
+from netc.compiler.language.words import Constructor, Function, Operation, Slot
+from netc.compiler.net import Tensor
 from netc.grammar import ast
 from netc.grammar.diagnostics import NetError, did_you_mean, error
 from netc.grammar.source import Span

@@ -9,7 +9,7 @@ from typing import Any
 from netc.compiler.check.environment import Environment
 from netc.compiler.check.naming import Path as NamePath
 from netc.compiler.check.values import ImportedLayer, Module
-from netc.compiler.library.onnx_operators import NEWEST_OPSET
+from netc.compiler.language.onnx_operators import NEWEST_OPSET
 from netc.grammar import ast
 from netc.grammar.diagnostics import NetError, error
 from netc.grammar.parser import parse
@@ -43,7 +43,7 @@ def module_loader(folder: Path, importer: str, open: tuple[Path, ...] = ()) -> C
         spec = parse(read(folder / path))
         environment = Environment(NamePath())
         from netc.compiler.check.statements import Checker
-        from netc.compiler.typed import TypedNet
+        from netc.compiler.net import TypedNet
 
         source = spec.span.source
         reader = Checker(TypedNet(path.stem, source))

@@ -14,11 +14,11 @@ from netc.compiler.check.arguments import refusal
 from netc.compiler.check.environment import Environment
 from netc.compiler.check.naming import Path
 from netc.compiler.check.values import CALLABLES, Record, describe, show_number
-from netc.compiler.dimensions import Symbolic
+from netc.compiler.graph.dimensions import Symbolic
 from netc.compiler.library import LIBRARY
-from netc.compiler.library.registry import Operation, Refused, Slot
-from netc.compiler.typed import Apply, Constant, Parameter, Tensor, TypedNet, site
-from netc.compiler.types import DType, TensorType
+from netc.compiler.language.words import Operation, Refused, Slot
+from netc.compiler.net import Apply, Constant, Parameter, Tensor, TypedNet, site
+from netc.compiler.graph.types import DType, TensorType
 from netc.grammar.diagnostics import Label, NetError, error
 from netc.grammar.source import Span
 

@@ -9,18 +9,18 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import netc.compiler.optimizers  # noqa: F401
+import netc.compiler.training.optimizers  # noqa: F401
 from netc.compiler.check import static
 from netc.compiler.check.arguments import Argument, argument_name, bind, construct, convert, refusal
 from netc.compiler.check.expressions import Evaluator
 from netc.compiler.check.reading import matching
 from netc.compiler.check.values import UNKNOWN, NameRange, describe, show_number
-from netc.compiler.configuration import DataConfig, TrainConfig, Watched
+from netc.compiler.training.configuration import DataConfig, TrainConfig, Watched
 from netc.compiler.library import LIBRARY
-from netc.compiler.library.registry import Constructor, Refused, Slot, show_default
-from netc.compiler.optimizers.adam import Adam
-from netc.compiler.schedules import Schedule
-from netc.compiler.typed import TypedNet
+from netc.compiler.language.words import Constructor, Refused, Slot, show_default
+from netc.compiler.training.optimizers.adam import Adam
+from netc.compiler.training.schedules import Schedule
+from netc.compiler.net import TypedNet
 from netc.grammar import ast
 from netc.grammar.diagnostics import Diagnostic, Label, NetError, did_you_mean, error
 from netc.grammar.source import Span

@@ -24,8 +24,8 @@ from netc.compiler.check.values import (
     describe,
 )
 from netc.compiler.library import LIBRARY
-from netc.compiler.library.registry import Layer, Slot
-from netc.compiler.typed import Parameter, Tensor, TypedNet
+from netc.compiler.language.words import Layer, Slot
+from netc.compiler.net import Parameter, Tensor, TypedNet
 from netc.grammar import ast
 from netc.grammar.diagnostics import Diagnostic, Label, NetError, diagnostic, error
 from netc.grammar.source import Span

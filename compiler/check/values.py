@@ -8,10 +8,10 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from netc.compiler.check.naming import Slot
-from netc.compiler.dimensions import Symbolic
-from netc.compiler.library.registry import Constructor, Function, Initializer, Layer, Operation
-from netc.compiler.typed import Parameter, Tensor
-from netc.compiler.types import TensorType
+from netc.compiler.graph.dimensions import Symbolic
+from netc.compiler.language.words import Constructor, Function, Initializer, Layer, Operation
+from netc.compiler.net import Parameter, Tensor
+from netc.compiler.graph.types import TensorType
 from netc.grammar import ast
 from netc.grammar.source import Span
 

@@ -8,8 +8,8 @@ from typing import Any
 import onnx
 import onnx_ir as ir
 
-from netc.compiler.emit import Emitter
-from netc.compiler.types import BOOL, I64, TensorType
+from netc.compiler.graph.emitter import Emitter
+from netc.compiler.graph.types import BOOL, I64, TensorType
 
 Inputs = Sequence[ir.Value | None]
 

@@ -13,16 +13,16 @@ import onnx
 import onnx_ir as ir
 from onnx import helper, numpy_helper
 
-from netc.compiler.cost import graph_cost
-from netc.compiler.dimensions import Dim, multiply
-from netc.compiler.emit import Emitter
+from netc.compiler.graph.cost import graph_cost
+from netc.compiler.graph.dimensions import Dim, multiply
+from netc.compiler.graph.emitter import Emitter
 from netc.compiler.importer.opset import raised
 from netc.compiler.importer.replay import Replay, dimension_names
 from netc.compiler.importer.source import Source
-from netc.compiler.inference import IR_VERSION, UnknownError
-from netc.compiler.library.registry import Initializer, Operation, Refused
-from netc.compiler.passes import optimize
-from netc.compiler.types import SPEC_DTYPES, TensorType
+from netc.compiler.graph.inference import IR_VERSION, UnknownError
+from netc.compiler.language.words import Initializer, Operation, Refused
+from netc.compiler.graph.passes import optimize
+from netc.compiler.graph.types import SPEC_DTYPES, TensorType
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,12 +11,12 @@ import onnx
 import onnx_ir as ir
 from onnx import AttributeProto, TensorProto, numpy_helper
 
-from netc.compiler.emit import Emitter
+from netc.compiler.graph.emitter import Emitter
 from netc.compiler.importer.control import input_types, keeps_shapes, loose, result_types
 from netc.compiler.importer.sequences import Sequences
 from netc.compiler.importer.source import Source
-from netc.compiler.inference import UnknownError
-from netc.compiler.types import ONNX_DTYPES, TensorType
+from netc.compiler.graph.inference import UnknownError
+from netc.compiler.graph.types import ONNX_DTYPES, TensorType
 
 Values = dict[str, ir.Value]
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import onnx_ir as ir
 
-from netc.compiler.emit import Emitter
-from netc.compiler.types import INT64
+from netc.compiler.graph.emitter import Emitter
+from netc.compiler.graph.types import INT64
 
 Elements = list[ir.Value]
 

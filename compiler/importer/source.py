@@ -12,8 +12,8 @@ import onnx
 import onnx_ir as ir
 from onnx import TensorProto, helper
 
-from netc.compiler.inference import tensor_proto
-from netc.compiler.types import TensorType
+from netc.compiler.graph.inference import tensor_proto
+from netc.compiler.graph.types import TensorType
 
 LARGE = 4096  # bytes; what inference and conversion read (shapes, axes, scales) is smaller
 

@@ -8,7 +8,7 @@ from typing import Any
 import onnx
 import onnx_ir as ir
 
-from netc.compiler.emit import Emitter
+from netc.compiler.graph.emitter import Emitter
 from netc.compiler.importer.replay import Replay, Values
 from netc.grammar.diagnostics import error
 

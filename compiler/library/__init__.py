@@ -15,6 +15,6 @@ from netc.compiler.library import (  # noqa: F401
     regularizers,
     shaping,
 )
-from netc.compiler.library.registry import LIBRARY
+from netc.compiler.language.words import LIBRARY
 
 __all__ = ["LIBRARY"]

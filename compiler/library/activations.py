@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from netc.compiler.library.initializers import Constant
-from netc.compiler.library.registry import (
+from netc.compiler.language.words import (
     Initializer,
     Refused,
     Tensor,
@@ -18,7 +18,7 @@ from netc.compiler.library.registry import (
     layer,
     numeric,
 )
-from netc.compiler.types import BOOL, TensorType
+from netc.compiler.graph.types import BOOL, TensorType
 
 
 def unary(name: str, operator: str, doc: str, group: str = "elementwise", **flags: bool) -> None:

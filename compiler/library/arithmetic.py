@@ -5,8 +5,8 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Any
 
-from netc.compiler.dimensions import Dim, multiply
-from netc.compiler.library.registry import (
+from netc.compiler.graph.dimensions import Dim, multiply
+from netc.compiler.language.words import (
     Condition,
     Refused,
     Tensor,
@@ -15,7 +15,7 @@ from netc.compiler.library.registry import (
     function,
     numeric,
 )
-from netc.compiler.types import BOOL, DTYPES, TensorType, broadcast
+from netc.compiler.graph.types import BOOL, DTYPES, TensorType, broadcast
 
 
 def binary(name: str, operator: str, doc: str, user: bool = False) -> None:

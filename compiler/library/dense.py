@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from netc.compiler.dimensions import Symbolic
+from netc.compiler.graph.dimensions import Symbolic
 from netc.compiler.library.initializers import HeNormal, Zeros
-from netc.compiler.library.registry import Initializer, Refused, Tensor, Weight, floating, layer
-from netc.compiler.types import TensorType
+from netc.compiler.language.words import Initializer, Refused, Tensor, Weight, floating, layer
+from netc.compiler.graph.types import TensorType
 
 
 @layer

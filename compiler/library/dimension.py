@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from netc.compiler.dimensions import Dim
-from netc.compiler.library.registry import function
-from netc.compiler.types import DType, TensorType
+from netc.compiler.graph.dimensions import Dim
+from netc.compiler.language.words import function
+from netc.compiler.graph.types import DType, TensorType
 
 
 @function(name="dimension", group="shape", user=False, differentiable=False)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from netc.compiler.library.registry import Refused, Tensor, floating, function
-from netc.compiler.types import TensorType
+from netc.compiler.language.words import Refused, Tensor, floating, function
+from netc.compiler.graph.types import TensorType
 
 
 @function(group="regularizer")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from netc.compiler.dimensions import Dim
-from netc.compiler.library.registry import Index, Refused, Tensor, axis_of, function
-from netc.compiler.types import TensorType
+from netc.compiler.graph.dimensions import Dim
+from netc.compiler.language.words import Index, Refused, Tensor, axis_of, function
+from netc.compiler.graph.types import TensorType
 
 Range = tuple[int | None, int | None, int]  # start, stop, step
 END = 2**31 - 1

@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from netc.compiler.library.registry import Initializer, Refused, constructor
+from netc.compiler.language.words import Initializer, Refused, constructor
 
 
 def normal_words(shape: tuple[int, ...]) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from netc.compiler.library.registry import (
+from netc.compiler.language.words import (
     Function,
     Index,
     Refused,
@@ -15,7 +15,7 @@ from netc.compiler.library.registry import (
     floating,
     function,
 )
-from netc.compiler.types import TensorType, show_shape
+from netc.compiler.graph.types import TensorType, show_shape
 
 
 def loss(rule: Callable[..., TensorType]) -> Function:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from netc.compiler.library.registry import (
+from netc.compiler.language.words import (
     Function,
     Index,
     Refused,
@@ -14,7 +14,7 @@ from netc.compiler.library.registry import (
     floating,
     function,
 )
-from netc.compiler.types import F32, TensorType
+from netc.compiler.graph.types import F32, TensorType
 
 CONFUSION_CLASSES = 100  # up to here accuracy accumulates the whole confusion matrix
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from netc.compiler.library.registry import Axes, Function, Tensor, axes_of, axis_of, floating, function, numeric
-from netc.compiler.types import I64, TensorType
+from netc.compiler.language.words import Axes, Function, Tensor, axes_of, axis_of, floating, function, numeric
+from netc.compiler.graph.types import I64, TensorType
 
 
 def reduced(x: TensorType, axis: Axes, keep: bool) -> TensorType:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from netc.compiler.library.registry import LIBRARY, Tensor, floating, function
-from netc.compiler.types import F32, TensorType
+from netc.compiler.language.words import LIBRARY, Tensor, floating, function
+from netc.compiler.graph.types import F32, TensorType
 
 
 @function(group="regularizer")

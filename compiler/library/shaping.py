@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from netc.compiler.dimensions import Dim, Shape, add, product, quotient
-from netc.compiler.library.registry import Axes, Index, Refused, Tensor, axes_of, axis_of, function
-from netc.compiler.types import F32, BroadcastError, TensorType, broadcast, show_shape
+from netc.compiler.graph.dimensions import Dim, Shape, add, product, quotient
+from netc.compiler.language.words import Axes, Index, Refused, Tensor, axes_of, axis_of, function
+from netc.compiler.graph.types import F32, BroadcastError, TensorType, broadcast, show_shape
 
 
 @function(group="shape")

@@ -13,9 +13,9 @@ from onnx.reference import ReferenceEvaluator
 
 from netc.compiler.autodiff import backpropagate
 from netc.compiler.autodiff.registry import operators
-from netc.compiler.dimensions import symbol
-from netc.compiler.emit import Emitter
-from netc.compiler.types import DTYPES, TensorType
+from netc.compiler.graph.dimensions import symbol
+from netc.compiler.graph.emitter import Emitter
+from netc.compiler.graph.types import DTYPES, TensorType
 from tests.autodiff.evaluator import MENDED
 from tests.autodiff.test_node_cases import cases
 

@@ -13,10 +13,10 @@ import onnxruntime as ort
 import pytest
 
 import netc
-from netc.compiler.dimensions import symbol
-from netc.compiler.emit import Emitter
-from netc.compiler.random import Random
-from netc.compiler.types import F32, I32, TensorType
+from netc.compiler.graph.dimensions import symbol
+from netc.compiler.graph.emitter import Emitter
+from netc.compiler.graph.random import Random
+from netc.compiler.graph.types import F32, I32, TensorType
 
 ROWS, COLUMNS = 128, 1024
 STRICT = 4.5  # standard deviations; one false alarm in 150,000

@@ -11,8 +11,8 @@ import onnx_ir as ir
 
 from netc.compiler.autodiff.bodies import copied, differentiated, finish, fresh
 from netc.compiler.autodiff.registry import attribute, gradient
-from netc.compiler.inference import UnknownError, type_proto
-from netc.compiler.types import I64, TensorType
+from netc.compiler.graph.inference import UnknownError, type_proto
+from netc.compiler.graph.types import I64, TensorType
 
 
 @gradient("If")
@@ -92,7 +92,7 @@ class _Read:
 
 def _captured_by(node: ir.Node) -> list[ir.Value]:
     """What the bodies of a node capture, as the engine lists it."""
-    from netc.compiler.captures import operands
+    from netc.compiler.graph.bodies import operands
 
     return [x for x in operands(node)[len(node.inputs) :] if x is not None]
 

@@ -9,8 +9,8 @@ import numpy as np
 from netc.compiler.autodiff.registry import attribute, gradient, lowered
 from netc.compiler.autodiff.rules.sampling import sampled, zeros_outside
 from netc.compiler.autodiff.windows import Windows, padded, windows
-from netc.compiler.dimensions import Dim, product, quotient
-from netc.compiler.inference import UnknownError
+from netc.compiler.graph.dimensions import Dim, product, quotient
+from netc.compiler.graph.inference import UnknownError
 
 
 @gradient("Conv", rewrite=padded)

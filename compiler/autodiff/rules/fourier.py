@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from netc.compiler.autodiff.registry import attribute, gradient, lowered
-from netc.compiler.types import INT64
+from netc.compiler.graph.types import INT64
 
 
 @gradient("DFT")

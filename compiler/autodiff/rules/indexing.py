@@ -7,7 +7,7 @@ from typing import Any
 
 from netc.compiler.autodiff.provenance import placed, positions
 from netc.compiler.autodiff.registry import attribute, gradient, lowered
-from netc.compiler.types import I64, INT64, TensorType
+from netc.compiler.graph.types import I64, INT64, TensorType
 
 
 @gradient("GatherElements")

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from netc.compiler.autodiff.registry import attribute, gradient
-from netc.compiler.dimensions import product
-from netc.compiler.inference import UnknownError
+from netc.compiler.graph.dimensions import product
+from netc.compiler.graph.inference import UnknownError
 
 
 @gradient("MatMul", broadcasts=True)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from netc.compiler.autodiff.registry import attribute, gradient, lowered
-from netc.compiler.types import BOOL
+from netc.compiler.graph.types import BOOL
 
 
 def _normalized(op: Any, x: Any, axes: list[int], epsilon: float) -> tuple[Any, Any, Any]:

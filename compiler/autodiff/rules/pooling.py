@@ -9,7 +9,7 @@ import numpy as np
 from netc.compiler.autodiff.provenance import placed
 from netc.compiler.autodiff.registry import attribute, gradient, lowered
 from netc.compiler.autodiff.windows import Windows, padded, run_time_pads, windows
-from netc.compiler.dimensions import add, product
+from netc.compiler.graph.dimensions import add, product
 
 
 @gradient("MaxPool", rewrite=padded)

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from netc.compiler.autodiff.registry import attribute, lowered
-from netc.compiler.inference import UnknownError
-from netc.compiler.types import I64, INT64, TensorType
+from netc.compiler.graph.inference import UnknownError
+from netc.compiler.graph.types import I64, INT64, TensorType
 
 Activation = Callable[[Any, Any], Any]
 

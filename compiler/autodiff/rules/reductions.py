@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from netc.compiler.autodiff.registry import attribute, gradient
-from netc.compiler.dimensions import product
+from netc.compiler.graph.dimensions import product
 
 
 def _axes(op: Any, node: Any) -> list[int] | None:

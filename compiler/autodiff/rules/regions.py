@@ -11,7 +11,7 @@ import numpy as np
 
 from netc.compiler.autodiff.registry import attribute, lowered
 from netc.compiler.autodiff.rules.sampling import edge_outside, extent, hat, limited, sampled
-from netc.compiler.types import INT64
+from netc.compiler.graph.types import INT64
 
 
 @lowered("RoiAlign")

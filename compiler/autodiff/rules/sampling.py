@@ -7,8 +7,8 @@ from itertools import product as every
 from typing import Any
 
 from netc.compiler.autodiff.registry import attribute, lowered
-from netc.compiler.inference import UnknownError
-from netc.compiler.types import INT64
+from netc.compiler.graph.inference import UnknownError
+from netc.compiler.graph.types import INT64
 
 # --- weights ----------------------------------------------------------------------------------------------------------
 

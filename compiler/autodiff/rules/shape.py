@@ -8,7 +8,7 @@ import numpy as np
 
 from netc.compiler.autodiff.provenance import placed, positions
 from netc.compiler.autodiff.registry import attribute, gradient
-from netc.compiler.dimensions import Dim
+from netc.compiler.graph.dimensions import Dim
 
 
 @gradient("Reshape")

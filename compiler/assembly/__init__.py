@@ -1,0 +1,1 @@
+"""From a typed net to the graphs of a program."""

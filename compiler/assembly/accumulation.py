@@ -1,0 +1,144 @@
+"""Metrics that are exact over unequal batches: what each batch adds, and the score of everything added.
+
+A metric's expression is cut where it reduces over the batch. A reduction of values that belong to single rows becomes
+accumulators (a mean: the sum and the count); what is computed from reductions goes to score.onnx. Where a reduction
+cannot be split (rows compared with a mean over all rows), the rows themselves are concatenated.
+"""
+
+from __future__ import annotations
+
+import onnx_ir as ir
+
+from netc.compiler.graph.dimensions import Symbolic, symbol
+from netc.compiler.graph.emitter import Emitter
+from netc.compiler.assembly.forward import Forward
+from netc.compiler.net import Apply, Constant, Metric, Tensor, TypedNet
+from netc.grammar.diagnostics import error
+
+Accumulator = tuple[str, str, ir.Value]  # name, "sum" or "concat", value in the evaluation graph
+
+
+class Accumulation:
+    """Cuts the metrics of one net: `evaluation` emits into eval.onnx, `score` into score.onnx."""
+
+    def __init__(self, net: TypedNet, evaluation: Forward, score: Emitter):
+        self.net, self.evaluation, self.score = net, evaluation, score
+        self.found: list[Accumulator] = []
+        self.metric: Metric | None = None
+        self.scored: dict[tuple[object, int], ir.Value] = {}
+
+    def cut(self, metric: Metric) -> tuple[list[Accumulator], ir.Value]:
+        """The accumulators of a metric, and its value in the score graph."""
+        self.found, self.metric, self.scored = [], metric, {}
+        value = self.value(metric.value)
+        return self.found, value
+
+    def value(self, tensor: Tensor) -> ir.Value:
+        """A tensor of the metric's expression in the score graph."""
+        key = (tensor.origin, tensor.index)
+        if key not in self.scored:
+            self.scored[key] = self._value(tensor)
+        return self.scored[key]
+
+    def _value(self, tensor: Tensor) -> ir.Value:
+        if isinstance(tensor.origin, Constant):
+            return self.score.constant(tensor.origin.value, tensor.type.dtype)
+        if self.by_row(tensor):
+            return self.concatenated(tensor)
+        apply = tensor.origin
+        assert isinstance(apply, Apply)
+        if apply.operation.name == "dimension":
+            return self.size(tensor, apply)
+        if self.splits(apply):
+            return self.accumulated(apply)
+        results = apply.operation.lower(self.score, [self.value(x) for x in apply.inputs], apply.settings, {})
+        if isinstance(results, tuple):
+            for i, y in enumerate(results):
+                self.scored[apply, i] = y
+            return self.scored[apply, tensor.index]
+        made: ir.Value = results
+        return made
+
+    # --- what kind of tensor it is ------------------------------------------------------------------------------------
+
+    def has_batch(self, tensor: Tensor) -> bool:
+        return any(isinstance(d, Symbolic) and self.net.batch in d.symbols for d in tensor.type.shape)
+
+    def mixes(self, apply: Apply) -> bool:
+        """Whether an operation brings different rows together."""
+        if any(self.has_batch(x) for x in apply.inputs) and not all(self.has_batch(y) for y in apply.outputs):
+            return True
+        axis = apply.settings.get("axis")
+        return any(
+            self.has_batch(x) and isinstance(axis, int) and x.type.rank and axis % x.type.rank == 0
+            for x in apply.inputs
+        )
+
+    def by_row(self, tensor: Tensor) -> bool:
+        """Whether no two rows of the batch have met on the way to this tensor."""
+        stack, seen = [tensor], set()
+        while stack:
+            origin = stack.pop().origin
+            if isinstance(origin, Apply) and origin not in seen:
+                seen.add(origin)
+                if self.mixes(origin) or origin.operation.name == "dimension":
+                    return False
+                stack += origin.inputs
+        return True
+
+    def splits(self, apply: Apply) -> bool:
+        """Whether the operation is a reduction over rows that knows how to accumulate."""
+        return (
+            apply.operation.accumulator is not None and self.mixes(apply) and all(self.by_row(x) for x in apply.inputs)
+        )
+
+    # --- what a batch adds --------------------------------------------------------------------------------------------
+
+    def accumulated(self, apply: Apply) -> ir.Value:
+        assert apply.operation.accumulator is not None
+        assert apply.operation.scorer is not None
+        inputs = [self.evaluation.of(x) for x in apply.inputs]
+        parts = apply.operation.accumulator(self.evaluation.op, *inputs, **apply.settings)
+        there = {part: self.add(part, how, value) for part, (how, value) in parts.items()}
+        made: ir.Value = apply.operation.scorer(self.score, there, **apply.settings)
+        return made
+
+    def concatenated(self, tensor: Tensor) -> ir.Value:
+        """All rows, one batch after the other; a value that has no rows is the same in every batch, so one is taken."""
+        value = self.evaluation.of(tensor)
+        if self.has_batch(tensor):
+            first = tensor.type.shape[0]
+            if first != symbol(self.net.batch):
+                assert self.metric is not None
+                raise error(
+                    "metric-accumulation", f"`{self.metric.name}` cannot be accumulated: the batch of `{tensor.type}` is not "
+                    "its first axis", tensor.span, help="keep the batch first until the metric reduces it",
+                )  # fmt: skip
+            return self.add("rows", "concat", value)
+        op = self.evaluation.op
+        there = self.add("value", "concat", op.Unsqueeze(value, op.vector([0])))
+        one = self.score.Slice(there, self.score.vector([0]), self.score.vector([1]))
+        return self.score.reshape(one, tensor.type.shape)
+
+    def size(self, tensor: Tensor, apply: Apply) -> ir.Value:
+        """A symbolic dimension as a number: the batch's is added up, another is the same in every batch."""
+        dim = apply.settings["dim"]
+        if dim == symbol(self.net.batch):
+            return self.add("rows", "sum", self.evaluation.of(tensor))
+        op = self.evaluation.op
+        there = self.add("value", "concat", op.Unsqueeze(self.evaluation.of(tensor), op.vector([0])))
+        return self.score.reduce("ReduceMax", there, 0, False)
+
+    def add(self, part: str, how: str, value: ir.Value) -> ir.Value:
+        """Records an accumulator and returns it as an input of the score graph."""
+        assert self.metric is not None
+        taken = {name for name, _, _ in self.found}
+        name = base = f"{self.metric.name}/{part}"
+        count = 1
+        while name in taken:
+            count += 1
+            name = f"{base}_{count}"
+        self.found.append((name, how, value))
+        t = self.evaluation.op.type_of(value)
+        rows = f"{name}.rows" if how == "concat" else ""
+        return self.score.input(name, t.with_shape((symbol(rows), *t.shape[1:])) if rows else t)

@@ -1,0 +1,105 @@
+"""The manifest: what a host needs to know of a program (docs/contract.md)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from typing import Any
+
+from netc.compiler import version
+from netc.compiler.assembly.builder import Builder
+from netc.compiler.training.state import StateRow
+from netc.compiler.net import Input, TypedNet
+from netc.compiler.graph.types import TensorType
+
+FORMAT = 1
+
+
+def manifest(builder: Builder, written: Iterable[str]) -> dict[str, Any]:
+    """The description that hosts read; `builder.eval_and_score` must have been called."""
+    net, config = builder.net, builder.config
+    stop, plateau = config.stop, config.plateau
+    return {
+        "format": FORMAT,
+        "producer": {"name": "netc", "version": version()},
+        "spec": {
+            "name": net.name,
+            "sha256": hashlib.sha256(net.source.text.encode()).hexdigest(),
+            "text": net.source.text,
+            "resolved": net.resolved,
+        },
+        "graphs": {g: f"{g}.onnx" for g in written},
+        "inputs": [_input_row(net, i) for i in net.inputs],
+        "state": [_state_row(r) for r in builder.state],
+        "metrics": [
+            {
+                "name": m.name,
+                "mode": m.mode,
+                "accumulate": [{"name": n, "how": how} for n, how in builder.accumulators[m.name]],
+            }
+            for m in net.metrics
+        ],
+        "outputs": [
+            {"name": n, "dtype": t.type.dtype.numpy, "shape": _shape(t.type)} for n, t in net.outputs.items()
+        ],
+        "train": {
+            "batch": config.batch,
+            "epochs": config.epochs,
+            "steps": config.steps,
+            "seed": config.seed,
+            "shuffle": config.shuffle,
+            "stop": None
+            if stop is None
+            else {
+                "split": stop.score.split, "score": stop.score.name, "mode": stop.score.mode,
+                "patience": stop.patience, "delta": float(stop.delta),
+            },
+            "plateau": None
+            if plateau is None
+            else {
+                "split": plateau.score.split, "score": plateau.score.name, "mode": plateau.score.mode,
+                "patience": plateau.patience, "delta": float(plateau.delta), "factor": float(plateau.factor),
+                "floor": float(plateau.floor),
+            },
+            "optimizer": config.text["optimizer"],
+            "settings": dict(config.text),
+        },
+        "data": None
+        if net.data is None
+        else {"source": dict(net.data.source), "split": net.data.split, "folder": net.data.folder},
+    }  # fmt: skip
+
+
+def _input_row(net: TypedNet, i: Input) -> dict[str, Any]:
+    row: dict[str, Any] = {"name": i.name, "dtype": i.type.dtype.numpy, "shape": _shape(i.type), "role": i.role}
+    classes = classes_of(net, i)
+    return row if classes is None else {**row, "classes": classes}
+
+
+def classes_of(net: TypedNet, i: Input) -> int | None:
+    """How many classes an integer input selects from, so that data can be checked before it is fed."""
+    for apply in net.applies:
+        slots = [s for s in apply.operation.slots if s.is_tensor]
+        for slot, x in zip(slots, apply.inputs):
+            if slot.kind == "Index" and x.origin is i and i.type.dtype.is_integer:
+                axis = apply.settings.get("axis", 0)
+                size = apply.settings.get(
+                    "classes", apply.inputs[0].type.shape[axis] if apply.inputs[0] is not x else None
+                )
+                if isinstance(size, int):
+                    return size
+    return None
+
+
+def _state_row(r: StateRow) -> dict[str, Any]:
+    row = {
+        "name": r.name, "dtype": r.type.dtype.numpy, "shape": _shape(r.type), "role": r.role, "changes": r.changes,
+        "trainable": r.role == "parameter" and r.changes,
+    }  # fmt: skip
+    if r.role in ("optimizer", "average") and r.parameter is not None:
+        row["of"] = r.parameter.name
+    return row
+
+
+def _shape(t: TensorType) -> list[int | str]:
+    return [d if isinstance(d, int) else str(d) for d in t.shape]

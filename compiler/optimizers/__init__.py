@@ -1,3 +1,0 @@
-"""Optimizers: one file each; importing this registers them all."""
-
-from netc.compiler.optimizers import adagrad, adam, rmsprop, sgd  # noqa: F401

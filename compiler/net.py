@@ -1,29 +1,28 @@
-"""The typed net: what `check` writes and `lower` reads. Names are resolved, blocks expanded, every type is known."""
+"""The typed net: what `check` writes and `assembly` reads. Names are resolved, blocks expanded, every type is known."""
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from netc.compiler.graph.dimensions import Dim
 from netc.compiler.graph.types import TensorType
+from netc.compiler.language.variables import Variable
+from netc.compiler.language.words import Operation
+from netc.compiler.training.configuration import DataConfig, TrainConfig
 from netc.grammar.diagnostics import Diagnostic
 from netc.grammar.source import Source, Span
-
-if TYPE_CHECKING:
-    from netc.compiler.training.configuration import DataConfig, TrainConfig
-    from netc.compiler.language.words import Initializer, Operation
 
 
 @dataclass(eq=False, slots=True)
 class Tensor:
-    """One value of the net. `origin` is what makes it: an Apply, an Input, a Parameter or a Constant."""
+    """One value of the net. `origin` is what makes it."""
 
     type: TensorType
     span: Span
-    origin: Apply | Input | Parameter | Constant
+    origin: Apply | Input | Variable | Constant | Size
     index: int = 0
 
     def __repr__(self) -> str:
@@ -32,9 +31,16 @@ class Tensor:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Constant:
-    """A literal: a scalar of its tensor's dtype, exact until it is written to the graph."""
+    """A literal: a scalar of its tensor's dtype, exact until it is written to the graph, or a list of whole numbers."""
 
     value: int | Fraction | float | bool | tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Size:
+    """A symbolic dimension as a scalar: its size in this batch."""
+
+    dim: Dim
 
 
 @dataclass(eq=False, slots=True)
@@ -48,30 +54,14 @@ class Input:
 
 
 @dataclass(eq=False, slots=True)
-class Parameter:
-    """A trainable tensor; `name` is its path, known when the whole net has been read."""
-
-    type: TensorType
-    initializer: Initializer
-    span: Span
-    name: str = ""
-    frozen: bool = False
-
-    @property
-    def site(self) -> int:
-        """The number of this parameter in random draws: a hash of its name, so that other lines do not move it."""
-        return site(self.name)
-
-
-@dataclass(eq=False, slots=True)
 class Apply:
-    """One operation applied to tensors. `path` names the line it stands on, with the repeats and blocks around it;
-    `site` is the number of its random draws."""
+    """One operation applied to tensors. `variables` are those it reads, by their part of the name; `path` names the line
+    it stands on, with the repeats and blocks around it; `site` is the number of its random draws."""
 
     operation: Operation
     inputs: tuple[Tensor, ...]
     settings: Mapping[str, Any]
-    parameters: Mapping[str, Parameter]
+    variables: Mapping[str, Variable]
     span: Span
     path: str = ""
     site: int = 0
@@ -80,6 +70,8 @@ class Apply:
 
 @dataclass(frozen=True)
 class Metric:
+    """A published score: `mode` says which direction is better."""
+
     name: str
     mode: str
     value: Tensor
@@ -88,12 +80,12 @@ class Metric:
 
 @dataclass
 class TypedNet:
-    """A whole spec, checked. `applies` is in order of evaluation."""
+    """A whole spec, checked. `applies` is in order of evaluation; `variables` are its parameters and buffers."""
 
     name: str
     source: Source
     inputs: list[Input] = field(default_factory=list)
-    parameters: list[Parameter] = field(default_factory=list)
+    variables: list[Variable] = field(default_factory=list)
     applies: list[Apply] = field(default_factory=list)
     outputs: dict[str, Tensor] = field(default_factory=dict)
     metrics: list[Metric] = field(default_factory=list)
@@ -105,10 +97,11 @@ class TypedNet:
     resolved: str = ""
 
     @property
-    def trained(self) -> list[Parameter]:
-        return [p for p in self.parameters if not p.frozen]
+    def parameters(self) -> list[Variable]:
+        """What patterns, counts and rules speak of."""
+        return [v for v in self.variables if v.role == "parameter"]
 
-
-def site(name: str) -> int:
-    """A 31-bit number for a random site: CRC-32 of its name, kept positive for int32."""
-    return zlib.crc32(name.encode()) & 0x7FFFFFFF
+    @property
+    def trained(self) -> list[Variable]:
+        """The parameters that gradients change."""
+        return [p for p in self.parameters if p.trained]

@@ -1,123 +1,164 @@
-"""Text -> training program: the steps in order, each of which can be looked at."""
+"""Text -> training program: every stage in order, each of which can be printed, checked, and stopped at."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from netc.compiler.check import check
-from netc.compiler.training.configuration import TrainConfig
-from netc.compiler.check.overrides import override
-from netc.compiler.net import Apply, Parameter, TypedNet
-from netc.grammar import ast
-from netc.grammar.diagnostics import NetError
-from netc.grammar.parser import parse_tolerant
-from netc.grammar.printer import format_expression, format_spec
+import onnx
+import onnx_ir as ir
+from onnx_ir.passes import common
+
+from netc.compiler import front, version
+from netc.compiler.assembly import training_step
+from netc.compiler.assembly.accumulation import accumulate
+from netc.compiler.assembly.draft import Draft
+from netc.compiler.assembly.first_values import first_values
+from netc.compiler.assembly.inputs import declare
+from netc.compiler.assembly.outputs import publish
+from netc.compiler.graph.emitter import BASE_OPSET, Emitter
+from netc.compiler.graph.inference import IR_VERSION, IR_VERSIONS
+from netc.compiler.graph.passes.names import NamesPass
+from netc.compiler.graph.passes.unused import UnusedPass
+from netc.compiler.language.variables import Variable
+from netc.compiler.net import TypedNet
+from netc.compiler.printing import net_text, tree_text
+from netc.compiler.training.state import program_state
 from netc.grammar.source import Source
 
-STAGES = ("ast", "typed", "forward", "grad", "step")
-Overrides = Mapping[str, Any] | Iterable[str]
+
+@dataclass(frozen=True)
+class Stage:
+    """A named piece of work: on the spec as it is read, or on the `graphs` of the program that it belongs to."""
+
+    name: str
+    run: Callable[[Any], None]
+    graphs: tuple[str, ...] = ()
 
 
-def typed(source: Source, overrides: Overrides = (), folder: Path | None = None) -> TypedNet:
-    """parse -> override -> check. Raises NetError with everything that is wrong."""
-    spec, problems = parse_tolerant(source)
-    try:
-        spec = override(spec, overrides)
-    except NetError as e:
-        raise NetError([*problems, *e.diagnostics]) from None
-    net = check(spec, source, problems, folder)
-    net.resolved = resolved(spec, net)
-    return net
+def accumulators(draft: Draft) -> None:
+    """What a batch adds to each metric, and beside it the graph that scores everything added."""
+    score = Draft("score", draft.net, draft.config, draft.state, Emitter("score", draft.op.opset))
+    draft.accumulators, score.scores = accumulate(draft.lowered, score.op, draft.net)
+    draft.beside = [score]
 
 
-def compile(source: Source, overrides: Overrides = (), folder: Path | None = None, verify: bool = False) -> Any:
-    """parse -> override -> check -> lower -> differentiate -> update -> optimize -> verify, as a Program."""
-    from netc.compiler.program import Program
-
-    return Program(typed(source, overrides, folder), verify=verify)
+def unused(draft: Draft) -> None:
+    """Drops nodes whose results nobody reads."""
+    UnusedPass()(model_of(draft))
 
 
-def resolved(spec: ast.Spec, net: TypedNet) -> str:
-    """The spec as it was run: overrides in place, every default of the train block shown."""
+def names(draft: Draft) -> None:
+    """Gives every value and node a name of its own."""
+    NamesPass()(model_of(draft))
+
+
+GRAPHS = ("init", "step", "eval", "infer", "score")  # that every program has
+ON_REQUEST = ("grad", "apply", "watch")
+STEP, BACKWARD = ("step", "watch"), ("step", "watch", "grad")
+
+# Common subexpressions and constant arithmetic never arise: the emitter gives the same node for the same question, and
+# computes what it can. (onnx_ir's own pass for the former takes time quadratic in the number of outputs.)
+STAGES = (
+    Stage("parse", front.parse),
+    Stage("override", front.override),
+    Stage("check", front.check),
+    Stage("inputs", declare, (*GRAPHS[:-1], *ON_REQUEST)),
+    Stage("first", first_values, ("init",)),
+    Stage("forward", training_step.lower, (*BACKWARD, "eval", "infer")),
+    Stage("gradient", training_step.differentiate, BACKWARD),
+    Stage("clip", training_step.clip, (*STEP, "apply")),
+    Stage("update", training_step.step, (*STEP, "apply")),
+    Stage("average", training_step.average, (*STEP, "apply")),
+    Stage("accumulate", accumulators, ("eval",)),
+    Stage("outputs", publish, (*GRAPHS, *ON_REQUEST)),
+    Stage("unused", unused, (*GRAPHS, *ON_REQUEST)),
+    Stage("names", names, (*GRAPHS, *ON_REQUEST)),
+)
+
+
+@dataclass(frozen=True)
+class Look:
+    """What to look at on the way: `verify` checks the graph after every stage, `print_after` names one to print after."""
+
+    verify: bool = False
+    print_after: str = ""
+
+
+PLAIN = Look()
+
+
+def state_of(net: TypedNet) -> list[Variable]:
+    """Every variable of the program, in the order of the manifest."""
     assert net.train is not None
-    kept = replace(spec, trains=(), comments=_outside(spec))
-    lines = [f"  {name.ljust(_longest(net.train))} = {value}" for name, value in net.train.text.items()]
-    for train in spec.trains:
-        for rule in train.rules:
-            inner = "; ".join(
-                a.name.id if a.value is None else f"{a.name.id} {a.operator} {format_expression(a.value)}"
-                for a in rule.adjustments
-            )
-            lines.append(f'  rule "{rule.pattern.value}" {{ {inner} }}')
-    return format_spec(kept).rstrip("\n") + "\n\ntrain {\n" + "\n".join(lines) + "\n}\n"
+    return program_state(net.variables, net.train)
 
 
-def _outside(spec: ast.Spec) -> tuple[ast.Comment, ...]:
-    """The comments that do not stand inside a train block."""
-    inside = [(t.span.start, t.span.end) for t in spec.trains]
-    return tuple(c for c in spec.comments if not any(a <= c.span.start < b for a, b in inside))
+def build(net: TypedNet, state: Sequence[Variable], graph: str, look: Look = PLAIN, until: str = "") -> Draft:
+    """One graph of a program, and those that come with it, brought through its stages, or `until` one. Raises NetError."""
+    assert net.train is not None
+    opset = max([BASE_OPSET, *(a.operation.opset for a in net.applies)])
+    draft = Draft(graph, net, net.train, state, Emitter(graph, opset))
+    for stage in STAGES:
+        for each in (draft, *draft.beside):
+            if each.graph in stage.graphs:
+                stage.run(each)
+                _looked_at(each, stage, look)
+        if stage.name == until:
+            break
+    return draft
 
 
-def _longest(train: TrainConfig) -> int:
-    return max(map(len, train.text))
+def _looked_at(draft: Draft, stage: Stage, look: Look) -> None:
+    if look.verify:
+        try:
+            common.CheckerPass(full_check=True)(model_of(draft))
+        except Exception as e:
+            raise RuntimeError(f"`{draft.graph}` is broken after the stage `{stage.name}`: {e}") from e
+    if look.print_after == stage.name:
+        print(f"# {draft.graph}, after {stage.name}\n{graph_text(draft)}", file=sys.stderr)
 
 
-def stage_text(source: Source, stage: str, overrides: Overrides = ()) -> str:
-    """One stage of the pipeline as text, for `--emit`."""
-    if stage == "ast":
-        return _tree(override(parse_tolerant(source)[0], overrides))
-    net = typed(source, overrides)
-    if stage == "typed":
-        return _typed_text(net)
-    import onnx.printer
+def model_of(draft: Draft) -> ir.Model:
+    """The graph as it stands, as a model."""
+    opset = draft.op.opset  # IR 8 unless a higher opset needs more
+    return ir.Model(
+        draft.op.graph, ir_version=IR_VERSIONS.get(opset, IR_VERSION), producer_name="netc", producer_version=version()
+    )
 
-    from netc.compiler.program import Program
 
-    program = Program(net)
-    text: str = onnx.printer.to_text(program.graph({"forward": "eval", "grad": "grad", "step": "step"}[stage]))
+def graph_text(draft: Draft) -> str:
+    """The graph as it stands, in ONNX's text form."""
+    text: str = onnx.printer.to_text(ir.to_proto(model_of(draft)))
     return text
 
 
-def _tree(node: Any, indent: str = "") -> str:
-    """A tree as indented text, without spans."""
-    if isinstance(node, ast.Node | ast.Comment):
-        fields = [f for f in node.__dataclass_fields__ if f not in ("span", "comments")]
-        simple = {f: getattr(node, f) for f in fields if not isinstance(getattr(node, f), tuple | ast.Node)}
-        head = type(node).__name__ + "".join(f" {k}={v!r}" for k, v in simple.items())
-        lines = [indent + head]
-        for f in fields:
-            value = getattr(node, f)
-            for child in value if isinstance(value, tuple) else (value,):
-                if isinstance(child, ast.Node):
-                    lines.append(_tree(child, indent + "  "))
-        return "\n".join(lines)
-    return indent + repr(node)
+SYNONYMS = {"ast": "override", "typed": "check"}
+EMITTED = (*SYNONYMS, *(s.name for s in STAGES), *GRAPHS, *ON_REQUEST)
 
 
-def _typed_text(net: TypedNet) -> str:
-    """The typed net as one line for each value."""
-    names: dict[object, str] = {}
-    lines = [f"{i.role} {i.name}: {i.type}" for i in net.inputs]
-    lines += [f"parameter {p.name}: {p.type} = {p.initializer}{' frozen' * p.frozen}" for p in net.parameters]
-    for k, apply in enumerate(net.applies):
-        names[apply] = f"%{k}"
-        arguments = [_operand(x, names) for x in apply.inputs]
-        arguments += [p.name for p in apply.parameters.values()]
-        arguments += [f"{n} = {v}" for n, v in apply.settings.items() if not n.endswith("init") and n != "init"]
-        types = ", ".join(str(y.type) for y in apply.outputs)
-        lines.append(f"%{k}: {types} = {apply.operation.name}({', '.join(arguments)})  # {apply.path}")
-    if net.loss is not None:
-        lines.append(f"loss = {_operand(net.loss, names)}")
-    lines += [f"metric {m.name} ({m.mode}) = {_operand(m.value, names)}" for m in net.metrics]
-    lines += [f"output {n} = {_operand(t, names)}" for n, t in net.outputs.items()]
-    return "\n".join(lines)
+def emitted(source: Source, what: str, overrides: front.Overrides = (), folder: Path | None = None) -> str:
+    """One of EMITTED as text: what a stage wrote (of the step, where that has it), or a finished graph. Raises NetError."""
+    what = SYNONYMS.get(what, what)
+    reading = front.Reading(source, overrides, folder)
+    for stage in STAGES:
+        if stage.graphs:
+            break
+        stage.run(reading)
+        if stage.name == what:
+            return net_text(reading.net) if stage.run is front.check else tree_text(reading.tree)
+    owners = next((s.graphs for s in STAGES if s.name == what), (what,))
+    graph = "step" if "step" in owners else owners[0]
+    draft = build(reading.net, state_of(reading.net), "eval" if graph == "score" else graph, until=what)
+    return graph_text(next((d for d in draft.beside if d.graph == what), draft))
 
 
-def _operand(tensor: Any, names: dict[object, str]) -> str:
-    origin = tensor.origin
-    if isinstance(origin, Apply):
-        return names[origin] + (f".{tensor.index}" if len(origin.outputs) > 1 else "")
-    return origin.name if isinstance(origin, Parameter) or hasattr(origin, "name") else str(origin.value)
+def finished(draft: Draft) -> onnx.ModelProto:
+    """A graph that has been through all its stages, checked."""
+    proto = ir.to_proto(model_of(draft))
+    assert isinstance(proto, onnx.ModelProto)
+    onnx.checker.check_model(proto, full_check=True)
+    return proto

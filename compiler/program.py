@@ -10,19 +10,15 @@ from pathlib import Path, PurePath
 from typing import Any
 
 import onnx
-import onnx_ir as ir
 
-from netc.compiler import version
-from netc.compiler.assembly.builder import Builder
-from netc.compiler.graph.emitter import Emitter
-from netc.compiler.graph.inference import IR_VERSION, IR_VERSIONS
+from netc.compiler.assembly.draft import Draft
 from netc.compiler.assembly.manifest import manifest as describe
-from netc.compiler.graph.passes import optimize
+from netc.compiler.front import Overrides, typed
+from netc.compiler.language.variables import Variable
 from netc.compiler.net import TypedNet
+from netc.compiler.pipeline import GRAPHS, ON_REQUEST, PLAIN, Look, build, finished, state_of
 from netc.grammar.parser import collector_paused
-
-GRAPHS = ("init", "step", "eval", "infer", "score")
-ON_REQUEST = ("grad", "apply", "watch")
+from netc.grammar.source import Source
 
 
 @dataclass
@@ -30,13 +26,13 @@ class Program:
     """A compiled spec. Graphs are built and checked when first asked for; `warnings` is what `check` had to say."""
 
     net: TypedNet
-    builder: Builder = field(init=False)
-    verify: bool = False
-    printed: str = ""
+    look: Look = PLAIN
     _graphs: dict[str, onnx.ModelProto] = field(default_factory=dict)
 
-    def __post_init__(self) -> None:
-        self.builder = Builder(self.net)
+    @cached_property
+    def state(self) -> list[Variable]:
+        """Every variable, in the order of the manifest."""
+        return state_of(self.net)
 
     @property
     def warnings(self) -> list[str]:
@@ -45,19 +41,29 @@ class Program:
     @cached_property
     def manifest(self) -> dict[str, Any]:
         """The manifest of a program with the five graphs that every program has."""
-        self._eval_and_score()
-        return describe(self.builder, GRAPHS)
+        return self._described(GRAPHS)
+
+    def _described(self, written: Iterable[str]) -> dict[str, Any]:
+        return describe(self.net, self.state, self._evaluation.accumulators, written)
+
+    @cached_property
+    def _evaluation(self) -> Draft:
+        """The graph that evaluates, and beside it the one that scores."""
+        return build(self.net, self.state, "eval", self.look)
 
     def graph(self, name: str) -> onnx.ModelProto:
         """One of init, step, eval, infer, score, grad, apply, watch, as a checked ModelProto."""
         if name not in (*GRAPHS, *ON_REQUEST):
             raise KeyError(f"there is no graph `{name}`")
-        with collector_paused():
-            if name in ("eval", "score"):
-                self._eval_and_score()
-            if name not in self._graphs:
-                self._graphs[name] = self._finish(getattr(self.builder, name)())
+        if name not in self._graphs:
+            with collector_paused():
+                self._graphs[name] = finished(self._draft(name))
         return self._graphs[name]
+
+    def _draft(self, name: str) -> Draft:
+        if name == "eval":
+            return self._evaluation
+        return self._evaluation.beside[0] if name == "score" else build(self.net, self.state, name, self.look)
 
     def model_bytes(self, name: str) -> bytes:
         """One of the graphs, serialized, as the runtime asks for it."""
@@ -73,27 +79,12 @@ class Program:
     apply = property(lambda self: self.graph("apply"))
     watch = property(lambda self: self.graph("watch"))
 
-    def _eval_and_score(self) -> None:
-        if "eval" not in self._graphs:
-            evaluation, score = self.builder.eval_and_score()
-            self._graphs["eval"], self._graphs["score"] = self._finish(evaluation), self._finish(score)
-
-    def _finish(self, op: Emitter) -> onnx.ModelProto:
-        model = ir.Model(op.graph, ir_version=_ir_version(op.opset), producer_name="netc", producer_version=version())
-        optimize(model, self.verify, self.printed)
-        proto = ir.to_proto(model)
-        assert isinstance(proto, onnx.ModelProto)
-        onnx.checker.check_model(proto, full_check=True)
-        return proto
-
     def save(self, folder: str | Path, also: Iterable[str] = ()) -> Path:
         """Writes the program to a folder: the five graphs, those named in `also`, and manifest.json."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         written = [*GRAPHS, *also]
-        self._eval_and_score()
-        described = describe(self.builder, written)
-        text = json.dumps(described, indent=1)
+        text = json.dumps(self._described(written), indent=1)
         for name in written:
             proto = onnx.ModelProto()
             proto.CopyFrom(self.graph(name))
@@ -106,6 +97,6 @@ class Program:
         return f"Program({self.net.name!r}, {len(self.net.parameters)} parameters, from {PurePath(self.net.source.name).name})"
 
 
-def _ir_version(opset: int) -> int:
-    """IR 8 unless a higher opset needs more (the table of ONNX releases)."""
-    return IR_VERSIONS.get(opset, IR_VERSION)
+def compile(source: Source, overrides: Overrides = (), folder: Path | None = None, look: Look = PLAIN) -> Program:
+    """The program of a text. Raises NetError with everything that is wrong."""
+    return Program(typed(source, overrides, folder), look)

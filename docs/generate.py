@@ -10,8 +10,8 @@ from pathlib import Path
 
 import netc.compiler.check.settings  # noqa: F401 - registers optimizers and settings
 from netc.compiler.autodiff.coverage import CLASSES, coverage
-from netc.compiler.library import LIBRARY
 from netc.compiler.language.words import Constructor, Operation
+from netc.compiler.library import LIBRARY
 
 DOCS = Path(__file__).parent
 GROUPS = {

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     import numpy as np
     import onnx
 
-    from netc.compiler.program import Program
     from netc.compiler.net import TypedNet
+    from netc.compiler.program import Program
     from netc.runtime.loop import Reporter
     from netc.runtime.trainer import Trainer
 
@@ -23,7 +23,7 @@ Overrides = Mapping[str, Any] | Iterable[str]
 
 def check(spec: str | Path, overrides: Overrides = ()) -> TypedNet:
     """Checks a spec without lowering it: the typed net, with its warnings. Raises NetError with every error."""
-    from netc.compiler.pipeline import typed
+    from netc.compiler.front import typed
 
     source, folder = find(spec)
     return typed(source, overrides, folder)
@@ -32,14 +32,14 @@ def check(spec: str | Path, overrides: Overrides = ()) -> TypedNet:
 def compile(spec: str | Path, overrides: Overrides = (), *, verify: bool = False) -> Program:
     """Compiles a spec (a path, a name of the zoo, or its text) into a training program.
 
-    `overrides` are `{"net.hidden": 128}` or `["net.hidden=128"]`. With `verify` the graphs are checked after each pass.
+    `overrides` are `{"net.hidden": 128}` or `["net.hidden=128"]`. With `verify` the graphs are checked after each stage.
     Raises NetError with every error of the spec.
     """
-    from netc.compiler.pipeline import compile as compile_source
+    from netc.compiler.pipeline import Look
+    from netc.compiler.program import compile as compile_source
 
     source, folder = find(spec)
-    program: Program = compile_source(source, overrides, folder, verify)
-    return program
+    return compile_source(source, overrides, folder, Look(verify))
 
 
 @dataclass
@@ -129,9 +129,9 @@ def run(
 
 def _header(program: Program, data: Any, trainer: Trainer) -> str:
     """What is about to be trained, on what, and every setting in force."""
-    from netc.inspecting import train_settings
+    from netc.inspecting import parameter_count, train_settings
 
-    count = sum(int(v.size) for v in trainer.parameters.values())
+    count = parameter_count(program.net)
     rows = ", ".join(f"{data.rows(split):,} {split}" for split in data.splits)
     return f"{program.net.name}: {count:,} parameters, {rows} rows, on {trainer.device}\n{train_settings(program.net)}"
 

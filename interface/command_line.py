@@ -68,9 +68,14 @@ def compile_(
     changes: Changes = None,
     out: Annotated[Path | None, typer.Option("-o", "--out", help="The folder to write the program to.")] = None,
     with_: Annotated[list[str] | None, typer.Option("--with", help="Also write grad, apply or watch.")] = None,
-    emit: Annotated[str | None, typer.Option(help="Print a stage instead: ast, typed, forward, grad or step.")] = None,
-    print_after: Annotated[str, typer.Option(help="Print each graph after this pass: unused or names.")] = "",
-    verify: Annotated[bool, typer.Option("--verify", help="Check the graphs after every pass.")] = False,
+    emit: Annotated[
+        str | None,
+        typer.Option(help="Print a stage (parse, check, forward, gradient, ...) or a graph (step, ...)."),
+    ] = None,
+    print_after: Annotated[
+        str, typer.Option(help="Print each graph after this stage: forward, gradient, clip, update, ...")
+    ] = "",
+    verify: Annotated[bool, typer.Option("--verify", help="Check the graphs after every stage.")] = False,
 ) -> None:
     """Write the training program of a spec: init, step, eval, infer, score and a manifest."""
     from netc.running import compile_command
@@ -172,7 +177,7 @@ def show(
     spec: Spec,
     changes: Changes = None,
     form: Annotated[
-        str, typer.Option("--as", help="mermaid or dot; or a stage: ast, typed, forward, grad, step.")
+        str, typer.Option("--as", help="mermaid or dot; or a stage or graph, as `netc compile --emit` has them.")
     ] = "mermaid",
 ) -> None:
     """Print the graph of a spec, or a stage of its compilation."""
@@ -242,7 +247,7 @@ def _explain(e: Exception) -> int:
     if hasattr(e, "format_message") and hasattr(e, "exit_code"):  # an error of the command line itself
         print(f"error: {e.format_message()}\n  = help: `netc --help` lists the commands", file=sys.stderr)
         return 2
-    from netc.grammar.diagnostics import NetError
+    from netc.grammar.diagnostics import NetError, printable
     from netc.runtime.errors import InputError
 
     if isinstance(e, NetError):
@@ -252,7 +257,7 @@ def _explain(e: Exception) -> int:
             print(f"\n{count} errors", file=sys.stderr)
         return 2
     if isinstance(e, InputError):
-        print(e.render(), file=sys.stderr)
+        print(printable(e.render()), file=sys.stderr)
         return e.exit_code
     if os.environ.get("NETC_TRACEBACK"):
         raise e

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from netc.compiler.graph.dimensions import Dim, add, bind, evaluate, product
-from netc.compiler.net import Apply, Constant, Parameter, Tensor, TypedNet
+from netc.compiler.graph.dimensions import Dim, add, bind
+from netc.compiler.language.variables import Variable
+from netc.compiler.net import Apply, Constant, Size, Tensor, TypedNet
 
 
 @dataclass
@@ -23,38 +24,31 @@ class Row:
 def rows(net: TypedNet) -> list[Row]:
     """The lines of a net that compute something, in order. FLOPs are of one row of the batch."""
     found: dict[str, Row] = {}
-    counted: set[Parameter] = set()
+    counted: set[Variable] = set()
     for apply in net.applies:
         row = found.setdefault(apply.path, Row(apply.path))
         row.shape = ", ".join(str(y.type) for y in apply.outputs[:1])
         row.flops = add(row.flops, flops(apply, net))
         row.operations.append(apply.operation.name)
-        for parameter in apply.parameters.values():
-            if parameter not in counted:
-                counted.add(parameter)
-                row.parameters += evaluate(parameter.type.size, {})
+        for variable in apply.variables.values():
+            if variable.role == "parameter" and variable not in counted:
+                counted.add(variable)
+                row.parameters += variable.count
     for parameter in net.parameters:
         if parameter not in counted:
-            found[parameter.name] = Row(parameter.name, str(parameter.type), evaluate(parameter.type.size, {}))
+            found[parameter.name] = Row(parameter.name, str(parameter.type), parameter.count)
     return list(found.values())
 
 
 def flops(apply: Apply, net: TypedNet) -> Dim:
     """Floating-point operations for one row: two for each multiply-add, one for each element otherwise."""
-    types = [x.type for x in apply.inputs]
-    if apply.parameters and "weight" in apply.parameters:
-        weight = apply.parameters["weight"].type
-        positions = product(apply.outputs[0].type.shape[:-1])
-        total: Dim = product((2, positions, weight.size))
-        if "bias" in apply.parameters:
-            total = add(total, apply.outputs[0].type.size)
-    elif apply.operation.flops is not None:
-        total = apply.operation.flops(*types, **apply.settings)
-    elif apply.operation.group == "shape":
-        total = 0
-    else:
-        total = apply.outputs[0].type.size
-    return bind(total, net.batch, 1)
+    inputs, outputs = [x.type for x in apply.inputs], [y.type for y in apply.outputs]
+    return bind(apply.operation.flops(inputs, outputs, apply.settings), net.batch, 1)
+
+
+def parameter_count(net: TypedNet) -> int:
+    """How many numbers the parameters hold."""
+    return sum(p.count for p in net.parameters)
 
 
 def check_table(net: TypedNet) -> str:
@@ -66,8 +60,7 @@ def check_table(net: TypedNet) -> str:
     total: Dim = 0
     for r in all_rows:
         total = add(total, r.flops)
-    trained = sum(evaluate(p.type.size, {}) for p in net.trained)
-    every = sum(evaluate(p.type.size, {}) for p in net.parameters)
+    every, trained = parameter_count(net), sum(p.count for p in net.trained)
     frozen = f" ({every - trained:,} frozen)" if trained != every else ""
     lines.append(["total", "", f"{every:,}", _count(total)])
     table = _aligned(lines, right={2, 3}, rule_before_last=True)
@@ -106,8 +99,7 @@ def plan_text(net: TypedNet, batch: int) -> str:
     assert net.train is not None
     sizes = {net.batch: batch}
     forward, step = graph_cost(program.eval, sizes), graph_cost(program.step, sizes)
-    state = sum(evaluate(r.type.size, {}) * r.type.dtype.bytes for r in program.builder.state)
-    every = sum(evaluate(p.type.size, {}) for p in net.parameters)
+    state = sum(v.count * v.type.dtype.bytes for v in program.state)
     lines = [
         ["", "forward", "step"],
         ["nodes", f"{forward.nodes:,}", f"{step.nodes:,}"],
@@ -116,7 +108,7 @@ def plan_text(net: TypedNet, batch: int) -> str:
     ]
     head = [
         f"{net.name}, batch {batch}",
-        f"parameters  {every:,}",
+        f"parameters  {parameter_count(net):,}",
         f"state       {_si(state, 'B')}, held twice while training",
     ]
     return "\n".join(head) + "\n\n" + _aligned(lines, right={1, 2})
@@ -148,12 +140,12 @@ def graph_text(net: TypedNet, form: str) -> str:
     for a in net.applies:
         here = box(a, f"{a.operation.name}\n{a.outputs[0].type}" if a.outputs else a.operation.name, a.operation.group)
         for x in a.inputs:
-            if not isinstance(x.origin, Constant):
+            if not isinstance(x.origin, Constant | Size):
                 arrows.append((names[x.origin], here, ""))
     for label, tensor in published(net):
         end = f"o{len(boxes)}"
         boxes.append((end, label, "output"))
-        if not isinstance(tensor.origin, Constant):
+        if not isinstance(tensor.origin, Constant | Size):
             arrows.append((names[tensor.origin], end, ""))
     return _dot(net.name, boxes, arrows) if form == "dot" else _mermaid(boxes, arrows)
 

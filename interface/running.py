@@ -54,25 +54,24 @@ def run_command(
 def compile_command(
     spec: str, changes: list[str], out: Path | None, also: list[str], emit: str | None, print_after: str, verify: bool
 ) -> None:
-    from netc.compiler.graph.passes import PASSES
-    from netc.compiler.pipeline import compile as compile_source
-    from netc.compiler.program import ON_REQUEST
+    from netc.compiler.pipeline import ON_REQUEST, STAGES, Look
+    from netc.compiler.program import compile as compile_source
     from netc.specs import find
 
-    source, folder = find(spec)
     if emit is not None:
-        print(_stage(source, emit, changes))
+        print(_emitted(spec, emit, changes))
         return
     for name in also:
         if name not in ON_REQUEST:
             raise InputError(f"there is no graph `{name}` to write", "on request there are `grad`, `apply` and `watch`")
-    if print_after and print_after not in PASSES:
+    graph_stages = [s.name for s in STAGES if s.graphs]
+    if print_after and print_after not in graph_stages:
         raise InputError(
-            f"there is no pass `{print_after}`",
-            did_you_mean(print_after, PASSES, f"the passes are {', '.join(PASSES)}"),
+            f"no graph has a stage `{print_after}`",
+            did_you_mean(print_after, graph_stages, f"the stages are {', '.join(graph_stages)}"),
         )
-    program = compile_source(source, changes, folder, verify)
-    program.printed = print_after
+    source, folder = find(spec)
+    program = compile_source(source, changes, folder, Look(verify, print_after))
     target = out or Path(f"{Path(spec).stem}.program")
     program.save(target, also)
     for warning in program.warnings:
@@ -80,25 +79,26 @@ def compile_command(
     print(f"{target}: {', '.join(p.name for p in sorted(target.iterdir()) if p.is_file())}")
 
 
-def _stage(source: Any, stage: str, changes: list[str]) -> str:
-    from netc.compiler.pipeline import STAGES, stage_text
+def _emitted(spec: str, what: str, changes: list[str]) -> str:
+    from netc.compiler.pipeline import EMITTED, emitted
+    from netc.specs import find
 
-    if stage not in STAGES:
+    if what not in EMITTED:
         raise InputError(
-            f"there is no stage `{stage}`", did_you_mean(stage, STAGES, f"the stages are {', '.join(STAGES)}")
+            f"there is no stage or graph `{what}`", did_you_mean(what, EMITTED, f"there are {', '.join(EMITTED)}")
         )
-    return stage_text(source, stage, changes)
+    source, folder = find(spec)
+    return emitted(source, what, changes, folder)
 
 
 def show_command(spec: str, changes: list[str], form: str) -> None:
     from netc.api import check
     from netc.inspecting import graph_text
-    from netc.specs import find
 
     if form in ("mermaid", "dot"):
         print(graph_text(check(spec, changes), form))
     else:
-        print(_stage(find(spec)[0], form, changes))
+        print(_emitted(spec, form, changes))
 
 
 def trainer_of(source: str, device: str, weights: str = "best") -> Any:

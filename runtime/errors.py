@@ -13,16 +13,12 @@ class InputError(Exception):
         self.message, self.help = message, help
 
     def render(self) -> str:
-        lines = [f"error: {printable(self.message)}"]
-        return "\n".join([*lines, f"  = help: {printable(self.help)}"] if self.help else lines)
+        """The error as the command line shows it."""
+        lines = [f"error: {self.message}"]
+        return "\n".join([*lines, f"  = help: {self.help}"] if self.help else lines)
 
 
 class RunError(InputError):
     """The input was right, but the run failed: the loss is not finite, the disk is full, a kernel is missing."""
 
     exit_code = 1
-
-
-def printable(text: str) -> str:
-    """`text` with control characters escaped, safe for a terminal."""
-    return "".join(c if c in "\n\t" or c.isprintable() else f"\\u{{{ord(c):x}}}" for c in text)

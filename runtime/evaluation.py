@@ -9,13 +9,13 @@ import numpy as np
 
 from netc.runtime.device import Device, session
 from netc.runtime.errors import InputError, RunError
-from netc.runtime.files import Program
+from netc.runtime.files import RunnableProgram
 
 
 class Evaluator:
     """Evaluates with a given state: values or arrays by name."""
 
-    def __init__(self, program: Program, device: Device, run: Any = None):
+    def __init__(self, program: RunnableProgram, device: Device, run: Any = None):
         self.manifest = program.manifest
         self.run = run or session(program.model_bytes("eval"), device)
         self.score = (

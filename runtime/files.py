@@ -14,7 +14,7 @@ from netc.runtime.errors import InputError, RunError
 FORMAT = 1
 
 
-class Program(Protocol):
+class RunnableProgram(Protocol):
     """What the runtime needs of a program."""
 
     @property

@@ -13,7 +13,7 @@ from netc.runtime.data.check import conform
 from netc.runtime.device import Device, parse_device, session, value_on
 from netc.runtime.errors import InputError
 from netc.runtime.evaluation import Evaluator
-from netc.runtime.files import Program, ProgramFolder
+from netc.runtime.files import ProgramFolder, RunnableProgram
 from netc.runtime.interrupt import Interrupt
 from netc.runtime.rows import RESIDENT_BYTES, DeviceRows, HostRows, Rows
 from netc.runtime.step import StepBinding
@@ -31,14 +31,14 @@ class Trainer:
 
     def __init__(
         self,
-        program: Program | str | Path,
+        program: RunnableProgram | str | Path,
         device: str | Device = "auto",
         seed: int | None = None,
         *,
         tf32: bool = False,
         threads: int = 0,
     ):
-        self.program: Program = ProgramFolder(program) if isinstance(program, str | Path) else program
+        self.program: RunnableProgram = ProgramFolder(program) if isinstance(program, str | Path) else program
         self.device = device if isinstance(device, Device) else parse_device(device, tf32, threads)
         self.manifest = self.program.manifest
         self.seed = int(self.manifest["train"]["seed"] if seed is None else seed)

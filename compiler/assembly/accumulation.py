@@ -7,15 +7,14 @@ cannot be split (rows compared with a mean over all rows), the rows themselves a
 
 from __future__ import annotations
 
-import onnx_ir as ir
-
+from netc.compiler.assembly.forward import Forward, constant, emitted
 from netc.compiler.graph.dimensions import Symbolic, symbol
-from netc.compiler.graph.emitter import Emitter
-from netc.compiler.assembly.forward import Forward
-from netc.compiler.net import Apply, Constant, Metric, Tensor, TypedNet
+from netc.compiler.graph.emitter import Emitter, Value
+from netc.compiler.language.lowering import Context
+from netc.compiler.net import Apply, Constant, Metric, Size, Tensor, TypedNet
 from netc.grammar.diagnostics import error
 
-Accumulator = tuple[str, str, ir.Value]  # name, "sum" or "concat", value in the evaluation graph
+Accumulator = tuple[str, str, Value]  # name, "sum" or "concat", value in the evaluation graph
 
 
 class Accumulation:
@@ -25,39 +24,36 @@ class Accumulation:
         self.net, self.evaluation, self.score = net, evaluation, score
         self.found: list[Accumulator] = []
         self.metric: Metric | None = None
-        self.scored: dict[tuple[object, int], ir.Value] = {}
+        self.scored: dict[tuple[object, int], Value] = {}
 
-    def cut(self, metric: Metric) -> tuple[list[Accumulator], ir.Value]:
+    def cut(self, metric: Metric) -> tuple[list[Accumulator], Value]:
         """The accumulators of a metric, and its value in the score graph."""
         self.found, self.metric, self.scored = [], metric, {}
         value = self.value(metric.value)
         return self.found, value
 
-    def value(self, tensor: Tensor) -> ir.Value:
+    def value(self, tensor: Tensor) -> Value:
         """A tensor of the metric's expression in the score graph."""
         key = (tensor.origin, tensor.index)
         if key not in self.scored:
             self.scored[key] = self._value(tensor)
         return self.scored[key]
 
-    def _value(self, tensor: Tensor) -> ir.Value:
+    def _value(self, tensor: Tensor) -> Value:
         if isinstance(tensor.origin, Constant):
-            return self.score.constant(tensor.origin.value, tensor.type.dtype)
+            return constant(self.score, tensor.origin, tensor)
+        if isinstance(tensor.origin, Size):
+            return self.size(tensor, tensor.origin)
         if self.by_row(tensor):
             return self.concatenated(tensor)
         apply = tensor.origin
         assert isinstance(apply, Apply)
-        if apply.operation.name == "dimension":
-            return self.size(tensor, apply)
         if self.splits(apply):
             return self.accumulated(apply)
-        results = apply.operation.lower(self.score, [self.value(x) for x in apply.inputs], apply.settings, {})
-        if isinstance(results, tuple):
-            for i, y in enumerate(results):
-                self.scored[apply, i] = y
-            return self.scored[apply, tensor.index]
-        made: ir.Value = results
-        return made
+        lowered = emitted(self.score, apply, [self.value(x) for x in apply.inputs], {}, Context())
+        for i, y in enumerate(lowered.outputs):
+            self.scored[apply, i] = y
+        return lowered.outputs[tensor.index]
 
     # --- what kind of tensor it is ------------------------------------------------------------------------------------
 
@@ -79,31 +75,28 @@ class Accumulation:
         stack, seen = [tensor], set()
         while stack:
             origin = stack.pop().origin
+            if isinstance(origin, Size):
+                return False
             if isinstance(origin, Apply) and origin not in seen:
                 seen.add(origin)
-                if self.mixes(origin) or origin.operation.name == "dimension":
+                if self.mixes(origin):
                     return False
                 stack += origin.inputs
         return True
 
     def splits(self, apply: Apply) -> bool:
         """Whether the operation is a reduction over rows that knows how to accumulate."""
-        return (
-            apply.operation.accumulator is not None and self.mixes(apply) and all(self.by_row(x) for x in apply.inputs)
-        )
+        return apply.operation.accumulates and self.mixes(apply) and all(self.by_row(x) for x in apply.inputs)
 
     # --- what a batch adds --------------------------------------------------------------------------------------------
 
-    def accumulated(self, apply: Apply) -> ir.Value:
-        assert apply.operation.accumulator is not None
-        assert apply.operation.scorer is not None
+    def accumulated(self, apply: Apply) -> Value:
         inputs = [self.evaluation.of(x) for x in apply.inputs]
-        parts = apply.operation.accumulator(self.evaluation.op, *inputs, **apply.settings)
+        parts = apply.operation.accumulate(self.evaluation.op, inputs, apply.settings)
         there = {part: self.add(part, how, value) for part, (how, value) in parts.items()}
-        made: ir.Value = apply.operation.scorer(self.score, there, **apply.settings)
-        return made
+        return apply.operation.score(self.score, there, apply.settings)
 
-    def concatenated(self, tensor: Tensor) -> ir.Value:
+    def concatenated(self, tensor: Tensor) -> Value:
         """All rows, one batch after the other; a value that has no rows is the same in every batch, so one is taken."""
         value = self.evaluation.of(tensor)
         if self.has_batch(tensor):
@@ -120,16 +113,15 @@ class Accumulation:
         one = self.score.Slice(there, self.score.vector([0]), self.score.vector([1]))
         return self.score.reshape(one, tensor.type.shape)
 
-    def size(self, tensor: Tensor, apply: Apply) -> ir.Value:
+    def size(self, tensor: Tensor, leaf: Size) -> Value:
         """A symbolic dimension as a number: the batch's is added up, another is the same in every batch."""
-        dim = apply.settings["dim"]
-        if dim == symbol(self.net.batch):
+        if leaf.dim == symbol(self.net.batch):
             return self.add("rows", "sum", self.evaluation.of(tensor))
         op = self.evaluation.op
         there = self.add("value", "concat", op.Unsqueeze(self.evaluation.of(tensor), op.vector([0])))
         return self.score.reduce("ReduceMax", there, 0, False)
 
-    def add(self, part: str, how: str, value: ir.Value) -> ir.Value:
+    def add(self, part: str, how: str, value: Value) -> Value:
         """Records an accumulator and returns it as an input of the score graph."""
         assert self.metric is not None
         taken = {name for name, _, _ in self.found}
@@ -142,3 +134,12 @@ class Accumulation:
         t = self.evaluation.op.type_of(value)
         rows = f"{name}.rows" if how == "concat" else ""
         return self.score.input(name, t.with_shape((symbol(rows), *t.shape[1:])) if rows else t)
+
+
+def accumulate(
+    evaluation: Forward, score: Emitter, net: TypedNet
+) -> tuple[dict[str, list[Accumulator]], dict[str, Value]]:
+    """The accumulators of each metric in the evaluation graph, and its value in the score graph."""
+    cutting = Accumulation(net, evaluation, score)
+    cut = {m.name: cutting.cut(m) for m in net.metrics}
+    return {n: found for n, (found, _) in cut.items()}, {n: value for n, (_, value) in cut.items()}

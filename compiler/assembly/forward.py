@@ -3,26 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import PurePath
 
-import onnx_ir as ir
-
 from netc.compiler.autodiff.engine import NoGradientError
-from netc.compiler.graph.emitter import Emitter
-from netc.compiler.language.words import Refused
-from netc.compiler.net import Apply, Constant, Input, Parameter, Tensor, TypedNet
+from netc.compiler.graph.emitter import Emitter, Value
+from netc.compiler.language.lowering import Context, Lowered
+from netc.compiler.language.refusal import Refused
+from netc.compiler.language.variables import Variable
+from netc.compiler.net import Apply, Constant, Input, Size, Tensor, TypedNet
 from netc.grammar.diagnostics import error
 from netc.grammar.source import Span
 
 
 class Forward:
-    """The forward nodes of a net in one graph: ask for the values of tensors, and what they need is emitted."""
+    """The forward nodes of a net in one graph: ask for the values of tensors, and what they need is emitted.
 
-    def __init__(self, net: TypedNet, op: Emitter, inputs: Mapping[str, ir.Value]):
-        self.net = net
-        self.op = op
-        self.inputs = inputs
-        self.values: dict[tuple[object, int], ir.Value] = {}
+    `held` has the present value of every variable; a layer that computes a buffer anew replaces it, for later calls of
+    that layer and for `following`, the next values of buffers.
+    """
+
+    def __init__(
+        self, net: TypedNet, op: Emitter, inputs: Mapping[str, Value], held: Mapping[Variable, Value], context: Context
+    ):
+        self.net, self.op, self.inputs, self.context = net, op, inputs, context
+        self.held = dict(held)
+        self.following: dict[Variable, Value] = {}
+        self.values: dict[tuple[object, int], Value] = {}
 
     def emit(self, roots: Iterable[Tensor]) -> None:
         """Emits everything that the tensors depend on, in the order of the spec."""
@@ -38,42 +45,64 @@ class Forward:
                 self.lower(apply)
 
     def lower(self, apply: Apply) -> None:
-        op = self.op
-        op.origin = line_of(apply.span)
-        if op.random is not None:
-            op.random.site = apply.site
+        """Emits one operation."""
         inputs = [self.value(x) for x in apply.inputs]
-        parameters = {n: op.parameters[p.name] for n, p in apply.parameters.items()}
-        try:
-            results = apply.operation.lower(op, inputs, apply.settings, parameters)
-        except NoGradientError as e:
-            raise error("no-gradient", str(e), apply.span) from None
-        except Refused as r:
-            raise error(r.slug, r.message, apply.span, help=r.help) from None
-        op.origin = ""
-        for i, y in enumerate(results if isinstance(results, tuple) else (results,)):
-            if op.type_of(y) != apply.outputs[i].type:
-                op.stamp(y, apply.outputs[i].type)
+        lowered = emitted(
+            self.op, apply, inputs, {n: self.held[v] for n, v in apply.variables.items()}, self.told(apply)
+        )
+        for i, (y, output) in enumerate(zip(lowered.outputs, apply.outputs)):
+            if self.op.type_of(y) != output.type:
+                self.op.stamp(y, output.type)
             self.values[apply, i] = y
+        for part, value in lowered.following.items():
+            self.held[apply.variables[part]] = self.following[apply.variables[part]] = value
 
-    def value(self, tensor: Tensor) -> ir.Value:
+    def told(self, apply: Apply) -> Context:
+        """What the operation is told: a layer whose running statistics are frozen does as in evaluation."""
+        buffers = [v for v in apply.variables.values() if v.role == "buffer"]
+        frozen = bool(buffers) and not any(v.trained for v in buffers)
+        return replace(self.context, training=self.context.training and not frozen, site=apply.site)
+
+    def value(self, tensor: Tensor) -> Value:
         """The value of a tensor that has been emitted, or is a leaf."""
         match tensor.origin:
-            case Constant(value=value):
-                if isinstance(value, tuple):
-                    return self.op.vector(value)
-                return self.op.constant(value, tensor.type.dtype)
-            case Parameter(name=name):
-                return self.op.parameters[name]
+            case Constant() | Size() as leaf:
+                return constant(self.op, leaf, tensor)
+            case Variable() as variable:
+                return self.held[variable]
             case Input(name=name):
                 return self.inputs[name]
             case origin:
                 return self.values[origin, tensor.index]
 
-    def of(self, tensor: Tensor) -> ir.Value:
+    def of(self, tensor: Tensor) -> Value:
         """The value of a tensor, emitting what it needs."""
         self.emit([tensor])
         return self.value(tensor)
+
+
+def emitted(
+    op: Emitter, apply: Apply, inputs: list[Value], variables: Mapping[str, Value], context: Context
+) -> Lowered:
+    """One operation of the net as nodes, named after its line: `h.relu`. Raises NetError."""
+    name = f"{apply.path}.{apply.operation.label}"
+    with op.at(line_of(apply.span), name):
+        try:
+            lowered = apply.operation.lower(op, inputs, apply.settings, variables, context)
+        except NoGradientError as e:
+            raise error("no-gradient", str(e), apply.span) from None
+        except Refused as r:
+            raise error(r.slug, r.message, apply.span, help=r.help) from None
+    for y in lowered.outputs:
+        op.name(y, name)
+    return lowered
+
+
+def constant(op: Emitter, leaf: Constant | Size, tensor: Tensor) -> Value:
+    """A literal, or the size of a dimension, as a scalar of its tensor's dtype."""
+    if isinstance(leaf, Size):
+        return op.cast(op.dimension(leaf.dim), tensor.type.dtype)
+    return op.vector(leaf.value) if isinstance(leaf.value, tuple) else op.constant(leaf.value, tensor.type.dtype)
 
 
 def line_of(span: Span) -> str:

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from netc.compiler import version
-from netc.compiler.assembly.builder import Builder
-from netc.compiler.training.state import StateRow
-from netc.compiler.net import Input, TypedNet
+from netc.compiler.assembly.accumulation import Accumulator
 from netc.compiler.graph.types import TensorType
+from netc.compiler.language.variables import Variable
+from netc.compiler.net import Input, TypedNet
 
 FORMAT = 1
 
 
-def manifest(builder: Builder, written: Iterable[str]) -> dict[str, Any]:
-    """The description that hosts read; `builder.eval_and_score` must have been called."""
-    net, config = builder.net, builder.config
+def manifest(
+    net: TypedNet, state: Sequence[Variable], accumulators: Mapping[str, Sequence[Accumulator]], written: Iterable[str]
+) -> dict[str, Any]:
+    """The description that hosts read."""
+    config = net.train
+    assert config is not None
     stop, plateau = config.stop, config.plateau
     return {
         "format": FORMAT,
@@ -30,12 +33,12 @@ def manifest(builder: Builder, written: Iterable[str]) -> dict[str, Any]:
         },
         "graphs": {g: f"{g}.onnx" for g in written},
         "inputs": [_input_row(net, i) for i in net.inputs],
-        "state": [_state_row(r) for r in builder.state],
+        "state": [_state_row(r) for r in state],
         "metrics": [
             {
                 "name": m.name,
                 "mode": m.mode,
-                "accumulate": [{"name": n, "how": how} for n, how in builder.accumulators[m.name]],
+                "accumulate": [{"name": n, "how": how} for n, how, _ in accumulators[m.name]],
             }
             for m in net.metrics
         ],
@@ -81,7 +84,7 @@ def classes_of(net: TypedNet, i: Input) -> int | None:
     for apply in net.applies:
         slots = [s for s in apply.operation.slots if s.is_tensor]
         for slot, x in zip(slots, apply.inputs):
-            if slot.kind == "Index" and x.origin is i and i.type.dtype.is_integer:
+            if slot.kind == "index" and x.origin is i and i.type.dtype.is_integer:
                 axis = apply.settings.get("axis", 0)
                 size = apply.settings.get(
                     "classes", apply.inputs[0].type.shape[axis] if apply.inputs[0] is not x else None
@@ -91,14 +94,12 @@ def classes_of(net: TypedNet, i: Input) -> int | None:
     return None
 
 
-def _state_row(r: StateRow) -> dict[str, Any]:
+def _state_row(v: Variable) -> dict[str, Any]:
     row = {
-        "name": r.name, "dtype": r.type.dtype.numpy, "shape": _shape(r.type), "role": r.role, "changes": r.changes,
-        "trainable": r.role == "parameter" and r.changes,
+        "name": v.name, "dtype": v.type.dtype.numpy, "shape": _shape(v.type), "role": v.role, "changes": v.trained,
+        "trainable": v.role == "parameter" and v.trained,
     }  # fmt: skip
-    if r.role in ("optimizer", "average") and r.parameter is not None:
-        row["of"] = r.parameter.name
-    return row
+    return row if v.owner is None else {**row, "of": v.owner.name}
 
 
 def _shape(t: TensorType) -> list[int | str]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import onnx_ir as ir
 
 from netc.compiler.autodiff.expansion import by_specification
-from netc.compiler.autodiff.registry import Entry, lookup
+from netc.compiler.autodiff.registry import Entry, Needs, lookup
 from netc.compiler.graph.bodies import operands
 from netc.compiler.graph.emitter import Emitter
 from netc.compiler.graph.inference import UnknownError
@@ -46,30 +46,29 @@ def backpropagate(
         """The cotangent of a value, all its contributions added up."""
         parts = gathered.pop(value, None)
         if parts:
-            total[value] = parts[0] if len(parts) == 1 else op.Add(*parts) if len(parts) == 2 else op.Sum(*parts)
+            added = parts[0] if len(parts) == 1 else op.Add(*parts) if len(parts) == 2 else op.Sum(*parts)
+            total[value] = op.name(added, f"grad/{value.name}")
         return total.get(value)
 
     def needed(x: ir.Value) -> bool:
         return (x in wanted or x.producer() in active) and op.is_float(x)
 
     for node, inputs in reversed(active.items()):
-        dys = [None if partial and y in wanted else collect(y) for y in node.outputs]
-        if node.metadata_props.get("netc.stop_gradient") or all(dy is None for dy in dys):
-            continue
-        op.origin = node.metadata_props.get("netc.line", "")
-        entry = lookup(node.op_type, op.opset)
-        op.needed = needed
-        try:
-            for x, dx in zip(inputs, _pulled_back(op, node, entry, dys)):
-                if x is not None and dx is not None and needed(x):
-                    gathered.setdefault(x, []).append(_fitted(op, dx, x, entry is not None and entry.broadcasts))
-        except UnknownError as e:
-            raise NoGradientError(node, str(e)) from None
-    op.origin, op.needed = "", None
+        with op.at(node.metadata_props.get("netc.line", ""), f"grad/{node.outputs[0].name}"):
+            dys = [None if partial and y in wanted else collect(y) for y in node.outputs]
+            if node.metadata_props.get("netc.stop_gradient") or all(dy is None for dy in dys):
+                continue
+            entry = lookup(node.op_type, op.opset)
+            try:
+                for x, dx in zip(inputs, _pulled_back(op, node, entry, dys, needed)):
+                    if x is not None and dx is not None and needed(x):
+                        gathered.setdefault(x, []).append(_fitted(op, dx, x, entry is not None and entry.broadcasts))
+            except UnknownError as e:
+                raise NoGradientError(node, str(e)) from None
     return [collect(x) for x in wrt]
 
 
-def _pulled_back(op: Emitter, node: ir.Node, entry: Entry | None, dys: Cotangents) -> Cotangents:
+def _pulled_back(op: Emitter, node: ir.Node, entry: Entry | None, dys: Cotangents, needs: Needs) -> Cotangents:
     """The cotangents of a node's operands: by its rule, or through the operators that it stands for."""
     outputs = None
     if entry is None:
@@ -88,7 +87,9 @@ def _pulled_back(op: Emitter, node: ir.Node, entry: Entry | None, dys: Cotangent
     assert entry is not None
     if entry.kind == "refused":
         raise NoGradientError(node, entry.reason)
-    return entry.run(op, node, *dys) if entry.run is not None else []
+    if entry.run is None:
+        return []
+    return entry.run(op, node, *dys, needs=needs) if entry.asks else entry.run(op, node, *dys)
 
 
 def _between(op: Emitter, targets: Iterable[ir.Value], wanted: set[ir.Value], partial: bool) -> dict[ir.Node, Operands]:

@@ -9,8 +9,8 @@ import onnx_ir as ir
 from onnx import defs
 
 from netc.compiler.graph.emitter import Emitter
-from netc.compiler.importer.replay import Replay, plain
 from netc.compiler.graph.inference import type_proto
+from netc.compiler.importer.replay import Replay, plain
 
 
 def by_specification(op: Emitter, node: ir.Node) -> list[ir.Value | None] | None:

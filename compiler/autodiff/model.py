@@ -13,13 +13,13 @@ import onnx_ir as ir
 
 from netc.compiler.autodiff.engine import NoGradientError, backpropagate
 from netc.compiler.graph.bodies import operands
+from netc.compiler.graph.inference import IR_VERSIONS, UnknownError
+from netc.compiler.graph.passes import finish
+from netc.compiler.graph.types import FLOATS
 from netc.compiler.importer.read import read
 from netc.compiler.importer.replay import Values, rebuilt
 from netc.compiler.importer.source import checked_proto
 from netc.compiler.importer.training import Training
-from netc.compiler.graph.inference import IR_VERSIONS, UnknownError
-from netc.compiler.graph.passes import optimize
-from netc.compiler.graph.types import FLOATS
 from netc.grammar.diagnostics import NetError, did_you_mean, error
 from netc.grammar.parser import collector_paused
 
@@ -142,7 +142,7 @@ class _Task:
             self.op.graph, ir_version=max(oldest, min(self.proto.ir_version, max(IR_VERSIONS.values()))),
             producer_name="netc", metadata_props=metadata,
         )  # fmt: skip
-        optimize(loaded)
+        finish(loaded)
         try:
             return checked_proto(loaded, self.op.types)
         except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as e:

@@ -11,13 +11,16 @@ gradient, or it is refused with a reason.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import onnx_ir as ir
 
 Rule = Callable[..., Any]
+Needs = Callable[[ir.Value], bool]  # whether anything becomes of an operand's cotangent; what is not needed may be None
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,11 @@ class Entry:
     broadcasts: bool = False
     reason: str = ""
     rewrite: Rule | None = None
+
+    @cached_property
+    def asks(self) -> bool:
+        """Whether the rule wants to know which cotangents are needed: it has an argument `needs`."""
+        return self.run is not None and "needs" in inspect.signature(self.run).parameters
 
 
 _TABLE: dict[str, list[Entry]] = {}

@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from netc.compiler.check.naming import Path
+from netc.compiler.check.naming import NameScope
 from netc.grammar.source import Span
 
 
 @dataclass(eq=False)
 class Binding:
+    """What a name stands for, and where it was bound."""
+
     value: Any
     span: Span
 
@@ -19,13 +21,14 @@ class Binding:
 class Environment:
     """One level of names. A repeat rebinds through to the level outside (`carries`); a block does not."""
 
-    path: Path
+    scope: NameScope
     parent: Environment | None = None
     carries: bool = False
     names: dict[str, Binding] = field(default_factory=dict)
-    made: list[Any] | None = None
-    replayed: int = 0
-    replaying: bool = False
+
+    def bind(self, name: str, value: Any, span: Span) -> None:
+        """Binds a name on this level."""
+        self.names[name] = Binding(value, span)
 
     def find(self, name: str) -> Binding | None:
         """The innermost binding of a name."""

@@ -6,14 +6,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from netc.compiler.check.settings import DATA_SETTINGS, TRAIN_SETTINGS
+from netc.compiler.check.data_block import DATA_SETTINGS
+from netc.compiler.check.train_block import OPTIMIZER, TRAIN_SETTINGS
 from netc.compiler.library import LIBRARY
 from netc.grammar import ast
 from netc.grammar.diagnostics import did_you_mean, error
 from netc.grammar.parser import parse_expression
 from netc.grammar.source import Source, Span
 
-Path = tuple[str, ...]
+KeyPath = tuple[str, ...]
 
 
 def override(spec: ast.Spec, changes: Mapping[str, Any] | Iterable[str]) -> ast.Spec:
@@ -54,7 +55,7 @@ def _value(source: Source, start: int, old: ast.Expression | None) -> ast.Expres
     return value
 
 
-def _find(spec: ast.Spec, key: str, at: Span) -> tuple[Path, ast.Expression | None]:
+def _find(spec: ast.Spec, key: str, at: Span) -> tuple[KeyPath, ast.Expression | None]:
     """The one hyperparameter that a key names, in full or shortened."""
     known = dict(_known(spec))
     wanted = tuple(key.split("."))
@@ -74,12 +75,12 @@ def _find(spec: ast.Spec, key: str, at: Span) -> tuple[Path, ast.Expression | No
     )
 
 
-def _subsequence(short: Path, long: Path) -> bool:
+def _subsequence(short: KeyPath, long: KeyPath) -> bool:
     rest = iter(long)
     return all(part in rest for part in short)
 
 
-def _known(spec: ast.Spec) -> Iterable[tuple[Path, ast.Expression | None]]:
+def _known(spec: ast.Spec) -> Iterable[tuple[KeyPath, ast.Expression | None]]:
     """Every hyperparameter by path, with its expression; None for a setting that is not written."""
     for net in spec.nets:
         for p in net.parameters:
@@ -91,25 +92,25 @@ def _known(spec: ast.Spec) -> Iterable[tuple[Path, ast.Expression | None]]:
         if block == "data" and not spec.datas:
             continue
         written = {s.name.id: s.value for s in settings}
-        for name, group in groups.items():
+        for name in groups:
             yield (block, name), written.get(name)
             value = written.get(name)
             if value is None and name == "optimizer":
-                yield from _arguments((block, name), LIBRARY.constructors["optimizer"]["adam"].slots, ())
+                yield from _arguments((block, name), LIBRARY.constructor_of(OPTIMIZER).slots, ())
             elif isinstance(value, ast.Call):
-                yield from _call((block, name), value, group)
-            elif isinstance(value, ast.Name) and value.id in LIBRARY.constructors.get(group, {}):
-                yield from _arguments((block, name), LIBRARY.constructors[group][value.id].slots, ())
+                yield from _call((block, name), value, name)
+            elif isinstance(value, ast.Name) and value.id in LIBRARY.constructors.get(name, {}):
+                yield from _arguments((block, name), LIBRARY.constructors[name][value.id].slots, ())
 
 
-def _call(path: Path, call: ast.Call, group: str) -> Iterable[tuple[Path, ast.Expression | None]]:
+def _call(path: KeyPath, call: ast.Call, group: str) -> Iterable[tuple[KeyPath, ast.Expression | None]]:
     word = LIBRARY.constructors.get(group, {}).get(getattr(call.function, "id", ""))
     yield from _arguments(path, word.slots if word else (), call.arguments)
 
 
 def _arguments(
-    path: Path, slots: Sequence[Any], given: Sequence[ast.Argument]
-) -> Iterable[tuple[Path, ast.Expression | None]]:
+    path: KeyPath, slots: Sequence[Any], given: Sequence[ast.Argument]
+) -> Iterable[tuple[KeyPath, ast.Expression | None]]:
     named = {s.name: None for s in slots}
     values: dict[str, ast.Expression | None] = dict(named)
     for slot, argument in zip(slots, (a for a in given if a.name is None)):
@@ -121,7 +122,7 @@ def _arguments(
             yield from _call((*path, name), value, "schedule")
 
 
-def _replaced(spec: ast.Spec, path: Path, value: ast.Expression, at: Span) -> ast.Spec:
+def _replaced(spec: ast.Spec, path: KeyPath, value: ast.Expression, at: Span) -> ast.Spec:
     block, name, *rest = path
     if block == "net":
         nets = tuple(
@@ -149,12 +150,12 @@ def _one_length(settings: list[ast.Setting], name: str) -> list[ast.Setting]:
     return [s for s in settings if s.name.id != other]
 
 
-def _within(old: ast.Expression | None, rest: Path, value: ast.Expression, at: Span) -> ast.Expression:
+def _within(old: ast.Expression | None, rest: KeyPath, value: ast.Expression, at: Span) -> ast.Expression:
     """`old` with the argument named by `rest` replaced."""
     if not rest:
         return value
     if old is None:
-        old = ast.Call(at, ast.Name(at, "adam"), ())
+        old = ast.Call(at, ast.Name(at, LIBRARY.constructor_of(OPTIMIZER).name), ())
     if isinstance(old, ast.Name):
         old = ast.Call(old.span, old, ())
     assert isinstance(old, ast.Call)

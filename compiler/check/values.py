@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from netc.compiler.check.naming import Slot
+from netc.compiler.check.environment import Environment
+from netc.compiler.check.naming import LayerName
 from netc.compiler.graph.dimensions import Symbolic
-from netc.compiler.language.words import Constructor, Function, Initializer, Layer, Operation
-from netc.compiler.net import Parameter, Tensor
 from netc.compiler.graph.types import TensorType
+from netc.compiler.language.variables import Initializer, Variable
+from netc.compiler.language.words import Constructor, Function, Layer, Operation
+from netc.compiler.net import Tensor
 from netc.grammar import ast
 from netc.grammar.source import Span
 
@@ -27,6 +29,24 @@ class Unknown:
 
 
 UNKNOWN = Unknown()
+Run = Callable[..., Any]  # (frame, making, instance, arguments, span) -> what a block or an imported net returns
+
+
+@dataclass(frozen=True)
+class Returned:
+    """What a `return` gives."""
+
+    value: Any
+
+
+@dataclass(frozen=True)
+class Argument:
+    """One argument of a call: its value and where that stands; `name` and `place` of the name where it is named."""
+
+    value: Any
+    span: Span
+    name: str | None = None
+    place: Span | None = None
 
 
 @dataclass(frozen=True)
@@ -39,14 +59,14 @@ class NameRange:
 
 @dataclass(eq=False)
 class LayerInstance:
-    """One layer, made by writing its name; its parameters are made when a tensor first flows in."""
+    """One layer, made by writing its name; its variables are made when a tensor first flows in."""
 
     operation: Layer
     settings: Mapping[str, Any]
-    slot: Slot
+    name: LayerName
     span: Span
     spans: Mapping[str, Span] = field(default_factory=dict)
-    parameters: dict[str, Parameter] | None = None
+    variables: dict[str, Variable] | None = None
     made_for: TensorType | None = None
 
 
@@ -55,17 +75,18 @@ class Partial:
     """A function that waits for its first tensor: `dropout(0.5)`."""
 
     operation: Function
-    arguments: list[tuple[str | None, Any, Span]]
+    arguments: list[Argument]
     span: Span
 
 
 @dataclass(eq=False)
 class BlockDefinition:
-    """`block Unit(...) { ... }` with the names that were visible there."""
+    """`block Unit(...) { ... }` with the names that were visible there; `run` evaluates its inside."""
 
     node: ast.Block
-    environment: Any
+    environment: Environment
     makes_parameters: bool
+    run: Run
 
 
 @dataclass(eq=False)
@@ -73,8 +94,8 @@ class BlockInstance:
     """One use of a block: its layers are made on the first call and shared by later ones."""
 
     definition: BlockDefinition
-    arguments: list[tuple[str | None, Any, Span]]
-    slot: Slot | None
+    arguments: list[Argument]
+    name: LayerName | None
     span: Span
     made: list[Any] = field(default_factory=list)
     called: bool = False
@@ -89,12 +110,13 @@ class Pipeline:
 
 @dataclass(eq=False)
 class Module:
-    """An imported spec: its blocks by name, and its net as a layer."""
+    """An imported spec: its blocks by name, and its net as a layer; `run` evaluates the net."""
 
     name: str
-    environment: Any
+    environment: Environment
     net: ast.Net | None
     span: Span
+    run: Run
 
 
 @dataclass(eq=False)
@@ -102,8 +124,8 @@ class NetInstance:
     """An imported net used as a layer, with its own parameters."""
 
     module: Module
-    arguments: list[tuple[str | None, Any, Span]]
-    slot: Slot
+    arguments: list[Argument]
+    name: LayerName
     span: Span
     made: list[Any] = field(default_factory=list)
     called: bool = False
@@ -127,12 +149,12 @@ class Record:
 
 @dataclass(eq=False)
 class ImportedLayer:
-    """An imported ONNX model; wherever it is called, its weights are the same parameters."""
+    """An imported ONNX model; wherever it is called, its weights are the same variables."""
 
     name: str
     operation: ImportedModel
     span: Span
-    parameters: dict[str, Parameter] = field(default_factory=dict)
+    variables: dict[str, Variable] = field(default_factory=dict)
 
 
 class Choices(Mapping[str, Any]):

@@ -2,29 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import onnx_ir as ir
 
 from netc.compiler.graph.dimensions import Dim, Shape, product
+from netc.compiler.graph.operators import Operators
 from netc.compiler.graph.types import BF16, DTYPES, FLOAT, INT64, ONNX_DTYPES, DType, TensorType
+from netc.compiler.graph.value_types import ValueTypes
 
 
-class Compositions:
-    """What an emitter (emit.py), which has the operators themselves, can also make."""
+class Compositions(ValueTypes, Operators):
+    """What an emitter (emitter.py) can make of several operators."""
 
-    if TYPE_CHECKING:
+    opset: int
 
-        def __getattr__(self, name: str) -> Any: ...
+    def constant(self, value: Any, dtype: Any) -> ir.Value:
+        """A scalar constant."""
+        raise NotImplementedError
 
-        opset: int
+    def tensor(self, array: Any) -> ir.Value:
+        """A constant tensor."""
+        raise NotImplementedError
 
-        def constant(self, value: Any, dtype: Any) -> ir.Value: ...
-        def vector(self, items: Sequence[int]) -> ir.Value: ...
-        def tensor(self, array: Any) -> ir.Value: ...
+    def known(self, value: ir.Value) -> np.ndarray | None:
+        """The contents of a small constant; None for anything else."""
+        raise NotImplementedError
+
+    def vector(self, items: Sequence[int]) -> ir.Value:
+        """A constant vector of int64, as axes and shapes are given."""
+        return self.tensor(np.array(items, dtype=np.int64))
+
+    def shared(self, key: Any, make: Callable[[], Any]) -> Any:
+        """The value that `make` emitted for this key before, or emits now."""
+        raise NotImplementedError
 
     def cast(self, x: ir.Value, dtype: Any) -> ir.Value:
         """x in another dtype; x itself when it has it already."""
@@ -46,8 +60,7 @@ class Compositions:
         gone = range(t.rank) if axes is None else [a % t.rank for a in axes]
         shape = tuple(1 if i in gone else d for i, d in enumerate(t.shape) if keep or i not in gone)
         at = None if axes is None else self.vector(axes)
-        made: ir.Value = self.node(operator, [x, at], {"keepdims": int(keep)}, 1, TensorType(t.dtype, shape))
-        return made
+        return self.node(operator, [x, at], {"keepdims": int(keep)}, 1, TensorType(t.dtype, shape))
 
     def reshape(self, x: ir.Value, shape: Shape) -> ir.Value:
         """x in another shape, symbolic dimensions allowed."""
@@ -56,8 +69,7 @@ class Compositions:
             return x
         empty = any(d == 0 for d in shape)  # then a 0 is a size, not a copy
         vector = self.shape_tensor(shape) if empty else self._shape_vector(shape, t.shape)
-        made: ir.Value = self.Reshape(x, vector, allowzero=1 if empty else None, type=t.with_shape(shape))
-        return made
+        return self.Reshape(x, vector, allowzero=1 if empty else None, type=t.with_shape(shape))
 
     def _shape_vector(self, shape: Shape, source: Shape) -> ir.Value:
         """A shape for Reshape: 0 copies a dimension in its place, one -1 is inferred, else it is computed."""
@@ -98,30 +110,26 @@ class Compositions:
             assert total is not None
             return total
 
-        found: ir.Value = self.shared(("dimension", dim), compute)
-        return found
+        return self.shared(("dimension", dim), compute)
 
     def _size(self, name: str) -> ir.Value:
         source, axis = self._sizes[name]
         length = self.Shape(source, start=axis, end=axis + 1, type=TensorType(DTYPES["i64"], (1,)))
-        size: ir.Value = self.Squeeze(length, self.vector([0]), type=TensorType(DTYPES["i64"], ()))
-        return size
+        return self.Squeeze(length, self.vector([0]), type=TensorType(DTYPES["i64"], ()))
 
     def expand(self, x: ir.Value, shape: Shape) -> ir.Value:
         """x repeated to a shape."""
         t = self.type_of(x)
         if t.shape == shape:
             return x
-        made: ir.Value = self.Expand(x, self.shape_tensor(shape), type=t.with_shape(shape))
-        return made
+        return self.Expand(x, self.shape_tensor(shape), type=t.with_shape(shape))
 
     def sizes(self, x: ir.Value) -> ir.Value:
         """The shape of x as an int64 vector, a constant where it is static."""
         t = self.known_type(x)
         if t is not None and all(isinstance(d, int) for d in t.shape):
             return self.shape_tensor(t.shape)
-        made: ir.Value = self.Shape(x)
-        return made
+        return self.Shape(x)
 
     def like(self, x: ir.Value, pattern: ir.Value) -> ir.Value:
         """The elements of x in the shape of another value, which has as many."""
@@ -131,8 +139,7 @@ class Compositions:
                 return x
             if sum(not isinstance(d, int) for d in wanted.shape) <= 1:
                 return self.reshape(x, wanted.shape)
-        made: ir.Value = self.Reshape(x, self.sizes(pattern), type=self._typed(x, wanted))
-        return made
+        return self.Reshape(x, self.sizes(pattern), type=self._typed(x, wanted))
 
     def _typed(self, x: ir.Value, shape: TensorType | None) -> Any:
         """The dtype of x with a shape, or None to leave it to inference."""
@@ -142,8 +149,7 @@ class Compositions:
         """x in reverse along an axis."""
         least = int(np.iinfo(np.int64).min)
         ends = (self.vector([-1]), self.vector([least]), self.vector([axis]), self.vector([-1]))
-        made: ir.Value = self.Slice(x, *ends, type=self.known_type(x))
-        return made
+        return self.Slice(x, *ends, type=self.known_type(x))
 
     def flat(self, x: ir.Value) -> ir.Value:
         """All elements of x in one axis."""
@@ -176,8 +182,7 @@ class Compositions:
             found: ir.Value = self.Expand(self.constant(value, number), sizes, type=type)
             return found
         content = ir.tensor(np.array([value], dtype=ONNX_DTYPES[number].numpy))
-        made: ir.Value = self.ConstantOfShape(sizes, value=content, type=type)
-        return made
+        return self.ConstantOfShape(sizes, value=content, type=type)
 
     def zeros_like(self, x: ir.Value) -> ir.Value:
         """Zeros of x's type."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import onnx
 
-from netc.compiler.graph.dimensions import evaluate, parse
+from netc.compiler.graph.dimensions import Dim, Shape, evaluate, multiply, parse, product
 from netc.compiler.graph.types import ONNX_DTYPES
 
 FREE = {
@@ -45,6 +45,11 @@ def graph_cost(model: onnx.ModelProto, sizes: Mapping[str, int]) -> Cost:
     return Cost(len(graph.node), flops, total)
 
 
+def matmul(result: Shape, inner: Dim) -> Dim:
+    """Operations of a matrix product: a multiplication and an addition for each element and each step of the sum."""
+    return multiply(2, multiply(product(result), inner))
+
+
 def _size(name: str, sizes: Mapping[str, int]) -> int:
     try:
         return evaluate(parse(name), dict(sizes))
@@ -57,8 +62,7 @@ def _flops(node: onnx.NodeProto, shapes: Mapping[str, tuple[list[int], int]]) ->
     if node.op_type in ("MatMul", "Gemm"):
         dims = shapes[node.input[0]][0]
         transposed = any(a.name == "transA" and a.i for a in node.attribute)
-        inner = dims[-2] if transposed else dims[-1]
-        return 2 * out * inner
+        return evaluate(matmul((out,), dims[-2] if transposed else dims[-1]), {})
     if node.op_type in ("Conv", "ConvTranspose"):
         weights = math.prod(shapes[node.input[1]][0][1:])
         return 2 * weights * (out if node.op_type == "Conv" else math.prod(shapes[node.input[0]][0]))

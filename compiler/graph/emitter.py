@@ -2,85 +2,74 @@
 
 from __future__ import annotations
 
-import fnmatch
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
 import onnx_ir as ir
 
+from netc.compiler.graph.attributes import attribute
 from netc.compiler.graph.compositions import Compositions
-from netc.compiler.graph.folding import UNFOLDABLE, evaluate
+from netc.compiler.graph.folding import folded, is_random
 from netc.compiler.graph.inference import UnknownError, infer_by_schema, quick, reshaped, type_proto, unsure
 from netc.compiler.graph.types import FLOAT, ONNX_DTYPES, DType, TensorType
-from netc.compiler.graph.value_types import ValueTypes
 
+Value = ir.Value
 BASE_OPSET = 18
 SMALL = 64  # elements of a constant that inference may look at
 FOLD_ELEMENTS = 4096  # of a constant that is computed when the graph is built
+VARIABLE = "netc.variable"  # marks an initializer whose content is not to be relied on
 _OPAQUE = {ir.Attr, ir.Graph}  # attributes that are not compared
-UNSHARED = {
-    "Identity",
-    "ConstantOfShape",
-    "If",
-    "Loop",
-    "Scan",
-    "RandomNormal",
-    "RandomUniform",
-    "Constant",
-} | UNFOLDABLE
+# a random operator draws anew each time; an Identity may carry a mark; bodies are not compared
+_UNSHARED = {"Identity", "ConstantOfShape", "If", "Loop", "Scan", "Constant"}
 
 
-class Emitter(ValueTypes, Compositions):
-    """Builds one graph. Where a number stands for a tensor it becomes a constant of the first tensor's dtype."""
+@dataclass(frozen=True)
+class Scope:
+    """Where the nodes being made come from: a line of the spec (`digits.net:7`), and a name for what they compute."""
 
-    def __init__(
-        self,
-        name: str,
-        opset: int = BASE_OPSET,
-        training: bool = False,
-        fold: bool = False,
-        parent: Emitter | None = None,
-    ):
+    line: str = ""
+    name: str = ""
+
+
+class Emitter(Compositions):
+    """Builds one graph. Where a number stands for a tensor it becomes a constant of the first tensor's dtype.
+
+    Nodes on constants are computed at once, and the same question gives the same node, so that a graph has neither
+    foldable constants nor common subexpressions.
+    """
+
+    def __init__(self, name: str, opset: int = BASE_OPSET, parent: Emitter | None = None):
         super().__init__(parent)
         self.parent = parent
         self.root: Emitter = parent.root if parent else self
-        self.fold = fold
-        self.variables: set[ir.Value] = set()  # initializers that are not constants: trained or differentiated
-        self.needed: Callable[[ir.Value], bool] | None = None  # whose cotangents the engine asks a rule for
-        self.graph = ir.Graph([], [], nodes=[], opset_imports={"": opset}, name=name)
+        self.graph = ir.Graph([], [], nodes=[], opset_imports={"": opset} if parent is None else {}, name=name)
         self.opset = opset
-        self.training = training
-        self.origin = ""  # `file:line` that the nodes being made come from
-        self.parameters: dict[str, ir.Value] = {}
-        self.random: Any = None
-        self.count: Any = None
-        self._constants: dict[Any, ir.Value] = {}
-        self._scalars: dict[Any, ir.Value] = {}
+        self.scope = parent.scope if parent else Scope()
+        self._constants: dict[Any, Value] = {}
+        self._scalars: dict[Any, Value] = {}
         self._shared: dict[Any, Any] = {}
         self._made: dict[Any, Any] = {}
+        self._names: dict[str, int] = {}  # how often each name of a value was wanted
+        self._unnamed: set[Value] = set()  # values named after their scope and operator, for want of a name
 
     def nested(self, name: str) -> Emitter:
         """An emitter for the body of a control-flow node; it sees this one's values, and constants are shared."""
-        made = Emitter(name, self.opset, self.training, self.fold, self)
-        made.graph.opset_imports.clear()
-        made.origin = self.origin
-        return made
+        return Emitter(name, self.opset, self)
 
     # --- nodes --------------------------------------------------------------------------------------------------------
 
-    def __getattr__(self, operator: str) -> Callable[..., Any]:
-        if not operator[0].isupper():
-            raise AttributeError(operator)
-
-        def emit(*inputs: Any, num_outputs: int = 1, type: TensorType | None = None, **attributes: Any) -> Any:
-            if operator == "Split":
-                attributes["num_outputs"] = num_outputs
-            return self.node(operator, inputs, attributes, num_outputs, type)
-
-        self.__dict__[operator] = emit  # found at once the next time
-        return emit
+    @contextmanager
+    def at(self, line: str, name: str = "") -> Iterator[None]:
+        """The nodes made inside come from this line, and their values are named below `name`."""
+        before, self.scope = self.scope, Scope(line, name)
+        try:
+            yield
+        finally:
+            self.scope = before
 
     def node(
         self,
@@ -94,25 +83,18 @@ class Emitter(ValueTypes, Compositions):
 
         The same operator on the same inputs gives the values that it gave before: no common subexpressions arise.
         """
-        values = list(inputs)
-        for i, x in enumerate(values):
-            if x is not None and not isinstance(x, ir.Value):
-                first = next((v for v in inputs if isinstance(v, ir.Value)), None)
-                values[i] = self.constant(x, FLOAT if first is None else first.dtype)
-        while values and values[-1] is None:
-            values.pop()
+        values = self._operands(inputs)
         key = _question(operator, values, attributes, num_outputs)
         known = self._before(key)
         if known is not None:
             return known
-        if self.fold:
-            folded = self._folded(operator, values, attributes, num_outputs)
-            if folded is not None:
-                return folded
-        attrs = [_attribute(n, v) for n, v in attributes.items() if v is not None]
+        constants = folded(self, operator, values, attributes, num_outputs)
+        if constants is not None:
+            return constants[0] if num_outputs == 1 else constants
+        attrs = [attribute(n, v) for n, v in attributes.items() if v is not None]
         node = ir.Node("", operator, values, attrs, num_outputs=num_outputs)
-        if self.origin:
-            node.metadata_props["netc.line"] = self.origin
+        if self.scope.line:
+            node.metadata_props["netc.line"] = self.scope.line
         if type is None:
             self._infer(node, values, attributes)
         else:
@@ -123,11 +105,38 @@ class Emitter(ValueTypes, Compositions):
                     self.stamp_proto(output, t)
         for output in node.outputs:
             self.learn_size(output)
+            if self.scope.name:
+                output.name = self._free_name(f"{self.scope.name}/{operator}")
+                self.root._unnamed.add(output)
         self.graph.append(node)
         made = node.outputs[0] if num_outputs == 1 else tuple(node.outputs)
         if key is not None:
             self._made[key] = made
         return made
+
+    def name(self, value: Value, name: str) -> Value:
+        """Names a value that was made without a name of its own; one that has a name keeps it."""
+        if value in self.root._unnamed:
+            self.root._unnamed.discard(value)
+            value.name = self._free_name(name)
+        return value
+
+    def _free_name(self, wanted: str) -> str:
+        """The wanted name, with a number behind it where it has been given before."""
+        names = self.root._names
+        count = names[wanted] = names.get(wanted, 0) + 1
+        return wanted if count == 1 else f"{wanted}_{count}"
+
+    def _operands(self, inputs: Sequence[Any]) -> list[Value | None]:
+        """Inputs with numbers as constants of the first tensor's dtype, without those left out at the end."""
+        values = list(inputs)
+        for i, x in enumerate(values):
+            if x is not None and not isinstance(x, Value):
+                first = next((v for v in inputs if isinstance(v, Value)), None)
+                values[i] = self.constant(x, FLOAT if first is None else first.dtype)
+        while values and values[-1] is None:
+            values.pop()
+        return values
 
     def _before(self, key: Any) -> Any:
         """What this node, asked for before here or in an enclosing graph, gave."""
@@ -140,33 +149,7 @@ class Emitter(ValueTypes, Compositions):
             at = at.parent
         return None
 
-    def _folded(
-        self, operator: str, values: Sequence[ir.Value | None], attributes: Mapping[str, Any], num_outputs: int
-    ) -> Any:
-        """The constants that a node on constants gives, or the shape of a value whose shape is static."""
-        if operator in ("Shape", "Size") and isinstance(values[0], ir.Value):
-            t = self.known_type(values[0])
-            if t is not None and all(isinstance(d, int) for d in t.shape):
-                sizes = np.array(t.shape, dtype=np.int64)
-                if operator == "Size":
-                    return self.tensor(np.array(sizes.prod(), dtype=np.int64))
-                return self.tensor(sizes[attributes.get("start") : attributes.get("end")])
-        if not values or operator in UNFOLDABLE:
-            return None
-        arrays = []
-        for v in values:
-            array = None if v is None else self.known(v)
-            if array is None and v is not None:
-                return None
-            arrays.append(array)
-        attrs = [_attribute(n, v) for n, v in attributes.items() if v is not None]
-        found = evaluate(operator, arrays, attrs, num_outputs, self.opset)
-        if found is None:
-            return None
-        made = tuple(self.tensor(a) for a in found)
-        return made[0] if num_outputs == 1 else made
-
-    def _infer(self, node: ir.Node, values: Sequence[ir.Value | None], attributes: Mapping[str, Any]) -> None:
+    def _infer(self, node: ir.Node, values: Sequence[Value | None], attributes: Mapping[str, Any]) -> None:
         """Stamps the outputs with what is known of their types."""
         types = [None if v is None else self.known_type(v) for v in values]
         known = quick(node.op_type, types, attributes)
@@ -188,17 +171,17 @@ class Emitter(ValueTypes, Compositions):
 
     # --- inputs, outputs and constants --------------------------------------------------------------------------------
 
-    def input(self, name: str | None, t: TensorType) -> ir.Value:
+    def input(self, name: str | None, t: TensorType) -> Value:
         """Declares a graph input."""
-        return self.declare(self.stamp(ir.Value(name=name), t))
+        return self.declare(self.stamp(Value(name=name), t))
 
-    def declare(self, value: ir.Value) -> ir.Value:
+    def declare(self, value: Value) -> Value:
         """Makes a value an input of the graph."""
         self.graph.inputs.append(value)
         self.learn_size(value)
         return value
 
-    def output(self, name: str, value: ir.Value) -> None:
+    def output(self, name: str, value: Value) -> None:
         """Publishes a value under a name; what already has a public name gets an Identity."""
         producer = value.producer()
         own = producer is not None and producer.graph is self.graph
@@ -206,9 +189,10 @@ class Emitter(ValueTypes, Compositions):
             if not own or value.is_graph_output():
                 value = self.Identity(value)
             value.name = name
+            self.root._unnamed.discard(value)
         self.graph.outputs.append(value)
 
-    def constant(self, value: Any, dtype: Any) -> ir.Value:
+    def constant(self, value: Any, dtype: Any) -> Value:
         """A scalar constant, one for each value and dtype."""
         if self.parent is not None:
             return self.root.constant(value, dtype)
@@ -220,11 +204,7 @@ class Emitter(ValueTypes, Compositions):
             known = self._scalars[key] = self.tensor(np.array(exact, dtype=ONNX_DTYPES[number].numpy))
         return known
 
-    def vector(self, items: Sequence[int]) -> ir.Value:
-        """A constant vector of int64, as axes and shapes are given."""
-        return self.tensor(np.array(items, dtype=np.int64))
-
-    def tensor(self, array: Any) -> ir.Value:
+    def tensor(self, array: Any) -> Value:
         """A constant tensor, one for each content."""
         if self.parent is not None:
             return self.root.tensor(array)
@@ -233,7 +213,7 @@ class Emitter(ValueTypes, Compositions):
             name = f"constant_{len(self._constants)}"
             while name in self.graph.initializers:
                 name += "_"
-            value = ir.Value(name=name, const_value=ir.tensor(array, name=name))
+            value = Value(name=name, const_value=ir.tensor(array, name=name))
             dtype = next((d for d in ONNX_DTYPES.values() if d.numpy == array.dtype.name), None)
             if dtype is None:
                 raise UnknownError(f"constants of the dtype {array.dtype.name} are not known")
@@ -242,7 +222,7 @@ class Emitter(ValueTypes, Compositions):
             self._constants[key] = value
         return self._constants[key]
 
-    def adopt(self, value: ir.Value) -> None:
+    def adopt(self, value: Value) -> None:
         """Makes an initializer of a model the constant of its content, so that no second one arises."""
         array = self.known(value, SMALL)
         if array is not None:
@@ -258,26 +238,24 @@ class Emitter(ValueTypes, Compositions):
         self._shared[key] = make()
         return self._shared[key]
 
-    def needs(self, value: ir.Value) -> bool:
-        """Whether anything becomes of a rule's cotangent for this operand; what is not needed may be None."""
-        return self.needed is None or self.needed(value)
+    # --- what constants hold ------------------------------------------------------------------------------------------
 
-    def known(self, value: ir.Value, limit: int = FOLD_ELEMENTS) -> np.ndarray | None:
+    def known(self, value: Value, limit: int = FOLD_ELEMENTS) -> np.ndarray | None:
         """The contents of a constant of at most `limit` elements; None for anything else."""
         content = value.const_value
-        if content is None or content.size > limit or value in self.root.variables:
+        if content is None or content.size > limit or VARIABLE in value.meta:
             return None
         found: np.ndarray = content.numpy()
         return found
 
-    def integers(self, value: ir.Value) -> list[int]:
+    def integers(self, value: Value) -> list[int]:
         """The whole numbers that a constant vector holds, such as axes. Raises UnknownError where they are computed."""
         found = self.known(value)
         if found is None:
             raise UnknownError(f"`{value.name}` is computed, not a constant")
         return [int(i) for i in found.ravel()]
 
-    def scalar_value(self, value: ir.Value) -> int | float | None:
+    def scalar_value(self, value: Value) -> int | float | None:
         """The number that a scalar constant holds."""
         found = self.known(value, 1)
         if found is None or found.size != 1:
@@ -285,18 +263,14 @@ class Emitter(ValueTypes, Compositions):
         number: int | float = found.item()
         return number
 
-    def matching(self, pattern: str) -> list[ir.Value]:
-        """The parameters that a pattern matches."""
-        return [v for n, v in self.parameters.items() if fnmatch.fnmatchcase(n, pattern)]
-
 
 def _content(array: Any) -> Any:
     return array.dtype.str, array.shape, array.tobytes()
 
 
 def _question(operator: str, values: Sequence[Any], attributes: Mapping[str, Any], num_outputs: int) -> Any:
-    """What makes two nodes the same; None for an Identity, which may carry a mark, and for tensors and graphs."""
-    if operator in UNSHARED:
+    """What makes two nodes the same; None for those that are never the same."""
+    if operator in _UNSHARED or is_random(operator):
         return None
     if not attributes:
         return operator, tuple(map(id, values)), num_outputs
@@ -304,24 +278,3 @@ def _question(operator: str, values: Sequence[Any], attributes: Mapping[str, Any
         return None
     fixed = tuple((n, tuple(v) if isinstance(v, list) else v) for n, v in sorted(attributes.items()))
     return operator, tuple(map(id, values)), num_outputs, fixed
-
-
-def _attribute(name: str, value: Any) -> ir.Attr:
-    match value:
-        case bool() | int():
-            return ir.AttrInt64(name, int(value))
-        case float():
-            return ir.AttrFloat32(name, value)
-        case str():
-            return ir.AttrString(name, value)
-        case ir.Graph():
-            return ir.AttrGraph(name, value)
-        case ir.Attr():
-            return value
-        case list() | tuple():
-            if value and isinstance(value[0], str):
-                return ir.AttrStrings(name, list(value))
-            floats = any(isinstance(v, float) for v in value)
-            return ir.AttrFloat32s(name, list(value)) if floats else ir.AttrInt64s(name, list(value))
-        case _:
-            return ir.AttrTensor(name, value)

@@ -2,22 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import onnx_ir as ir
 
+from netc.compiler.graph.attributes import attribute
+from netc.compiler.graph.compositions import Compositions
+
 MAX_RESULT = 1 << 12  # elements; larger constants stay nodes, to keep files small
 MAX_GROWN = 64  # of those that operators make from a shape
 GROWING = {"ConstantOfShape", "Expand", "Tile", "Range", "OneHot", "EyeLike"}
 
-# random, with bodies, or on values that are no tensors
-UNFOLDABLE = {
-    "Bernoulli", "Dropout", "Identity", "If", "Loop", "Multinomial", "Optional", "OptionalGetElement", "OptionalHasElement",
-    "RandomNormalLike", "RandomUniformLike", "Scan", "SequenceConstruct", "SequenceEmpty", "SequenceMap",
-    "SplitToSequence", "ImageDecoder", "QuantizeLinear", "DequantizeLinear",
+_RANDOM = {
+    "Bernoulli", "Dropout", "Multinomial", "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike",
 }  # fmt: skip
+# with bodies, on values that are no tensors, or marks
+_UNFOLDABLE = {
+    "Identity", "If", "Loop", "Optional", "OptionalGetElement", "OptionalHasElement", "Scan", "SequenceConstruct",
+    "SequenceEmpty", "SequenceMap", "SplitToSequence", "ImageDecoder", "QuantizeLinear", "DequantizeLinear",
+}  # fmt: skip
+
+
+def is_random(operator: str) -> bool:
+    """Whether an operator draws random numbers, so that no two nodes of it are the same."""
+    return operator in _RANDOM
+
+
+def folded(
+    op: Compositions, operator: str, values: Sequence[ir.Value | None], attributes: Mapping[str, Any], num_outputs: int
+) -> tuple[ir.Value, ...] | None:
+    """The constants that a node on constants gives, or the shape of a value whose shape is static; else None."""
+    if operator in ("Shape", "Size") and isinstance(values[0], ir.Value):
+        t = op.known_type(values[0])
+        if t is not None and all(isinstance(d, int) for d in t.shape):
+            sizes = np.array(t.shape, dtype=np.int64)
+            if operator == "Size":
+                return (op.tensor(np.array(sizes.prod(), dtype=np.int64)),)
+            return (op.tensor(sizes[attributes.get("start") : attributes.get("end")]),)
+    if not values or operator in _UNFOLDABLE or operator in _RANDOM:
+        return None
+    arrays = []
+    for v in values:
+        array = None if v is None else op.known(v)
+        if array is None and v is not None:
+            return None
+        arrays.append(array)
+    attrs = [attribute(n, v) for n, v in attributes.items() if v is not None]
+    found = evaluate(operator, arrays, attrs, num_outputs, op.opset)
+    return None if found is None else tuple(op.tensor(a) for a in found)
 
 
 def evaluate(

@@ -16,11 +16,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from netc.compiler.graph.dimensions import Dim, product
+from netc.compiler.graph.emitter import Emitter, Value
 from netc.compiler.graph.types import DTYPES, TensorType
 
 U32, I32, F32 = DTYPES["u32"], DTYPES["i32"], DTYPES["f32"]
@@ -34,20 +34,19 @@ COLUMNS = 1 << 31  # counters from here on belong to columns
 class Random:
     """Draws for one graph. `step` and `row` are absent where first values are drawn."""
 
-    def __init__(self, op: Any, seed: Any, step: Any = None, row: Any = None):
+    def __init__(self, op: Emitter, seed: Value, step: Value | None = None, row: Value | None = None):
         self.op, self.seed, self.step, self.row = op, seed, step, row
-        self.site = 0  # of the operation being lowered
 
-    def u32(self, value: int) -> Any:
+    def u32(self, value: int) -> Value:
         return self.op.constant(np.uint32(value), U32)
 
-    def key(self, site: int) -> Any:
+    def key(self, site: int) -> Value:
         """An odd 32-bit scalar that depends on (seed, step, site)."""
         op = self.op
         mixed = self.hash(op.Add(op.shared("random", self.base), self.u32(site)), self.u32(_SITE_KEY))
         return op.Add(op.Mul(mixed, self.u32(2)), self.u32(1))
 
-    def base(self) -> Any:
+    def base(self) -> Value:
         """32 bits of (seed, step)."""
         op = self.op
         h = self.hash(op.cast(self.seed, U32), self.u32(_SEED_KEY))
@@ -55,12 +54,12 @@ class Random:
             return h
         return self.hash(op.Add(h, op.cast(self.step, U32)), self.u32(_STEP_KEY))
 
-    def hash(self, counter: Any, key: Any) -> Any:
+    def hash(self, counter: Value, key: Value) -> Value:
         """32 well-mixed bits of each counter, a uint32 tensor."""
         y = self.op.Mul(counter, key)
         return self.rounds(y, self.op.Add(y, key))
 
-    def rounds(self, y: Any, z: Any) -> Any:
+    def rounds(self, y: Value, z: Value) -> Value:
         """The four rounds, from y = counter key and z = (counter + 1) key."""
         op = self.op
         x = y
@@ -69,12 +68,12 @@ class Random:
             x = op.Add(op.Mul(x, self.u32(65536)), op.Div(x, self.u32(65536)))
         return x
 
-    def unit(self, bits: Any) -> Any:
+    def unit(self, bits: Value) -> Value:
         """float32 in [0, 1) from the upper 24 bits, exact on every device."""
         op = self.op
         return op.Mul(op.cast(op.Div(bits, self.u32(256)), F32), 2.0**-24)
 
-    def counters(self, count: Dim) -> Any:
+    def counters(self, count: Dim) -> Value:
         """0, 1, ... as uint32."""
         op = self.op
         zero, one = op.constant(0, I32), op.constant(1, I32)
@@ -83,7 +82,7 @@ class Random:
 
     # --- first values -------------------------------------------------------------------------------------------------
 
-    def bits(self, requests: Sequence[tuple[int, int]]) -> list[Any]:
+    def bits(self, requests: Sequence[tuple[int, int]]) -> list[Value]:
         """Random words for several (count, site) requests, hashed together: a dozen nodes for all, three for each."""
         op = self.op
         sites = op.tensor(np.array([site for _, site in requests], dtype=np.uint32))
@@ -97,21 +96,21 @@ class Random:
         counts = [count for count, _ in requests]
         return self.split(words, counts, [TensorType(U32, (count,)) for count in counts])
 
-    def join(self, parts: list[Any]) -> Any:
+    def join(self, parts: list[Value]) -> Value:
         return parts[0] if len(parts) == 1 else self.op.Concat(*parts, axis=0)
 
-    def split(self, x: Any, sizes: list[int], types: list[TensorType]) -> list[Any]:
+    def split(self, x: Value, sizes: list[int], types: list[TensorType]) -> list[Value]:
         if len(sizes) == 1:
             return [x]
         return list(self.op.node("Split", [x, self.op.vector(sizes)], {"axis": 0}, len(sizes), tuple(types)))
 
-    def uniform(self, bits: Any, shape: tuple[int, ...], low: float, high: float) -> Any:
+    def uniform(self, bits: Value, shape: tuple[int, ...], low: float, high: float) -> Value:
         """Uniform in [low, high) from one word each."""
         op = self.op
         u = self.unit(bits)
         return op.reshape(op.Add(op.Mul(u, high - low), low), shape)
 
-    def normal(self, bits: Any, shape: tuple[int, ...], deviation: float) -> Any:
+    def normal(self, bits: Value, shape: tuple[int, ...], deviation: float) -> Value:
         """Normal with mean 0: Box & Muller (1958) on pairs of words."""
         op = self.op
         size = math.prod(shape)
@@ -124,10 +123,8 @@ class Random:
         pair = op.Concat(op.Mul(radius, op.Cos(angle)), op.Mul(radius, op.Sin(angle)), axis=0)
         return op.reshape(pair if size == 2 * half else op.Slice(pair, op.vector([0]), op.vector([size])), shape)
 
-    def orthogonal(self, bits: Any, shape: tuple[int, int]) -> Any:
+    def orthogonal(self, bits: Value, shape: tuple[int, int]) -> Value:
         """Orthonormal columns nearest to a normal matrix: Newton-Schulz, X <- 1.5 X - 0.5 X X'X, until it stands still."""
-        from netc.compiler.graph.emitter import Emitter
-
         op = self.op
         drawn = self.normal(bits, shape, 1.0)
         start = op.Div(drawn, op.reduce("ReduceL2", drawn, None, False))
@@ -146,9 +143,10 @@ class Random:
 
     # --- dropout ------------------------------------------------------------------------------------------------------
 
-    def keep_mask(self, x: Any, keep: float) -> Any:
+    def keep_mask(self, x: Value, keep: float, site: int) -> Value:
         """1 / keep with probability `keep`, else 0, of x's type. Rows are told apart by their global number."""
         op = self.op
+        assert self.row is not None, "first values have no rows"
         t = op.type_of(x)
         rows: Dim = t.shape[0] if t.rank else 1
         columns = product(t.shape[1:])
@@ -158,7 +156,7 @@ class Random:
         counters = op.Concat(row, op.Add(row, one), column, op.Add(column, one), axis=0)
         sizes = (rows, rows, columns, columns)
         r, r_, c, c_ = op.node(
-            "Split", [self.spread(counters), op.shape_tensor(sizes)], {"axis": 0}, 4,
+            "Split", [self.spread(counters, site), op.shape_tensor(sizes)], {"axis": 0}, 4,
             tuple(TensorType(F32, (size,)) for size in sizes),
         )  # fmt: skip
         first = op.Add(op.reshape(r, (rows, 1)), c)
@@ -168,8 +166,8 @@ class Random:
         mask = op.Mul(op.cast(kept, t.dtype), 1 / keep)
         return op.reshape(mask, t.shape)
 
-    def spread(self, counters: Any) -> Any:
-        """sqrt(K) [0.5, 1.5) for each counter at this site."""
+    def spread(self, counters: Value, site: int) -> Value:
+        """sqrt(K) [0.5, 1.5) for each counter at a site."""
         op = self.op
-        u = self.unit(self.hash(counters, self.key(self.site)))
+        u = self.unit(self.hash(counters, self.key(site)))
         return op.Add(op.Mul(u, SPREAD), SPREAD / 2)

@@ -92,6 +92,14 @@ class ValueTypes:
         """The dimensions of a value, symbolic ones included."""
         return self.type_of(value).shape
 
+    def static_shape(self, value: ir.Value) -> tuple[int, ...]:
+        """The dimensions of a value that has none but fixed ones. Raises UnknownError."""
+        dims = self.shape(value)
+        fixed = tuple(d for d in dims if isinstance(d, int))
+        if len(fixed) != len(dims):
+            raise UnknownError(f"the size of `{value.name}` is not fixed")
+        return fixed
+
     def is_float(self, value: ir.Value) -> bool:
         """Whether a value is a tensor of numbers that gradients flow through."""
         return value.dtype is not None and int(value.dtype) in FLOATS

@@ -16,13 +16,16 @@ from onnx import helper, numpy_helper
 from netc.compiler.graph.cost import graph_cost
 from netc.compiler.graph.dimensions import Dim, multiply
 from netc.compiler.graph.emitter import Emitter
+from netc.compiler.graph.inference import IR_VERSION, UnknownError
+from netc.compiler.graph.passes import finish
+from netc.compiler.graph.types import SPEC_DTYPES, TensorType
 from netc.compiler.importer.opset import raised
 from netc.compiler.importer.replay import Replay, dimension_names
 from netc.compiler.importer.source import Source
-from netc.compiler.graph.inference import IR_VERSION, UnknownError
-from netc.compiler.language.words import Initializer, Operation, Refused
-from netc.compiler.graph.passes import optimize
-from netc.compiler.graph.types import SPEC_DTYPES, TensorType
+from netc.compiler.language.lowering import Context, Lowered, Random, Value
+from netc.compiler.language.refusal import Refused
+from netc.compiler.language.variables import Initializer, Variable
+from netc.compiler.language.words import Operation, Settings
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +34,7 @@ class Stored(Initializer):
 
     value: np.ndarray
 
-    def emit(self, op: Any, shape: tuple[int, ...], dtype: int, bits: Any) -> Any:
+    def emit(self, op: Emitter, random: Random, bits: Value | None, shape: tuple[int, ...], dtype: int) -> Value:
         return op.tensor(self.value)
 
     def __str__(self) -> str:
@@ -39,7 +42,7 @@ class Stored(Initializer):
 
 
 @dataclass(frozen=True)
-class Weight:
+class StoredWeight:
     """A floating-point initializer: `part` is its name below the import's. Running statistics and single numbers stay
     as they are; everything else is trained unless a rule freezes it."""
 
@@ -57,11 +60,8 @@ class ImportedModel(Operation):
     inferred: dict[Any, TensorType] = field(default_factory=dict)
     costs: dict[Any, int] = field(default_factory=dict)
 
-    def __post_init__(self) -> None:
-        self.flops = self.cost
-
     @property
-    def opset(self) -> int:
+    def opset(self) -> int:  # type: ignore[override]  # that of its file
         return self.source.opset
 
     @property
@@ -70,10 +70,10 @@ class ImportedModel(Operation):
         return self.source.proto
 
     @cached_property
-    def weights(self) -> dict[str, Weight]:
+    def weights(self) -> dict[str, StoredWeight]:
         """The weights by the initializer's name."""
         statistics = {n.input[i] for n in self.model.graph.node if n.op_type == "BatchNormalization" for i in (3, 4)}
-        found: dict[str, Weight] = {}
+        found: dict[str, StoredWeight] = {}
         taken: set[str] = set()
         for name, tensor in self.source.initializers.items():
             dtype = SPEC_DTYPES.get(tensor.data_type)
@@ -84,19 +84,25 @@ class ImportedModel(Operation):
                 part += "_"
             taken.add(part)
             fixed = name in statistics or not tensor.dims
-            found[name] = Weight(part, TensorType(dtype, tuple(tensor.dims)), fixed)
+            found[name] = StoredWeight(part, TensorType(dtype, tuple(tensor.dims)), fixed)
         return found
 
-    def value_of(self, weight: str) -> np.ndarray:
-        """The array of a weight."""
-        found: np.ndarray = numpy_helper.to_array(self.source.initializers[weight])
-        return found
+    def variable(self, weight: str) -> Variable:
+        """A weight as a parameter of the net, with the value that the model has for it."""
+        known = self.weights[weight]
+        content = numpy_helper.to_array(self.source.initializers[weight])
+        return Variable(known.type, Stored(content), trained=not known.fixed)
 
     @cached_property
     def inputs(self) -> list[onnx.ValueInfoProto]:
         """The inputs that have no initializer."""
         own = set(self.source.inputs) - set(self.source.initializers)
         return [i for i in self.model.graph.input if i.name in own]
+
+    @cached_property
+    def input_names(self) -> list[str]:
+        """Their names in a spec."""
+        return [identifier(i.name) for i in self.inputs]
 
     @cached_property
     def outputs(self) -> dict[str, str]:
@@ -113,11 +119,11 @@ class ImportedModel(Operation):
         _, read = _leading_to(self.model.graph, output)
         return [w for w in self.weights if w in read]
 
-    def infer(self, inputs: Sequence[TensorType], settings: Mapping[str, Any]) -> tuple[TensorType, ...]:
+    def infer(self, inputs: Sequence[TensorType], settings: Settings) -> tuple[TensorType, ...]:
         key = (tuple(inputs), settings["output"])
         if key not in self.inferred:
             bound = self._fit(inputs)
-            op = Emitter("types", self.source.opset, fold=True)
+            op = Emitter("types", self.source.opset)
             given = [op.input(None, t) for t in inputs]
             weights = {w: op.input(None, weight.type) for w, weight in self.weights.items()}
             try:
@@ -128,14 +134,14 @@ class ImportedModel(Operation):
             self.inferred[key] = self._settled(found, settings["output"], bound)
             op.output("output", value)
             loaded = ir.Model(op.graph, ir_version=IR_VERSION)
-            optimize(loaded)
+            finish(loaded)
             self.costs[key] = graph_cost(ir.to_proto(loaded), {}).flops
         return (self.inferred[key],)
 
-    def cost(self, *inputs: TensorType, output: str) -> Dim:
+    def flops(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType], settings: Settings) -> Dim:
         """Operations for a batch: those of one row, times the rows."""
-        self.infer(inputs, {"output": output})
-        count = self.costs[tuple(inputs), output]
+        self.infer(inputs, settings)
+        count = self.costs[tuple(inputs), settings["output"]]
         return multiply(inputs[0].shape[0], count) if inputs[0].shape else count
 
     def _fit(self, inputs: Sequence[TensorType]) -> dict[str, Dim]:
@@ -183,10 +189,12 @@ class ImportedModel(Operation):
             dims.append(d)
         return found.with_shape(tuple(dims))
 
-    def lower(self, op: Any, inputs: Sequence[Any], settings: Mapping[str, Any], parameters: Mapping[str, Any]) -> Any:
+    def lower(
+        self, op: Emitter, inputs: Sequence[Value], settings: Settings, variables: Mapping[str, Value], context: Context
+    ) -> Lowered:
         """The model's nodes, as far as the chosen value needs them."""
-        weights = {w: parameters[weight.part] for w, weight in self.weights.items() if weight.part in parameters}
-        return self._replayed(op, inputs, weights, settings["output"], self._at(op.opset))
+        weights = {w: variables[weight.part] for w, weight in self.weights.items() if weight.part in variables}
+        return Lowered((self._replayed(op, inputs, weights, settings["output"], self._at(op.opset)),))
 
     def _at(self, opset: int) -> onnx.ModelProto:
         """The model at the opset of the program."""
@@ -219,11 +227,7 @@ class ImportedModel(Operation):
             if name not in values and name not in self.weights:
                 values[name] = op.tensor(numpy_helper.to_array(tensor))
         nodes, _ = _leading_to(model.graph, output)
-        folding, op.fold = op.fold, True
-        try:
-            replay.nodes(op, nodes, values)
-        finally:
-            op.fold = folding
+        replay.nodes(op, nodes, values)
         return values[output]
 
 

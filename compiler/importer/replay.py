@@ -11,12 +11,12 @@ import onnx
 import onnx_ir as ir
 from onnx import AttributeProto, TensorProto, numpy_helper
 
-from netc.compiler.graph.emitter import Emitter
+from netc.compiler.graph.emitter import VARIABLE, Emitter
+from netc.compiler.graph.inference import UnknownError
+from netc.compiler.graph.types import ONNX_DTYPES, TensorType
 from netc.compiler.importer.control import input_types, keeps_shapes, loose, result_types
 from netc.compiler.importer.sequences import Sequences
 from netc.compiler.importer.source import Source
-from netc.compiler.graph.inference import UnknownError
-from netc.compiler.graph.types import ONNX_DTYPES, TensorType
 
 Values = dict[str, ir.Value]
 
@@ -167,7 +167,7 @@ def rebuilt(
     `variables` are initializers that stay what they are: not folded, nor taken for constants. Raises UnknownError.
     """
     model = source.proto
-    op = Emitter(model.graph.name or "graph", source.opset, fold=True)
+    op = Emitter(model.graph.name or "graph", source.opset)
     inferred = onnx.shape_inference.infer_shapes(model, data_prop=True)
     graph = inferred.graph
     op.reserve(dimension_names(graph))
@@ -188,7 +188,7 @@ def rebuilt(
             op.stamp_numbers(value, tensor.data_type, tuple(tensor.dims))
         op.graph.register_initializer(value)
         if name in changing:
-            op.variables.add(value)
+            value.meta[VARIABLE] = True
         elif not tensor.dims or tensor.data_type == TensorProto.INT64:  # numbers, axes and shapes, as rules use them
             op.adopt(value)
         values[name] = value

@@ -9,8 +9,10 @@ from functools import cache
 from typing import Any
 
 from netc.compiler.graph.dimensions import Dim, parse
-from netc.compiler.language.words import Operation, Refused
 from netc.compiler.graph.types import SPEC_DTYPES, TensorType
+from netc.compiler.language.lowering import Context, Emitter, Lowered, Value
+from netc.compiler.language.refusal import Refused
+from netc.compiler.language.words import Operation, Settings
 from netc.grammar.diagnostics import did_you_mean, error
 from netc.grammar.source import Span
 
@@ -25,7 +27,7 @@ class OnnxOperation(Operation):
     opset: int = BASE_OPSET
     constants: dict[int, tuple[int, ...]] = field(default_factory=dict)  # lists of whole numbers given as inputs
 
-    def infer(self, inputs: Sequence[TensorType], settings: Mapping[str, Any]) -> tuple[TensorType, ...]:
+    def infer(self, inputs: Sequence[TensorType], settings: Settings) -> tuple[TensorType, ...]:
         import onnx
         from onnx import helper, shape_inference
 
@@ -92,13 +94,16 @@ class OnnxOperation(Operation):
             case _:
                 raise Refused("argument", f"attribute `{name}` of `onnx.{self.name}` cannot be written in a spec", name)
 
-    def lower(self, op: Any, inputs: Sequence[Any], settings: Mapping[str, Any], parameters: Mapping[str, Any]) -> Any:
+    def lower(
+        self, op: Emitter, inputs: Sequence[Value], settings: Settings, variables: Mapping[str, Value], context: Context
+    ) -> Lowered:
         schema = _schema(self.name, self.opset)
         attributes = {n: self.attribute(schema, n, v) for n, v in settings.items()}
-        return op.node(self.name, list(inputs), attributes, schema.min_output)
+        made = op.node(self.name, list(inputs), attributes, schema.min_output)
+        return Lowered(made if isinstance(made, tuple) else (made,))
 
     @property
-    def multiple(self) -> bool:
+    def multiple(self) -> bool:  # type: ignore[override]  # as its schema has it
         return bool(_schema(self.name, self.opset).min_output > 1)
 
 
@@ -139,4 +144,4 @@ def onnx_operation(name: str, span: Span) -> OnnxOperation:
             "undefined-name", f"the ONNX standard has no operator `{name}`", span,
             help=did_you_mean(name, known, "operator names are those of the ONNX specification, such as `Erf`"),
         )  # fmt: skip
-    return OnnxOperation(name, "onnx", (), "", opset=known[name])
+    return OnnxOperation(name, "onnx", opset=known[name])

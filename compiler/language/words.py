@@ -1,96 +1,105 @@
-"""How a function or a layer is described: its signature, its shape rule and its lowering, side by side.
+"""The words of the language: how one is declared, and the table of them all.
 
-A function is two ordinary functions, the shape rule (whose annotations are the signature) and the lowering:
+A word is a class whose fields are its settings, registered by a decorator. `type` is its shape rule, whose arguments are
+the tensors it takes; `lower` emits it. The docstring is its row in the reference.
 
-    @function(group="activation")
-    def relu(x: Tensor) -> TensorType:
-        '''max(0, x)'''
-        return floating(x)
+    @function("activation")
+    class LeakyRelu:
+        '''x if x > 0 else slope x'''
 
-    @relu.lowering
-    def _(op, x):
-        return op.Relu(x)
+        slope: float = 0.01
 
-A layer is a frozen dataclass whose fields are its settings, with `parameters`, `type` and `lower` (see dense.py).
+        def type(self, x: Tensor) -> TensorType:
+            return floating(x)
+
+        def lower(self, op: Emitter, x: Value) -> Value:
+            return op.LeakyRelu(x, alpha=self.slope)
+
+A layer also has `variables`, and `lower` gets their values by name; one with buffers returns its output and their next
+values. A loss has `each` in place of `lower`, its value at each position. What is scored over many batches has
+`accumulate` and `score`. A word that asks for `context: Context` is told where it is lowered.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import inspect
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal, get_args
+from typing import Any, TypeVar, dataclass_transform
 
-from netc.compiler.graph.dimensions import Dim, Shape
-from netc.compiler.graph.types import BroadcastError, TensorType, broadcast
+from netc.compiler.graph.dimensions import Dim
+from netc.compiler.graph.types import F32, FLOAT, BroadcastError, TensorType
+from netc.compiler.language.lowering import Context, Emitter, Lowered, Value
+from netc.compiler.language.refusal import Refused
+from netc.compiler.language.slots import Slot, gives_several, setting_slots, tensor_slots
+from netc.compiler.language.variables import Initializer, Variable
 
-Tensor = TensorType  # in a signature: a floating or integer tensor; a literal takes its dtype from the other tensors
-Condition = TensorType  # a bool tensor
-Index = TensorType  # an integer tensor that selects, so that its values must lie inside an axis
-Axes = int | tuple[int, ...] | None
-
-TENSOR_KINDS = ("Tensor", "Condition", "Index", "Tensors")
-
-
-class Refused(Exception):
-    """A shape rule's refusal; the checker adds the place: the argument named `at`, or the whole call."""
-
-    def __init__(self, slug: str, message: str, at: str | None = None, help: str = ""):
-        super().__init__(message)
-        self.slug, self.message, self.at, self.help = slug, message, at, help
-
-
-@dataclass(frozen=True)
-class Slot:
-    """One parameter of a signature. `kind` is the annotation: Tensor, int, float, bool, Axes, Initializer, ..."""
-
-    name: str
-    kind: str
-    default: Any = inspect.Parameter.empty
-    choices: tuple[str, ...] = ()
-
-    @property
-    def required(self) -> bool:
-        return self.default is inspect.Parameter.empty
-
-    @property
-    def is_tensor(self) -> bool:
-        return self.kind in TENSOR_KINDS
-
-    @property
-    def variadic(self) -> bool:
-        return self.kind == "Tensors"
+Settings = Mapping[str, Any]
+Accumulated = dict[str, tuple[str, Value]]  # what a batch adds: "sum" or "concat", and the value
+C = TypeVar("C", bound=type[Any])
 
 
 @dataclass
 class Operation:
-    """What the typed net applies to tensors. `mode` is set for a metric: which direction is better."""
+    """What the typed net applies to tensors.
+
+    Its traits, so that nobody asks for its name: `mode`, which direction of a metric is better; `user`, whether specs
+    write it by name; `differentiable`; `draws`, whether it takes random numbers; `pattern`, whether it takes a pattern of
+    parameters in place of a tensor; `watched`, whether its units are looked at for dead ones; `derives`, whether it is
+    the derivative of its first tensor by its second; `includes`, the functions that it applies itself, so that they should
+    not come before it; `static`, its meaning for plain numbers.
+    """
 
     name: str
     group: str
-    slots: tuple[Slot, ...]
-    doc: str
+    slots: tuple[Slot, ...] = ()
+    doc: str = ""
     mode: str = ""
     user: bool = True
     differentiable: bool = True
-    accumulator: Callable[..., dict[str, tuple[str, Any]]] | None = None
-    scorer: Callable[..., Any] | None = None
-    flops: Callable[..., Dim] | None = None
+    draws: bool = False
+    pattern: bool = False
+    watched: bool = False
+    derives: bool = False
+    includes: tuple[str, ...] = ()
+    static: Callable[..., Any] | None = None
 
-    def infer(self, inputs: Sequence[TensorType], settings: Mapping[str, Any]) -> tuple[TensorType, ...]:
+    opset = 18  # the lowest that a program needs for it
+    accumulates = False  # whether it knows what a batch adds, and the score of everything added
+    multiple = False  # whether the result is a tuple even when it has one part
+
+    @property
+    def label(self) -> str:
+        """Its name as a part of a path: `batch_norm`."""
+        return lower_case(self.name)
+
+    def infer(self, inputs: Sequence[TensorType], settings: Settings) -> tuple[TensorType, ...]:
         """Types of the outputs. Raises Refused."""
         raise NotImplementedError
 
-    def lower(self, op: Any, inputs: Sequence[Any], settings: Mapping[str, Any], parameters: Mapping[str, Any]) -> Any:
-        """Emits the nodes that compute this operation; one value, or a tuple of them."""
+    def variables(self, inputs: Sequence[TensorType], settings: Settings) -> dict[str, Variable]:
+        """The variables made for these inputs, without their names. Raises Refused."""
+        return {}
+
+    def lower(
+        self, op: Emitter, inputs: Sequence[Value], settings: Settings, variables: Mapping[str, Value], context: Context
+    ) -> Lowered:
+        """Emits the nodes that compute this operation."""
         raise NotImplementedError
 
-    @property
-    def multiple(self) -> bool:
-        """Whether the result is a tuple even when it has one part."""
-        return False
+    def accumulate(self, op: Emitter, inputs: Sequence[Value], settings: Settings) -> Accumulated:
+        """Emits what one batch adds to each accumulator."""
+        raise NotImplementedError
+
+    def score(self, op: Emitter, accumulated: Mapping[str, Value], settings: Settings) -> Value:
+        """Emits the exact value over everything accumulated."""
+        raise NotImplementedError
+
+    def flops(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType], settings: Settings) -> Dim:
+        """Floating-point operations: one for each element of the result, none where elements only move."""
+        return 0 if self.group == "shape" else outputs[0].size
 
     @property
     def signature(self) -> str:
@@ -98,109 +107,120 @@ class Operation:
         words = []
         for s in self.slots:
             word = f"{s.name}..." if s.variadic else s.name
-            words.append(word if s.required else f"{word} = {show_default(s.default)}")
+            words.append(word if s.required or s.variadic else f"{word} = {show_default(s.default)}")
         return f"{self.name}({', '.join(words)})"
 
 
-def show_default(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if value is None:
-        return "none"
-    if isinstance(value, Initializer):
-        return initializer_word(value)
-    if isinstance(value, str):
-        return f'"{value}"'
-    return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def initializer_word(value: Initializer) -> str:
-    """An initialiser as a spec would write it, without its defaults."""
-    word = next(c for c in LIBRARY.constructors["initializer"].values() if c.cls is type(value))
-    if word.name == "constant":
-        return f"{value}"
-    return word.name
-
-
 @dataclass
-class Function(Operation):
-    rule: Callable[..., Any] = field(default=lambda: None)
-    body: Callable[..., Any] | None = None
-    positions: Callable[..., Any] | None = None  # of a loss: its value at each position
-
-    @cached_property
-    def multiple(self) -> bool:
-        return str(inspect.signature(self.rule).return_annotation).startswith("tuple")
-
-    def infer(self, inputs: Sequence[TensorType], settings: Mapping[str, Any]) -> tuple[TensorType, ...]:
-        try:
-            result = self.rule(*inputs, **settings)
-        except BroadcastError as e:
-            shown = " and ".join(f"`{t}`" for t in inputs)
-            raise Refused("shape-mismatch", f"{shown} do not combine in `{self.name}`: {e}") from None
-        return result if isinstance(result, tuple) else (result,)
-
-    def lower(self, op: Any, inputs: Sequence[Any], settings: Mapping[str, Any], parameters: Mapping[str, Any]) -> Any:
-        assert self.body is not None, f"{self.name} has no lowering"
-        return self.body(op, *inputs, **settings)
-
-    def lowering(self, body: Callable[..., Any]) -> Callable[..., Any]:
-        """Decorator: `body(op, *inputs, **settings)` emits the function."""
-        self.body = body
-        return body
-
-    def accumulating(self, accumulator: Callable[..., dict[str, tuple[str, Any]]]) -> Callable[..., Any]:
-        """Decorator: `accumulator(op, *inputs, **settings)` -> {name: ("sum" | "concat", value)} over one batch."""
-        self.accumulator = accumulator
-        return accumulator
-
-    def scoring(self, scorer: Callable[..., Any]) -> Callable[..., Any]:
-        """Decorator: `scorer(op, accumulated, **settings)` -> the exact value over everything accumulated."""
-        self.scorer = scorer
-        return scorer
-
-    def costing(self, flops: Callable[..., Dim]) -> Callable[..., Dim]:
-        """Decorator: `flops(*input types, **settings)`; without one, an operation for each element of the result."""
-        self.flops = flops
-        return flops
-
-
-@dataclass
-class Layer(Operation):
-    """An operation that makes parameters."""
+class Word(Operation):
+    """An operation that is declared as a class."""
 
     cls: type[Any] = object
 
-    def infer(self, inputs: Sequence[TensorType], settings: Mapping[str, Any]) -> tuple[TensorType, ...]:
-        return (self.cls(**settings).type(*inputs),)
+    def __post_init__(self) -> None:
+        self.multiple = gives_several(self.cls.type)
+        self.accumulates = hasattr(self.cls, "accumulate")
 
-    def parameters(self, inputs: Sequence[TensorType], settings: Mapping[str, Any]) -> dict[str, Weight]:
-        """The parameters made for these inputs. Raises Refused."""
-        result: dict[str, Weight] = self.cls(**settings).parameters(*inputs)
-        return result
+    def infer(self, inputs: Sequence[TensorType], settings: Settings) -> tuple[TensorType, ...]:
+        try:
+            found = self.cls(**settings).type(*inputs)
+        except BroadcastError as e:
+            shown = " and ".join(f"`{t}`" for t in inputs)
+            raise Refused("shape-mismatch", f"{shown} do not combine in `{self.name}`: {e}") from None
+        return found if isinstance(found, tuple) else (found,)
 
-    def lower(self, op: Any, inputs: Sequence[Any], settings: Mapping[str, Any], parameters: Mapping[str, Any]) -> Any:
-        return self.cls(**settings).lower(op, *inputs, **parameters)
+    @property
+    def label(self) -> str:
+        return lower_case(self.cls.__name__)  # `power` for `^`
+
+    @cached_property
+    def asks(self) -> bool:
+        """Whether the lowering wants to know its context."""
+        return "context" in inspect.signature(self.cls.lower).parameters
+
+    def lower(
+        self, op: Emitter, inputs: Sequence[Value], settings: Settings, variables: Mapping[str, Value], context: Context
+    ) -> Lowered:
+        told = {"context": context} if self.asks else {}
+        made = self.cls(**settings).lower(op, *inputs, **variables, **told)
+        if isinstance(made, tuple):
+            return Lowered((made[0],), made[1]) if isinstance(made[-1], dict) else Lowered(made)
+        return Lowered((made,))
+
+    def accumulate(self, op: Emitter, inputs: Sequence[Value], settings: Settings) -> Accumulated:
+        made: Accumulated = self.cls(**settings).accumulate(op, *inputs)
+        return made
+
+    def score(self, op: Emitter, accumulated: Mapping[str, Value], settings: Settings) -> Value:
+        return self.cls(**settings).score(op, accumulated)
+
+    def flops(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType], settings: Settings) -> Dim:
+        if not hasattr(self.cls, "flops"):
+            return super().flops(inputs, outputs, settings)
+        found: Dim = self.cls(**settings).flops(*inputs)
+        return found
 
 
-@dataclass(frozen=True)
-class Weight:
-    """A parameter that a layer asks for."""
-
-    shape: Shape
-    initializer: Initializer
+class Function(Word):
+    """A word without parameters."""
 
 
-class Initializer:
-    """First values of a parameter: a frozen dataclass whose fields are its settings (initializers.py)."""
+class Loss(Function):
+    """The mean over all positions of what `each` gives; over many batches, the sum and the count."""
 
-    def words(self, shape: tuple[int, ...]) -> int:
-        """How many random 32-bit words the value takes."""
-        return 0
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.accumulates = True
 
-    def emit(self, op: Any, shape: tuple[int, ...], dtype: int, bits: Any) -> Any:
-        """Emits the value for a static shape from that many words, a uint32 vector (None for 0)."""
-        raise NotImplementedError
+    def lower(
+        self, op: Emitter, inputs: Sequence[Value], settings: Settings, variables: Mapping[str, Value], context: Context
+    ) -> Lowered:
+        values = self.cls(**settings).each(op, *inputs)
+        return Lowered((op.reduce("ReduceMean", values, None, False),))
+
+    def accumulate(self, op: Emitter, inputs: Sequence[Value], settings: Settings) -> Accumulated:
+        values = self.cls(**settings).each(op, *inputs)
+        total = op.reduce("ReduceSum", values, None, False)
+        return {"sum": ("sum", total), "count": ("sum", op.element_count(values, None))}
+
+    def score(self, op: Emitter, accumulated: Mapping[str, Value], settings: Settings) -> Value:
+        return op.Div(accumulated["sum"], accumulated["count"])
+
+    def flops(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType], settings: Settings) -> Dim:
+        return inputs[0].size
+
+
+class Layer(Word):
+    """A word that makes variables each time it is written."""
+
+    def variables(self, inputs: Sequence[TensorType], settings: Settings) -> dict[str, Variable]:
+        made: dict[str, Variable] = self.cls(**settings).variables(*inputs)
+        return made
+
+
+@dataclass
+class Patterned(Operation):
+    """A function of a tensor applied to every parameter that a pattern matches, summed; 0 outside training."""
+
+    function: Function | None = None
+
+    @classmethod
+    def of(cls, function: Function) -> Patterned:
+        """What `l2("*.weight")` applies."""
+        return cls(f"{function.name} of a pattern", function.group, doc=function.doc, function=function)
+
+    def infer(self, inputs: Sequence[TensorType], settings: Settings) -> tuple[TensorType, ...]:
+        return (TensorType(F32, ()),)
+
+    def lower(
+        self, op: Emitter, inputs: Sequence[Value], settings: Settings, variables: Mapping[str, Value], context: Context
+    ) -> Lowered:
+        assert self.function is not None
+        weights = context.matching(settings["pattern"]) if context.training else []
+        terms = [op.cast(self.function.lower(op, [w], {}, {}, context).outputs[0], FLOAT) for w in weights]
+        if not terms:
+            return Lowered((op.constant(0.0, FLOAT),))
+        return Lowered((terms[0] if len(terms) == 1 else op.Sum(*terms),))
 
 
 @dataclass(frozen=True)
@@ -224,6 +244,10 @@ class Library:
     operations: dict[str, Operation] = field(default_factory=dict)
     constructors: dict[str, dict[str, Constructor]] = field(default_factory=dict)
 
+    def add(self, made: Operation) -> None:
+        assert made.name not in self.operations, f"`{made.name}` is registered twice"
+        self.operations[made.name] = made
+
     def word(self, name: str) -> Operation | Constructor | None:
         """What a name means inside a net when the spec does not bind it."""
         found = self.operations.get(name)
@@ -235,129 +259,98 @@ class Library:
         """Every name that `word` knows."""
         return [n for n, o in self.operations.items() if o.user] + list(self.constructors["initializer"])
 
+    def constructor_of(self, made: Any) -> Constructor:
+        """The word that builds a record."""
+        return next(w for group in self.constructors.values() for w in group.values() if w.cls is type(made))
+
 
 LIBRARY = Library()
 
 
-def function(
-    *, name: str = "", group: str, mode: str = "", user: bool = True, differentiable: bool = True
-) -> Callable[[Callable[..., Any]], Function]:
-    """Registers a shape rule as a function of the language."""
+@dataclass_transform(frozen_default=True)
+def function(group: str, *, name: str = "", kind: type[Function] = Function, **traits: Any) -> Callable[[C], C]:
+    """Registers a class as a function of the language, under its own name in lower case or the one given.
 
-    def register(rule: Callable[..., Any]) -> Function:
-        word = name or rule.__name__
-        made = Function(word, group, slots_of(rule), inspect.getdoc(rule) or "", mode, user, differentiable, rule=rule)
-        assert word not in LIBRARY.operations, f"`{word}` is registered twice"
-        LIBRARY.operations[word] = made
+    `traits` are those of Operation: `mode`, `user`, `differentiable`, `draws`, `pattern`, `watched`, `derives`, `includes`,
+    `static`.
+    """
+
+    def register(cls: C) -> C:
+        made = dataclass(frozen=True)(cls)
+        slots = tensor_slots(made.type) + setting_slots(made)
+        LIBRARY.add(kind(name or lower_case(cls.__name__), group, slots, _doc(made), cls=made, **traits))
         return made
 
     return register
 
 
-def layer(cls: type[Any]) -> type[Any]:
-    """Registers a dataclass as a layer of the language; its inputs come before its settings."""
-    inputs = slots_of(cls.type)[1:]
-    settings = tuple(s for s in _fields(cls))
-    LIBRARY.operations[cls.__name__] = Layer(
-        cls.__name__, "layer", inputs + settings, inspect.getdoc(cls) or "", cls=cls
-    )
-    return cls
+def loss(*, name: str = "", **traits: Any) -> Callable[[C], C]:
+    """Registers a class as a loss: `type` checks the arguments, `each` gives the value at each position."""
+    return function("loss", name=name, kind=Loss, mode="min", **traits)
 
 
-def constructor(group: str, *, name: str = "", open: bool = False) -> Callable[[type[Any]], type[Any]]:
-    """Registers a dataclass as a word that builds a record."""
+def metric(*, name: str = "", mode: str = "max", differentiable: bool = False, **traits: Any) -> Callable[[C], C]:
+    """Registers a class as a metric: it has `lower` for one batch, `accumulate` and `score` for many."""
+    return function("metric", name=name, mode=mode, differentiable=differentiable, **traits)
 
-    def register(cls: type[Any]) -> type[Any]:
-        word = name or cls.__name__
-        slots = _fields(cls)
-        LIBRARY.constructors.setdefault(group, {})[word] = Constructor(
-            word, group, slots, inspect.getdoc(cls) or "", cls, open
-        )
-        return cls
+
+@dataclass_transform(frozen_default=True)
+def layer(cls: C) -> C:
+    """Registers a class as a layer, under its own name."""
+    made = dataclass(frozen=True)(cls)
+    slots = tensor_slots(made.type) + setting_slots(made)
+    LIBRARY.add(Layer(cls.__name__, "layer", slots, _doc(made), cls=made))
+    return made
+
+
+@dataclass_transform(frozen_default=True)
+def constructor(group: str, *, name: str = "", open: bool = False) -> Callable[[C], C]:
+    """Registers a class as a word that builds a record, its fields the settings."""
+
+    def register(cls: C) -> C:
+        made = dataclass(frozen=True)(cls)
+        word = name or lower_case(cls.__name__)
+        known = LIBRARY.constructors.setdefault(group, {})
+        assert word not in known, f"`{word}` is registered twice"
+        known[word] = Constructor(word, group, setting_slots(made), _doc(made), made, open)
+        return made
 
     return register
 
 
-def _fields(cls: type[Any]) -> tuple[Slot, ...]:
-    out = []
-    for f in dataclasses.fields(cls):
-        if not f.init or f.metadata.get("hidden"):
-            continue
-        default = f.default if f.default is not dataclasses.MISSING else inspect.Parameter.empty
-        out.append(_slot(f.name, str(f.type), default))
-    return tuple(out)
+def lower_case(name: str) -> str:
+    """`LeakyRelu` as a word: `leaky_relu`; capitals in a row stay together: `prelu`."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z][a-z])", "_", name).lower()
 
 
-def slots_of(rule: Callable[..., Any]) -> tuple[Slot, ...]:
-    """The signature of a shape rule, from its annotations."""
-    out = []
-    for p in inspect.signature(rule).parameters.values():
-        kind = "Tensors" if p.kind is p.VAR_POSITIONAL else str(p.annotation)
-        out.append(_slot(p.name, kind, p.default))
-    return tuple(out)
+def _doc(cls: type[Any]) -> str:
+    doc = inspect.cleandoc(cls.__doc__ or "")
+    own = bool(doc) and not doc.startswith(f"{cls.__name__}(")  # else dataclass wrote it
+    assert own, f"{cls.__name__} needs a docstring"
+    return doc
 
 
-def _slot(name: str, annotation: str, default: Any) -> Slot:
-    if annotation.startswith("Literal["):
-        choices = get_args(eval(annotation, {"Literal": Literal}))
-        return Slot(name, "choice", default, choices)
-    return Slot(name, annotation.removesuffix(" | None"), default)
+def show_default(value: Any) -> str:
+    """A default as a spec would write it."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if value is None:
+        return "none"
+    if isinstance(value, Initializer):
+        return show_initializer(value)
+    if isinstance(value, str):
+        return f'"{value}"'
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-# --- what shape rules say again and again -----------------------------------------------------------------------------
-
-
-def floating(x: TensorType) -> TensorType:
-    """`x` itself, refused unless its dtype is floating-point."""
-    if not x.dtype.is_float:
-        raise Refused("dtype", f"a floating-point tensor is needed here, this is `{x}`", help="convert it: `f32(x)`")
-    return x
-
-
-def numeric(x: TensorType) -> TensorType:
-    """`x` itself, refused for bool and for the 8- and 16-bit unsigned integers that only hold data."""
-    if x.dtype.kind == "bool" or x.dtype.name in ("u8", "u16"):
-        raise Refused("dtype", f"`{x.dtype}` has no arithmetic", help="convert it: `f32(x)`")
-    return x
-
-
-def equal_types(operation: str, a: TensorType, b: TensorType) -> TensorType:
-    """`a`, refused unless both have the same shape and dtype: ready-made losses never broadcast."""
-    if a.shape != b.shape:
-        raise Refused(
-            "shape-mismatch", f"`{operation}` needs two tensors of one shape, these are `{a}` and `{b}`",
-            help="reshape one of them, or write the loss as arithmetic, which broadcasts",
-        )  # fmt: skip
-    if a.dtype != b.dtype:
-        raise Refused("dtype", f"`{operation}` needs two tensors of one dtype, these are `{a}` and `{b}`")
-    return a
-
-
-def axis_of(x: TensorType, axis: int, at: str = "axis") -> int:
-    """`axis` counted from the front, refused when `x` has no such axis."""
-    if not -x.rank <= axis < x.rank:
-        raise Refused("axis", f"there is no axis {axis} in `{x}`", at, f"axes run from {-x.rank} to {x.rank - 1}")
-    return axis % x.rank
-
-
-def axes_of(x: TensorType, axis: Axes) -> tuple[int, ...]:
-    """The axes of a reduction, counted from the front; all of them for none."""
-    if axis is None:
-        return tuple(range(x.rank))
-    axes = (axis,) if isinstance(axis, int) else axis
-    found = tuple(axis_of(x, a) for a in axes)
-    if len(set(found)) != len(found):
-        raise Refused("axis", f"an axis is named twice in {axes}", "axis")
-    return found
-
-
-def elementwise(*types: TensorType) -> TensorType:
-    """The broadcast type of tensors of one dtype."""
-    first = types[0]
-    for t in types[1:]:
-        if t.dtype != first.dtype:
-            raise Refused(
-                "dtype", f"the dtypes differ: `{first}` and `{t}`", help=f"convert one of them: `{first.dtype}(x)`"
-            )
-        first = first.with_shape(broadcast(first.shape, t.shape))
-    return first
+def show_initializer(value: Initializer) -> str:
+    """An initialiser as a spec would write it: a plain number, a word, or a word with the settings that are not its
+    defaults."""
+    if not any(w.cls is type(value) for w in LIBRARY.constructors["initializer"].values()):
+        return str(value)  # one of no word: what an imported model stores
+    word = LIBRARY.constructor_of(value)
+    given = [(s, getattr(value, s.name)) for s in word.slots]
+    if len(given) == 1 and given[0][0].required:
+        return show_default(given[0][1])
+    changed = [f"{s.name} = {show_default(v)}" for s, v in given if v != s.default]
+    return f"{word.name}({', '.join(changed)})" if changed else word.name

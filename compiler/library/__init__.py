@@ -1,20 +1,11 @@
-"""The words of the language: functions, layers, losses, metrics and initialisers. Importing this registers them all."""
+"""The words of the language: functions, layers, losses, metrics and initialisers. Importing this registers every file."""
 
-from netc.compiler.library import (  # noqa: F401
-    activations,
-    arithmetic,
-    dense,
-    derivative,
-    dimension,
-    dropout,
-    indexing,
-    initializers,
-    losses,
-    metrics,
-    reductions,
-    regularizers,
-    shaping,
-)
+import importlib
+import pkgutil
+
 from netc.compiler.language.words import LIBRARY
+
+for _module in pkgutil.iter_modules(__path__):
+    importlib.import_module(f"{__name__}.{_module.name}")
 
 __all__ = ["LIBRARY"]

@@ -2,34 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
-
-from netc.compiler.graph.dimensions import Symbolic
-from netc.compiler.library.initializers import HeNormal, Zeros
-from netc.compiler.language.words import Initializer, Refused, Tensor, Weight, floating, layer
+from netc.compiler.graph import cost
+from netc.compiler.graph.dimensions import Dim, Symbolic, add
 from netc.compiler.graph.types import TensorType
+from netc.compiler.language.lowering import Emitter, Value
+from netc.compiler.language.refusal import Refused
+from netc.compiler.language.shapes import floating
+from netc.compiler.language.slots import Tensor
+from netc.compiler.language.variables import Initializer, Variable, parameter
+from netc.compiler.language.words import layer
+from netc.compiler.library.initializers import HeNormal, Zeros
 
 
 @layer
-@dataclass(frozen=True)
 class Dense:
     """y = x W + b over the last axis of x, with `weight` [in, units] and `bias` [units]"""
 
     units: int
     bias: bool = True
-    init: Initializer = field(default=HeNormal())
-    bias_init: Initializer = field(default=Zeros())
-
-    def parameters(self, x: TensorType) -> dict[str, Weight]:
-        features = floating(x).shape[-1]
-        if isinstance(features, Symbolic):
-            raise Refused(
-                "symbolic-parameter", f"the last axis of `{x}` has no fixed size, so `Dense` has no weight shape",
-                help="parameters need fixed dimensions; reduce or reshape that axis first",
-            )  # fmt: skip
-        weights = {"weight": Weight((features, self.units), self.init)}
-        return {**weights, "bias": Weight((self.units,), self.bias_init)} if self.bias else weights
+    init: Initializer = HeNormal()
+    bias_init: Initializer = Zeros()
 
     def type(self, x: Tensor) -> TensorType:
         if self.units < 1:
@@ -38,6 +30,20 @@ class Dense:
             raise Refused("shape-mismatch", f"`Dense` needs features on a last axis, this is `{x}`")
         return x.with_shape((*x.shape[:-1], self.units))
 
-    def lower(self, op: Any, x: Any, weight: Any, bias: Any = None) -> Any:
+    def variables(self, x: TensorType) -> dict[str, Variable]:
+        features = floating(x).shape[-1]
+        if isinstance(features, Symbolic):
+            raise Refused(
+                "symbolic-parameter", f"the last axis of `{x}` has no fixed size, so `Dense` has no weight shape",
+                help="parameters need fixed dimensions; reduce or reshape that axis first",
+            )  # fmt: skip
+        made = {"weight": parameter(x.with_shape((features, self.units)), self.init)}
+        return made | ({"bias": parameter(x.with_shape((self.units,)), self.bias_init)} if self.bias else {})
+
+    def lower(self, op: Emitter, x: Value, weight: Value, bias: Value | None = None) -> Value:
         product = op.MatMul(x, weight)
         return product if bias is None else op.Add(product, bias)
+
+    def flops(self, x: TensorType) -> Dim:
+        y = self.type(x)
+        return add(cost.matmul(y.shape, x.shape[-1]), y.size if self.bias else 0)

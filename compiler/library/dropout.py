@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from netc.compiler.language.words import Refused, Tensor, floating, function
 from netc.compiler.graph.types import TensorType
+from netc.compiler.language.lowering import Context, Emitter, Value
+from netc.compiler.language.refusal import Refused
+from netc.compiler.language.shapes import floating
+from netc.compiler.language.slots import Tensor
+from netc.compiler.language.words import function
 
 
-@function(group="regularizer")
-def dropout(x: Tensor, rate: float = 0.5) -> TensorType:
+@function("regularizer", draws=True)
+class Dropout:
     """each element is zero with probability `rate`, else x / (1 - rate); identity outside training  (Srivastava, 2014)"""
-    if not 0 <= rate < 1:
-        raise Refused("argument", f"the dropout rate must be in [0, 1), not {float(rate):g}", "rate")
-    return floating(x)
 
+    rate: float = 0.5
 
-@dropout.lowering
-def _(op: Any, x: Any, rate: float) -> Any:
-    if not op.training or rate == 0:
-        return x
-    return op.Mul(x, op.random.keep_mask(x, float(1 - rate)))
+    def type(self, x: Tensor) -> TensorType:
+        if not 0 <= self.rate < 1:
+            raise Refused("argument", f"the dropout rate must be in [0, 1), not {float(self.rate):g}", "rate")
+        return floating(x)
+
+    def lower(self, op: Emitter, x: Value, context: Context) -> Value:
+        if not context.training or self.rate == 0:
+            return x
+        return op.Mul(x, context.keep_mask(x, float(1 - self.rate)))

@@ -2,68 +2,74 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from netc.compiler.graph.dimensions import Dim
-from netc.compiler.language.words import Index, Refused, Tensor, axis_of, function
 from netc.compiler.graph.types import TensorType
+from netc.compiler.language.lowering import Emitter, Value
+from netc.compiler.language.refusal import Refused
+from netc.compiler.language.shapes import axis_of
+from netc.compiler.language.slots import Index, Tensor
+from netc.compiler.language.words import function
 
-Range = tuple[int | None, int | None, int]  # start, stop, step
+Item = int | tuple[int | None, int | None, int]  # an entry, or a range: start, stop, step
 END = 2**31 - 1
 
 
-@function(name="index", group="shape", user=False)
-def index(x: Tensor, items: tuple[int | Range, ...]) -> TensorType:
+@function("shape", name="index", user=False)
+class Indexed:
     """x[items]: a number takes one entry and drops the axis, a range keeps it"""
-    if len(items) > x.rank:
-        raise Refused("index", f"{len(items)} indices for the {x.rank} axes of `{x}`")
-    shape: list[Dim] = []
-    for axis, item in enumerate(items):
-        size = x.shape[axis]
-        if isinstance(item, int):
-            if isinstance(size, int) and not -size <= item < size:
-                raise Refused("index", f"there is no entry {item} on axis {axis} of `{x}`")
-            continue
-        if item == (None, None, 1):
-            shape.append(size)
-            continue
-        if not isinstance(size, int):
-            raise Refused("index", f"axis {axis} of `{x}` has no fixed size; only `:` or a number can index it")
-        length = len(range(size)[slice(*item)])
-        if length == 0:
-            raise Refused("index", f"the range on axis {axis} of `{x}` is empty")
-        shape.append(length)
-    return x.with_shape((*shape, *x.shape[len(items) :]))
+
+    items: tuple[Item, ...]
+
+    def type(self, x: Tensor) -> TensorType:
+        if len(self.items) > x.rank:
+            raise Refused("index", f"{len(self.items)} indices for the {x.rank} axes of `{x}`")
+        shape: list[Dim] = []
+        for axis, item in enumerate(self.items):
+            size = x.shape[axis]
+            if isinstance(item, int):
+                if isinstance(size, int) and not -size <= item < size:
+                    raise Refused("index", f"there is no entry {item} on axis {axis} of `{x}`")
+                continue
+            if item == (None, None, 1):
+                shape.append(size)
+                continue
+            if not isinstance(size, int):
+                raise Refused("index", f"axis {axis} of `{x}` has no fixed size; only `:` or a number can index it")
+            length = len(range(size)[slice(*item)])
+            if length == 0:
+                raise Refused("index", f"the range on axis {axis} of `{x}` is empty")
+            shape.append(length)
+        return x.with_shape((*shape, *x.shape[len(self.items) :]))
+
+    def lower(self, op: Emitter, x: Value) -> Value:
+        dropped = [a for a, item in enumerate(self.items) if isinstance(item, int)]
+        cuts = []
+        for axis, item in enumerate(self.items):
+            if isinstance(item, int):
+                cuts.append((axis, item, item + 1 if item != -1 else END, 1))
+            elif item != (None, None, 1):
+                start, stop, step = item
+                back = step < 0
+                first = start if start is not None else (END if back else 0)
+                last = stop if stop is not None else (-END if back else END)
+                cuts.append((axis, first, last, step))
+        if cuts:
+            axes, starts, ends, steps = (list(column) for column in zip(*cuts))
+            x = op.Slice(x, op.vector(starts), op.vector(ends), op.vector(axes), op.vector(steps))
+        return op.Squeeze(x, op.vector(dropped)) if dropped else x
 
 
-@index.lowering
-def _(op: Any, x: Any, items: tuple[int | Range, ...]) -> Any:
-    dropped = [a for a, item in enumerate(items) if isinstance(item, int)]
-    cuts = []
-    for axis, item in enumerate(items):
-        if isinstance(item, int):
-            cuts.append((axis, item, item + 1 if item != -1 else END, 1))
-        elif item != (None, None, 1):
-            start, stop, step = item
-            back = step < 0
-            first = start if start is not None else (END if back else 0)
-            last = stop if stop is not None else (-END if back else END)
-            cuts.append((axis, first, last, step))
-    if cuts:
-        axes, starts, ends, steps = (list(column) for column in zip(*cuts))
-        x = op.Slice(x, op.vector(starts), op.vector(ends), op.vector(axes), op.vector(steps))
-    return op.Squeeze(x, op.vector(dropped)) if dropped else x
-
-
-@function(group="shape")
-def gather(x: Tensor, indices: Index, axis: int = 0) -> TensorType:
+@function("shape")
+class Gather:
     """the entries of `x` along `axis` that `indices` names, in its shape"""
-    at = axis_of(x, axis)
-    if indices.dtype.name not in ("i32", "i64"):
-        raise Refused("dtype", f"indices are i32 or i64, this is `{indices}`", "indices")
-    return x.with_shape((*x.shape[:at], *indices.shape, *x.shape[at + 1 :]))
 
+    axis: int = 0
 
-@gather.lowering
-def _(op: Any, x: Any, indices: Any, axis: int) -> Any:
-    return op.Gather(x, indices, axis=axis)
+    def type(self, x: Tensor, indices: Index) -> TensorType:
+        at = axis_of(x, self.axis)
+        if indices.dtype.name not in ("i32", "i64"):
+            raise Refused("dtype", f"indices are i32 or i64, this is `{indices}`", "indices")
+        return x.with_shape((*x.shape[:at], *indices.shape, *x.shape[at + 1 :]))
+
+    def lower(self, op: Emitter, x: Value, indices: Value) -> Value:
+        return op.Gather(x, indices, axis=self.axis)

@@ -6,10 +6,11 @@ A matrix is [in, out]; `fan_in` is the product of all its dimensions but the las
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Any
 
-from netc.compiler.language.words import Initializer, Refused, constructor
+from netc.compiler.language.lowering import Emitter, Random, Value
+from netc.compiler.language.refusal import Refused
+from netc.compiler.language.variables import Initializer
+from netc.compiler.language.words import constructor
 
 
 def normal_words(shape: tuple[int, ...]) -> int:
@@ -24,36 +25,30 @@ def fans(shape: tuple[int, ...]) -> tuple[int, int]:
     return math.prod(shape[:-1]), shape[-1]
 
 
-@constructor("initializer", name="zeros")
-@dataclass(frozen=True)
+@constructor("initializer")
 class Zeros(Initializer):
     """0"""
 
-    def emit(self, op: Any, shape: tuple[int, ...], dtype: int, bits: Any) -> Any:
+    def emit(self, op: Emitter, random: Random, bits: Value | None, shape: tuple[int, ...], dtype: int) -> Value:
         return op.fill(0.0, shape, dtype)
 
 
-@constructor("initializer", name="ones")
-@dataclass(frozen=True)
+@constructor("initializer")
 class Ones(Initializer):
     """1"""
 
-    def emit(self, op: Any, shape: tuple[int, ...], dtype: int, bits: Any) -> Any:
+    def emit(self, op: Emitter, random: Random, bits: Value | None, shape: tuple[int, ...], dtype: int) -> Value:
         return op.fill(1.0, shape, dtype)
 
 
 @constructor("initializer", name="constant")
-@dataclass(frozen=True)
-class Constant(Initializer):
+class ConstantValue(Initializer):
     """`value` everywhere"""
 
     value: float
 
-    def emit(self, op: Any, shape: tuple[int, ...], dtype: int, bits: Any) -> Any:
+    def emit(self, op: Emitter, random: Random, bits: Value | None, shape: tuple[int, ...], dtype: int) -> Value:
         return op.fill(float(self.value), shape, dtype)
-
-    def __str__(self) -> str:
-        return f"{self.value:g}"
 
 
 class _Normal(Initializer):
@@ -66,8 +61,8 @@ class _Normal(Initializer):
     def words(self, shape: tuple[int, ...]) -> int:
         return normal_words(shape)
 
-    def emit(self, op: Any, shape: tuple[int, ...], dtype: int, bits: Any) -> Any:
-        drawn = op.random.normal(bits, shape, self.deviation(shape))
+    def emit(self, op: Emitter, random: Random, bits: Value | None, shape: tuple[int, ...], dtype: int) -> Value:
+        drawn = random.normal(bits, shape, self.deviation(shape))
         return op.cast(op.Add(drawn, self.mean_of()) if self.mean_of() else drawn, dtype)
 
 
@@ -78,9 +73,9 @@ class _Uniform(Initializer):
     def words(self, shape: tuple[int, ...]) -> int:
         return math.prod(shape)
 
-    def emit(self, op: Any, shape: tuple[int, ...], dtype: int, bits: Any) -> Any:
+    def emit(self, op: Emitter, random: Random, bits: Value | None, shape: tuple[int, ...], dtype: int) -> Value:
         low, high = self.bounds(shape)
-        return op.cast(op.random.uniform(bits, shape, low, high), dtype)
+        return op.cast(random.uniform(bits, shape, low, high), dtype)
 
 
 def _positive(value: float, at: str) -> None:
@@ -88,8 +83,7 @@ def _positive(value: float, at: str) -> None:
         raise Refused("argument", f"`{at}` must be positive, not {value:g}", at)
 
 
-@constructor("initializer", name="normal")
-@dataclass(frozen=True)
+@constructor("initializer")
 class Normal(_Normal):
     """mean + std n, n normal"""
 
@@ -106,8 +100,7 @@ class Normal(_Normal):
         return float(self.mean)
 
 
-@constructor("initializer", name="uniform")
-@dataclass(frozen=True)
+@constructor("initializer")
 class Uniform(_Uniform):
     """uniform in [low, high)"""
 
@@ -122,8 +115,7 @@ class Uniform(_Uniform):
         return float(self.low), float(self.high)
 
 
-@constructor("initializer", name="glorot_normal")
-@dataclass(frozen=True)
+@constructor("initializer")
 class GlorotNormal(_Normal):
     """normal with variance 2 / (fan_in + fan_out)  (Glorot & Bengio, 2010)"""
 
@@ -131,8 +123,7 @@ class GlorotNormal(_Normal):
         return math.sqrt(2 / sum(fans(shape)))
 
 
-@constructor("initializer", name="glorot_uniform")
-@dataclass(frozen=True)
+@constructor("initializer")
 class GlorotUniform(_Uniform):
     """uniform in +-sqrt(6 / (fan_in + fan_out))  (Glorot & Bengio, 2010)"""
 
@@ -141,8 +132,7 @@ class GlorotUniform(_Uniform):
         return -limit, limit
 
 
-@constructor("initializer", name="he_normal")
-@dataclass(frozen=True)
+@constructor("initializer")
 class HeNormal(_Normal):
     """normal with variance 2 / fan_in, for ReLU networks  (He et al., 2015)"""
 
@@ -150,8 +140,7 @@ class HeNormal(_Normal):
         return math.sqrt(2 / fans(shape)[0])
 
 
-@constructor("initializer", name="he_uniform")
-@dataclass(frozen=True)
+@constructor("initializer")
 class HeUniform(_Uniform):
     """uniform in +-sqrt(6 / fan_in)  (He et al., 2015)"""
 
@@ -160,8 +149,7 @@ class HeUniform(_Uniform):
         return -limit, limit
 
 
-@constructor("initializer", name="lecun_normal")
-@dataclass(frozen=True)
+@constructor("initializer")
 class LecunNormal(_Normal):
     """normal with variance 1 / fan_in  (LeCun et al., 1998)"""
 
@@ -169,8 +157,7 @@ class LecunNormal(_Normal):
         return math.sqrt(1 / fans(shape)[0])
 
 
-@constructor("initializer", name="orthogonal")
-@dataclass(frozen=True)
+@constructor("initializer")
 class Orthogonal(Initializer):
     """gain times a matrix with orthonormal rows or columns, whichever are fewer  (Saxe et al., 2013)"""
 
@@ -179,9 +166,9 @@ class Orthogonal(Initializer):
     def words(self, shape: tuple[int, ...]) -> int:
         return normal_words(shape)
 
-    def emit(self, op: Any, shape: tuple[int, ...], dtype: int, bits: Any) -> Any:
+    def emit(self, op: Emitter, random: Random, bits: Value | None, shape: tuple[int, ...], dtype: int) -> Value:
         rows, columns = fans(shape)
         tall = (max(rows, columns), min(rows, columns))
-        q = op.random.orthogonal(bits, tall)
+        q = random.orthogonal(bits, tall)
         q = q if rows >= columns else op.Transpose(q, perm=[1, 0])
         return op.cast(op.reshape(op.Mul(q, float(self.gain)), shape), dtype)

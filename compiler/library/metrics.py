@@ -2,155 +2,164 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
 
-from netc.compiler.language.words import (
-    Function,
-    Index,
-    Refused,
-    Tensor,
-    axis_of,
-    equal_types,
-    floating,
-    function,
-)
-from netc.compiler.graph.types import F32, TensorType
+from netc.compiler.graph.types import F32, FLOAT, INT64, TensorType
+from netc.compiler.language.lowering import Emitter, Value
+from netc.compiler.language.refusal import Refused
+from netc.compiler.language.shapes import axis_of, equal_types, floating
+from netc.compiler.language.slots import Index, Tensor
+from netc.compiler.language.words import Accumulated, lower_case, metric
 
 CONFUSION_CLASSES = 100  # up to here accuracy accumulates the whole confusion matrix
 
 
-@function(group="metric", mode="max", differentiable=False)
-def accuracy(scores: Tensor, target: Index, k: int = 1, axis: int = -1) -> TensorType:
+@metric()
+class Accuracy:
     """share of positions whose target class is among the k highest scores; the target is a class index or one-hot"""
-    at = axis_of(floating(scores), axis)
-    rest = scores.shape[:at] + scores.shape[at + 1 :]
-    expected = rest if target.dtype.is_integer else scores.shape
-    if target.shape != expected:
-        raise Refused(
-            "shape-mismatch", f"`accuracy` of scores `{scores}` needs one class for each position, this is `{target}`",
-            "target", f"the target would be `{target.with_shape(rest)}`",
-        )  # fmt: skip
-    classes = scores.shape[at]
-    if k < 1 or (isinstance(classes, int) and k > classes):
-        raise Refused("argument", f"`k` must be between 1 and the number of classes, {classes}, not {k}", "k")
-    return TensorType(F32, ())
+
+    k: int = 1
+    axis: int = -1
+
+    def type(self, scores: Tensor, target: Index) -> TensorType:
+        at = axis_of(floating(scores), self.axis)
+        rest = scores.shape[:at] + scores.shape[at + 1 :]
+        expected = rest if target.dtype.is_integer else scores.shape
+        if target.shape != expected:
+            raise Refused(
+                "shape-mismatch", f"`accuracy` of scores `{scores}` needs one class for each position, this is `{target}`",
+                "target", f"the target would be `{target.with_shape(rest)}`",
+            )  # fmt: skip
+        classes = scores.shape[at]
+        if self.k < 1 or (isinstance(classes, int) and self.k > classes):
+            raise Refused("argument", f"`k` must be between 1 and the number of classes, {classes}, not {self.k}", "k")
+        return TensorType(F32, ())
+
+    def target_class(self, op: Emitter, target: Value) -> Value:
+        return op.ArgMax(target, axis=self.axis, keepdims=0) if op.is_float(target) else op.cast(target, INT64)
+
+    def hits(self, op: Emitter, scores: Value, target: Value) -> Value:
+        """1 at each position that is right, as float32."""
+        label = self.target_class(op, target)
+        if self.k == 1:
+            return op.cast(op.Equal(op.ArgMax(scores, axis=self.axis, keepdims=0), label), FLOAT)
+        _, best = op.TopK(scores, op.vector([self.k]), axis=self.axis, num_outputs=2)
+        match = op.Equal(best, op.Unsqueeze(label, op.vector([self.axis])))
+        return op.reduce("ReduceMax", op.cast(match, FLOAT), self.axis, False)
+
+    def lower(self, op: Emitter, scores: Value, target: Value) -> Value:
+        return op.reduce("ReduceMean", self.hits(op, scores, target), None, False)
+
+    def accumulate(self, op: Emitter, scores: Value, target: Value) -> Accumulated:
+        classes = op.shape(scores)[self.axis]
+        if self.k == 1 and isinstance(classes, int) and classes <= CONFUSION_CLASSES:
+            rows = op.one_hot(op.flat(self.target_class(op, target)), classes)
+            columns = op.one_hot(op.flat(op.ArgMax(scores, axis=self.axis, keepdims=0)), classes)
+            return {"confusion": ("sum", op.MatMul(op.Transpose(rows, perm=[1, 0]), columns))}
+        hits = self.hits(op, scores, target)
+        return {
+            "correct": ("sum", op.reduce("ReduceSum", hits, None, False)),
+            "count": ("sum", op.element_count(hits, None)),
+        }
+
+    def score(self, op: Emitter, accumulated: Mapping[str, Value]) -> Value:
+        if "confusion" in accumulated:
+            matrix = accumulated["confusion"]
+            size, _ = op.static_shape(matrix)
+            diagonal = op.Mul(matrix, op.identity_matrix(size, FLOAT))
+            return op.Div(op.reduce("ReduceSum", diagonal, None, False), op.reduce("ReduceSum", matrix, None, False))
+        return op.Div(accumulated["correct"], accumulated["count"])
 
 
-def _target_class(op: Any, target: Any, axis: int) -> Any:
-    return op.ArgMax(target, axis=axis, keepdims=0) if op.is_float(target) else op.cast(target, 7)
+@dataclass(frozen=True)
+class Thresholded:
+    """A metric of scores against 0/1 targets of the same shape, counted in four cells: a score above `threshold` says
+    yes (0 for logits, 0.5 for probabilities)."""
+
+    threshold: float = 0.0
+
+    def type(self, scores: Tensor, target: Tensor) -> TensorType:
+        return equal_types(lower_case(type(self).__name__), floating(scores), target).with_shape(())
+
+    def accumulate(self, op: Emitter, scores: Value, target: Value) -> Accumulated:
+        says = op.cast(op.Greater(scores, op.constant(self.threshold, scores.dtype)), scores.dtype)
+        true = op.cast(op.Greater(target, op.constant(0.5, target.dtype)), scores.dtype)
+        both = op.Mul(says, true)
+        return {
+            "hits": ("sum", op.reduce("ReduceSum", both, None, False)),
+            "said": ("sum", op.reduce("ReduceSum", says, None, False)),
+            "true": ("sum", op.reduce("ReduceSum", true, None, False)),
+            "count": ("sum", op.element_count(both, None)),
+        }
+
+    def lower(self, op: Emitter, scores: Value, target: Value) -> Value:
+        return self.score(op, {n: v for n, (_, v) in self.accumulate(op, scores, target).items()})
+
+    def score(self, op: Emitter, cells: Mapping[str, Value]) -> Value:
+        raise NotImplementedError
 
 
-def _hits(op: Any, scores: Any, target: Any, k: int, axis: int) -> Any:
-    label = _target_class(op, target, axis)
-    if k == 1:
-        return op.cast(op.Equal(op.ArgMax(scores, axis=axis, keepdims=0), label), 1)
-    _, best = op.TopK(scores, op.vector([k]), axis=axis, num_outputs=2)
-    match = op.Equal(best, op.Unsqueeze(label, op.vector([axis])))
-    return op.reduce("ReduceMax", op.cast(match, 1), axis, False)
-
-
-@accuracy.lowering
-def _(op: Any, scores: Any, target: Any, k: int, axis: int) -> Any:
-    return op.reduce("ReduceMean", _hits(op, scores, target, k, axis), None, False)
-
-
-@accuracy.accumulating
-def _(op: Any, scores: Any, target: Any, k: int, axis: int) -> Any:
-    classes = op.shape(scores)[axis]
-    if k == 1 and isinstance(classes, int) and classes <= CONFUSION_CLASSES:
-        rows = op.one_hot(op.flat(_target_class(op, target, axis)), classes)
-        columns = op.one_hot(op.flat(op.ArgMax(scores, axis=axis, keepdims=0)), classes)
-        return {"confusion": ("sum", op.MatMul(op.Transpose(rows, perm=[1, 0]), columns))}
-    hits = _hits(op, scores, target, k, axis)
-    return {
-        "correct": ("sum", op.reduce("ReduceSum", hits, None, False)),
-        "count": ("sum", op.element_count(hits, None)),
-    }
-
-
-@accuracy.scoring
-def _(op: Any, accumulated: Any, k: int, axis: int) -> Any:
-    if "confusion" in accumulated:
-        matrix = accumulated["confusion"]
-        diagonal = op.Mul(matrix, op.identity_matrix(op.shape(matrix)[0], matrix.dtype))
-        return op.Div(op.reduce("ReduceSum", diagonal, None, False), op.reduce("ReduceSum", matrix, None, False))
-    return op.Div(accumulated["correct"], accumulated["count"])
-
-
-def thresholded(name: str, doc: str) -> Function:
-    """Registers a metric of scores against 0/1 targets of the same shape, counted in four cells."""
-
-    def rule(scores: Tensor, target: Tensor, threshold: float = 0.0) -> TensorType:
-        return equal_types(name, floating(scores), target).with_shape(())
-
-    rule.__doc__ = doc + "; a score above `threshold` says yes (0 for logits, 0.5 for probabilities)"
-    made = function(name=name, group="metric", mode="max", differentiable=False)(rule)
-    made.accumulating(_cells)
-    made.scoring(lambda op, cells, threshold: _SCORES[name](op, cells))
-    made.lowering(
-        lambda op, scores, target, threshold: _SCORES[name](
-            op, {n: v for n, (_, v) in _cells(op, scores, target, threshold).items()}
-        )
-    )
-    return made
-
-
-def _cells(op: Any, scores: Any, target: Any, threshold: float) -> dict[str, tuple[str, Any]]:
-    says = op.cast(op.Greater(scores, op.constant(threshold, scores.dtype)), scores.dtype)
-    true = op.cast(op.Greater(target, op.constant(0.5, target.dtype)), scores.dtype)
-    both = op.Mul(says, true)
-    return {
-        "hits": ("sum", op.reduce("ReduceSum", both, None, False)),
-        "said": ("sum", op.reduce("ReduceSum", says, None, False)),
-        "true": ("sum", op.reduce("ReduceSum", true, None, False)),
-        "count": ("sum", op.element_count(both, None)),
-    }
-
-
-def _ratio(op: Any, above: Any, below: Any) -> Any:
+def _ratio(op: Emitter, above: Value, below: Value) -> Value:
     return op.Div(above, op.Max(below, op.constant(1.0, below.dtype)))  # 0 / 0 counts as 0
 
 
-_SCORES = {
-    "binary_accuracy": lambda op, c: op.Div(
-        op.Add(op.Sub(op.Sub(c["count"], c["said"]), c["true"]), op.Mul(c["hits"], 2.0)), c["count"]
-    ),
-    "precision": lambda op, c: _ratio(op, c["hits"], c["said"]),
-    "recall": lambda op, c: _ratio(op, c["hits"], c["true"]),
-    "f1": lambda op, c: _ratio(op, op.Mul(c["hits"], 2.0), op.Add(c["said"], c["true"])),
-}
-thresholded("binary_accuracy", "share of right answers")
-thresholded("precision", "share of the yes answers that are right")
-thresholded("recall", "share of the true cases that are found")
-thresholded("f1", "harmonic mean of precision and recall")
+@metric()
+class BinaryAccuracy(Thresholded):
+    """share of right answers; a score above `threshold` says yes (0 for logits, 0.5 for probabilities)"""
+
+    def score(self, op: Emitter, cells: Mapping[str, Value]) -> Value:
+        wrong_or_true = op.Sub(op.Sub(cells["count"], cells["said"]), cells["true"])
+        return op.Div(op.Add(wrong_or_true, op.Mul(cells["hits"], 2.0)), cells["count"])
 
 
-@function(group="metric", mode="max")
-def r2(prediction: Tensor, target: Tensor) -> TensorType:
+@metric()
+class Precision(Thresholded):
+    """share of the yes answers that are right; a score above `threshold` says yes (0 for logits, 0.5 for probabilities)"""
+
+    def score(self, op: Emitter, cells: Mapping[str, Value]) -> Value:
+        return _ratio(op, cells["hits"], cells["said"])
+
+
+@metric()
+class Recall(Thresholded):
+    """share of the true cases that are found; a score above `threshold` says yes (0 for logits, 0.5 for probabilities)"""
+
+    def score(self, op: Emitter, cells: Mapping[str, Value]) -> Value:
+        return _ratio(op, cells["hits"], cells["true"])
+
+
+@metric()
+class F1(Thresholded):
+    """harmonic mean of precision and recall; a score above `threshold` says yes (0 for logits, 0.5 for probabilities)"""
+
+    def score(self, op: Emitter, cells: Mapping[str, Value]) -> Value:
+        return _ratio(op, op.Mul(cells["hits"], 2.0), op.Add(cells["said"], cells["true"]))
+
+
+@metric(differentiable=True)
+class R2:
     """1 - sum (prediction - target)^2 / sum (target - mean target)^2: the share of variance explained"""
-    return equal_types("r2", floating(prediction), target).with_shape(())
 
+    def type(self, prediction: Tensor, target: Tensor) -> TensorType:
+        return equal_types("r2", floating(prediction), target).with_shape(())
 
-@r2.accumulating
-def _(op: Any, prediction: Any, target: Any) -> Any:
-    difference = op.Sub(prediction, target)
-    return {
-        "residual": ("sum", op.reduce("ReduceSum", op.Mul(difference, difference), None, False)),
-        "sum": ("sum", op.reduce("ReduceSum", target, None, False)),
-        "squares": ("sum", op.reduce("ReduceSum", op.Mul(target, target), None, False)),
-        "count": ("sum", op.element_count(target, None)),
-    }
+    def lower(self, op: Emitter, prediction: Value, target: Value) -> Value:
+        centred = op.Sub(target, op.reduce("ReduceMean", target, None, False))
+        difference = op.Sub(prediction, target)
+        residual = op.reduce("ReduceSum", op.Mul(difference, difference), None, False)
+        return op.Sub(1.0, op.Div(residual, op.reduce("ReduceSum", op.Mul(centred, centred), None, False)))
 
+    def accumulate(self, op: Emitter, prediction: Value, target: Value) -> Accumulated:
+        difference = op.Sub(prediction, target)
+        return {
+            "residual": ("sum", op.reduce("ReduceSum", op.Mul(difference, difference), None, False)),
+            "sum": ("sum", op.reduce("ReduceSum", target, None, False)),
+            "squares": ("sum", op.reduce("ReduceSum", op.Mul(target, target), None, False)),
+            "count": ("sum", op.element_count(target, None)),
+        }
 
-@r2.scoring
-def _(op: Any, c: Any) -> Any:
-    spread = op.Sub(c["squares"], op.Div(op.Mul(c["sum"], c["sum"]), c["count"]))
-    return op.Sub(1.0, op.Div(c["residual"], spread))
-
-
-@r2.lowering
-def _(op: Any, prediction: Any, target: Any) -> Any:
-    centred = op.Sub(target, op.reduce("ReduceMean", target, None, False))
-    difference = op.Sub(prediction, target)
-    residual = op.reduce("ReduceSum", op.Mul(difference, difference), None, False)
-    return op.Sub(1.0, op.Div(residual, op.reduce("ReduceSum", op.Mul(centred, centred), None, False)))
+    def score(self, op: Emitter, accumulated: Mapping[str, Value]) -> Value:
+        total, count = accumulated["sum"], accumulated["count"]
+        spread = op.Sub(accumulated["squares"], op.Div(op.Mul(total, total), count))
+        return op.Sub(1.0, op.Div(accumulated["residual"], spread))

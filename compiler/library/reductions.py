@@ -2,120 +2,162 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
 
-from netc.compiler.language.words import Axes, Function, Tensor, axes_of, axis_of, floating, function, numeric
+from netc.compiler.graph.dimensions import Dim
 from netc.compiler.graph.types import I64, TensorType
+from netc.compiler.language.lowering import Emitter, Value
+from netc.compiler.language.shapes import axes_of, axis_of, floating, numeric
+from netc.compiler.language.slots import Axes, Tensor
+from netc.compiler.language.words import Accumulated, function
 
 
-def reduced(x: TensorType, axis: Axes, keep: bool) -> TensorType:
-    """The type that is left of `x`."""
-    axes = axes_of(x, axis)
-    return x.with_shape(tuple(1 if i in axes else d for i, d in enumerate(x.shape) if keep or i not in axes))
+@dataclass(frozen=True)
+class Reduction:
+    """A reduction of floating-point tensors."""
+
+    axis: Axes = None
+    keep: bool = False
+
+    def type(self, x: Tensor) -> TensorType:
+        return self.left_of(floating(x))
+
+    def left_of(self, x: TensorType) -> TensorType:
+        """The type that is left of `x`."""
+        axes = axes_of(x, self.axis)
+        kept = tuple(1 if i in axes else d for i, d in enumerate(x.shape) if self.keep or i not in axes)
+        return x.with_shape(kept)
+
+    def reduce(self, op: Emitter, operator: str, x: Value) -> Value:
+        return op.reduce(operator, x, self.axis, self.keep)
+
+    def flops(self, x: TensorType) -> Dim:
+        return x.size
 
 
-def over_batch(x: TensorType, axis: Axes) -> bool:
-    """Whether the first axis, the batch, is summed away."""
-    return x.rank > 0 and 0 in axes_of(x, axis)
+class NumberReduction(Reduction):
+    """A reduction of integer tensors too."""
+
+    def type(self, x: Tensor) -> TensorType:
+        return self.left_of(numeric(x))
 
 
-def reduction(name: str, operator: str, doc: str, integers: bool) -> Function:
-    def rule(x: Tensor, axis: Axes = None, keep: bool = False) -> TensorType:
-        return reduced(numeric(x) if integers else floating(x), axis, keep)
+@function("reduction")
+class Sum(NumberReduction):
+    """sum over the axes"""
 
-    rule.__doc__ = doc
-    made = function(name=name, group="reduction")(rule)
-    made.lowering(lambda op, x, axis, keep: op.reduce(operator, x, axis, keep))
-    made.costing(lambda x, axis, keep: x.size)
-    return made
+    def lower(self, op: Emitter, x: Value) -> Value:
+        return self.reduce(op, "ReduceSum", x)
 
+    def accumulate(self, op: Emitter, x: Value) -> Accumulated:
+        return {"sum": ("sum", self.lower(op, x))}
 
-total = reduction("sum", "ReduceSum", "sum over the axes", integers=True)
-average = reduction("mean", "ReduceMean", "mean over the axes", integers=False)
-largest = reduction("max", "ReduceMax", "largest over the axes; equal values share the gradient", integers=True)
-smallest = reduction("min", "ReduceMin", "smallest over the axes; equal values share the gradient", integers=True)
-product = reduction("prod", "ReduceProd", "product over the axes", integers=True)
-logsumexp = reduction("logsumexp", "ReduceLogSumExp", "log of the sum of e^x over the axes", integers=False)
+    def score(self, op: Emitter, accumulated: Mapping[str, Value]) -> Value:
+        return accumulated["sum"]
 
 
-@total.accumulating
-def _(op: Any, x: Any, axis: Axes, keep: bool) -> Any:
-    return {"sum": ("sum", op.reduce("ReduceSum", x, axis, keep))}
+@function("reduction")
+class Mean(Reduction):
+    """mean over the axes"""
+
+    def lower(self, op: Emitter, x: Value) -> Value:
+        return self.reduce(op, "ReduceMean", x)
+
+    def accumulate(self, op: Emitter, x: Value) -> Accumulated:
+        return {"sum": ("sum", self.reduce(op, "ReduceSum", x)), "count": ("sum", op.element_count(x, self.axis))}
+
+    def score(self, op: Emitter, accumulated: Mapping[str, Value]) -> Value:
+        return op.Div(accumulated["sum"], accumulated["count"])
 
 
-@total.scoring
-def _(op: Any, accumulated: Any, axis: Axes, keep: bool) -> Any:
-    return accumulated["sum"]
+@function("reduction")
+class Max(NumberReduction):
+    """largest over the axes; equal values share the gradient"""
+
+    def lower(self, op: Emitter, x: Value) -> Value:
+        return self.reduce(op, "ReduceMax", x)
+
+    def accumulate(self, op: Emitter, x: Value) -> Accumulated:
+        return {"each": ("concat", op.Unsqueeze(self.lower(op, x), op.vector([0])))}
+
+    def score(self, op: Emitter, accumulated: Mapping[str, Value]) -> Value:
+        return op.reduce("ReduceMax", accumulated["each"], 0, False)
 
 
-@average.accumulating
-def _(op: Any, x: Any, axis: Axes, keep: bool) -> Any:
-    summed = op.reduce("ReduceSum", x, axis, keep)
-    return {"sum": ("sum", summed), "count": ("sum", op.element_count(x, axis))}
+@function("reduction")
+class Min(NumberReduction):
+    """smallest over the axes; equal values share the gradient"""
+
+    def lower(self, op: Emitter, x: Value) -> Value:
+        return self.reduce(op, "ReduceMin", x)
+
+    def accumulate(self, op: Emitter, x: Value) -> Accumulated:
+        return {"each": ("concat", op.Unsqueeze(self.lower(op, x), op.vector([0])))}
+
+    def score(self, op: Emitter, accumulated: Mapping[str, Value]) -> Value:
+        return op.reduce("ReduceMin", accumulated["each"], 0, False)
 
 
-@average.scoring
-def _(op: Any, accumulated: Any, axis: Axes, keep: bool) -> Any:
-    return op.Div(accumulated["sum"], accumulated["count"])
+@function("reduction")
+class Prod(NumberReduction):
+    """product over the axes"""
+
+    def lower(self, op: Emitter, x: Value) -> Value:
+        return self.reduce(op, "ReduceProd", x)
 
 
-def _extreme(made: Function, operator: str) -> None:
-    def accumulate(op: Any, x: Any, axis: Axes, keep: bool) -> Any:
-        return {"each": ("concat", op.Unsqueeze(op.reduce(operator, x, axis, keep), op.vector([0])))}
+@function("reduction")
+class Logsumexp(Reduction):
+    """log of the sum of e^x over the axes"""
 
-    def score(op: Any, accumulated: Any, axis: Axes, keep: bool) -> Any:
-        return op.reduce(operator, accumulated["each"], 0, False)
-
-    made.accumulating(accumulate)
-    made.scoring(score)
+    def lower(self, op: Emitter, x: Value) -> Value:
+        return self.reduce(op, "ReduceLogSumExp", x)
 
 
-_extreme(largest, "ReduceMax")
-_extreme(smallest, "ReduceMin")
-
-
-@function(group="reduction")
-def variance(x: Tensor, axis: Axes = None, keep: bool = False) -> TensorType:
+@function("reduction")
+class Variance(Reduction):
     """mean of (x - mean x)^2 over the axes"""
-    return reduced(floating(x), axis, keep)
+
+    def lower(self, op: Emitter, x: Value) -> Value:
+        centred = op.Sub(x, op.reduce("ReduceMean", x, self.axis, True))
+        return self.reduce(op, "ReduceMean", op.Mul(centred, centred))
 
 
-@variance.lowering
-def _(op: Any, x: Any, axis: Axes, keep: bool) -> Any:
-    centred = op.Sub(x, op.reduce("ReduceMean", x, axis, True))
-    return op.reduce("ReduceMean", op.Mul(centred, centred), axis, keep)
-
-
-@function(group="reduction")
-def norm(x: Tensor, axis: Axes = None, keep: bool = False) -> TensorType:
+@function("reduction")
+class Norm(Reduction):
     """square root of the sum of x^2 over the axes; its gradient at zero is zero"""
-    return reduced(floating(x), axis, keep)
+
+    def lower(self, op: Emitter, x: Value) -> Value:
+        return self.reduce(op, "ReduceL2", x)
 
 
-@norm.lowering
-def _(op: Any, x: Any, axis: Axes, keep: bool) -> Any:
-    return op.reduce("ReduceL2", x, axis, keep)
+@dataclass(frozen=True)
+class Position:
+    """A position along an axis, as i64."""
+
+    axis: int = -1
+    keep: bool = False
+
+    def type(self, x: Tensor) -> TensorType:
+        axis_of(x, self.axis)
+        return Reduction(self.axis, self.keep).left_of(numeric(x)).with_dtype(I64)
+
+    def flops(self, x: TensorType) -> Dim:
+        return x.size
 
 
-@function(group="reduction", differentiable=False)
-def argmax(x: Tensor, axis: int = -1, keep: bool = False) -> TensorType:
+@function("reduction", differentiable=False)
+class Argmax(Position):
     """position of the largest value along `axis`, the first of equals"""
-    axis_of(x, axis)
-    return reduced(numeric(x), axis, keep).with_dtype(I64)
+
+    def lower(self, op: Emitter, x: Value) -> Value:
+        return op.ArgMax(x, axis=self.axis, keepdims=int(self.keep))
 
 
-@argmax.lowering
-def _(op: Any, x: Any, axis: int, keep: bool) -> Any:
-    return op.ArgMax(x, axis=axis, keepdims=int(keep))
-
-
-@function(group="reduction", differentiable=False)
-def argmin(x: Tensor, axis: int = -1, keep: bool = False) -> TensorType:
+@function("reduction", differentiable=False)
+class Argmin(Position):
     """position of the smallest value along `axis`, the first of equals"""
-    axis_of(x, axis)
-    return reduced(numeric(x), axis, keep).with_dtype(I64)
 
-
-@argmin.lowering
-def _(op: Any, x: Any, axis: int, keep: bool) -> Any:
-    return op.ArgMin(x, axis=axis, keepdims=int(keep))
+    def lower(self, op: Emitter, x: Value) -> Value:
+        return op.ArgMin(x, axis=self.axis, keepdims=int(self.keep))

@@ -2,53 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Any
+from netc.compiler.graph.types import TensorType
+from netc.compiler.language.lowering import Emitter, Value
+from netc.compiler.language.shapes import floating
+from netc.compiler.language.slots import Tensor
+from netc.compiler.language.words import function
 
-from netc.compiler.language.words import LIBRARY, Tensor, floating, function
-from netc.compiler.graph.types import F32, TensorType
 
-
-@function(group="regularizer")
-def l2(x: Tensor) -> TensorType:
+@function("regularizer", pattern=True)
+class L2:
     """half the sum of x^2, whose gradient is x; of a pattern (`l2("*.weight")`) over all matching parameters, and then
     0 in evaluation"""
-    return floating(x).with_shape(())
+
+    def type(self, x: Tensor) -> TensorType:
+        return floating(x).with_shape(())
+
+    def lower(self, op: Emitter, x: Value) -> Value:
+        return op.Mul(op.reduce("ReduceSumSquare", x, None, False), 0.5)
 
 
-@l2.lowering
-def _(op: Any, x: Any) -> Any:
-    return op.Mul(op.reduce("ReduceSumSquare", x, None, False), 0.5)
-
-
-@function(group="regularizer")
-def l1(x: Tensor) -> TensorType:
+@function("regularizer", pattern=True)
+class L1:
     """the sum of |x|, whose gradient is sign x; of a pattern (`l1("*.weight")`) over all matching parameters, and then
     0 in evaluation"""
-    return floating(x).with_shape(())
 
+    def type(self, x: Tensor) -> TensorType:
+        return floating(x).with_shape(())
 
-@l1.lowering
-def _(op: Any, x: Any) -> Any:
-    return op.reduce("ReduceL1", x, None, False)
-
-
-def of_pattern(name: str) -> None:
-    """Registers `l2("*.weight")`: the penalty of every matching parameter while training, 0 otherwise."""
-    penalty = LIBRARY.operations[name]
-
-    def rule(pattern: str) -> TensorType:
-        return TensorType(F32, ())
-
-    def lower(op: Any, pattern: str) -> Any:
-        weights = op.matching(pattern) if op.training else []
-        terms = [op.cast(penalty.lower(op, [w], {}, {}), F32.onnx) for w in weights]
-        if not terms:
-            return op.constant(0.0, F32.onnx)
-        return terms[0] if len(terms) == 1 else op.Sum(*terms)
-
-    rule.__doc__ = penalty.doc
-    function(name=f"{name} of a pattern", group="regularizer", user=False)(rule).lowering(lower)
-
-
-of_pattern("l2")
-of_pattern("l1")
+    def lower(self, op: Emitter, x: Value) -> Value:
+        return op.reduce("ReduceL1", x, None, False)

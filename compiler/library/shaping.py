@@ -2,192 +2,218 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from netc.compiler.graph.dimensions import Dim, Shape, add, product, quotient
-from netc.compiler.language.words import Axes, Index, Refused, Tensor, axes_of, axis_of, function
 from netc.compiler.graph.types import F32, BroadcastError, TensorType, broadcast, show_shape
+from netc.compiler.language.lowering import Emitter, Value
+from netc.compiler.language.refusal import Refused
+from netc.compiler.language.shapes import axes_of, axis_of
+from netc.compiler.language.slots import Axes, Index, Sizes, Tensor
+from netc.compiler.language.words import function
 
 
-@function(group="shape")
-def flatten(x: Tensor) -> TensorType:
+@function("shape")
+class Flatten:
     """all axes but the batch in one: [N, 28, 28] becomes [N, 784]"""
-    if x.rank < 1:
-        raise Refused("shape-mismatch", f"`flatten` needs a batch axis, this is `{x}`")
-    return x.with_shape((x.shape[0], product(x.shape[1:])))
+
+    def type(self, x: Tensor) -> TensorType:
+        if x.rank < 1:
+            raise Refused("shape-mismatch", f"`flatten` needs a batch axis, this is `{x}`")
+        return x.with_shape((x.shape[0], product(x.shape[1:])))
+
+    def lower(self, op: Emitter, x: Value) -> Value:
+        return op.reshape(x, self.type(op.type_of(x)).shape)
 
 
-@flatten.lowering
-def _(op: Any, x: Any) -> Any:
-    shape = op.shape(x)
-    return op.reshape(x, (shape[0], product(shape[1:])))
-
-
-@function(group="shape")
-def reshape(x: Tensor, shape: Shape) -> TensorType:
+@function("shape")
+class Reshape:
     """the same elements in row-major order in another shape; one dimension may be -1"""
-    return x.with_shape(_resolved(x, shape))
+
+    shape: Sizes
+
+    def type(self, x: Tensor) -> TensorType:
+        return x.with_shape(self.resolved(x))
+
+    def resolved(self, x: TensorType) -> Shape:
+        """The shape with its -1 filled in."""
+        shape = self.shape
+        holes = [i for i, d in enumerate(shape) if d == -1]
+        if len(holes) > 1:
+            raise Refused("argument", f"more than one dimension of {show_shape(shape)} is -1", "shape")
+        if any(isinstance(d, int) and d < 1 and d != -1 for d in shape):
+            raise Refused("dimension", f"a dimension of {show_shape(shape)} is below 1", "shape")
+        if holes:
+            rest = quotient(x.size, product(d for d in shape if d != -1))
+            if rest is None:
+                raise Refused("shape-mismatch", f"`{x}` has no whole -1 in {show_shape(shape)}", "shape")
+            return tuple(rest if d == -1 else d for d in shape)
+        if product(shape) != x.size:
+            raise Refused(
+                "shape-mismatch", f"`{x}` has {x.size} elements, {show_shape(shape)} has {product(shape)}", "shape"
+            )
+        return shape
+
+    def lower(self, op: Emitter, x: Value) -> Value:
+        return op.reshape(x, self.resolved(op.type_of(x)))
 
 
-def _resolved(x: TensorType, shape: Shape) -> Shape:
-    holes = [i for i, d in enumerate(shape) if d == -1]
-    if len(holes) > 1:
-        raise Refused("argument", f"more than one dimension of {show_shape(shape)} is -1", "shape")
-    if any(isinstance(d, int) and d < 1 and d != -1 for d in shape):
-        raise Refused("dimension", f"a dimension of {show_shape(shape)} is below 1", "shape")
-    if holes:
-        rest = quotient(x.size, product(d for d in shape if d != -1))
-        if rest is None:
-            raise Refused("shape-mismatch", f"`{x}` has no whole -1 in {show_shape(shape)}", "shape")
-        return tuple(rest if d == -1 else d for d in shape)
-    if product(shape) != x.size:
-        raise Refused(
-            "shape-mismatch", f"`{x}` has {x.size} elements, {show_shape(shape)} has {product(shape)}", "shape"
-        )
-    return shape
-
-
-@reshape.lowering
-def _(op: Any, x: Any, shape: Shape) -> Any:
-    return op.reshape(x, _resolved(op.type_of(x), shape))
-
-
-@function(group="shape")
-def transpose(x: Tensor, axes: Axes = None) -> TensorType:
+@function("shape")
+class Transpose:
     """the axes in another order; without one the last two are swapped"""
-    return x.with_shape(tuple(x.shape[i] for i in _order(x, axes)))
+
+    axes: Axes = None
+
+    def type(self, x: Tensor) -> TensorType:
+        return x.with_shape(tuple(x.shape[i] for i in self.order(x)))
+
+    def order(self, x: TensorType) -> tuple[int, ...]:
+        if self.axes is None:
+            if x.rank < 2:
+                raise Refused("shape-mismatch", f"`transpose` needs two axes, this is `{x}`")
+            return (*range(x.rank - 2), x.rank - 1, x.rank - 2)
+        order = axes_of(x, self.axes)
+        if len(order) != x.rank:
+            raise Refused("axis", f"`axes` names {len(order)} of the {x.rank} axes of `{x}`", "axes")
+        return order
+
+    def lower(self, op: Emitter, x: Value) -> Value:
+        return op.Transpose(x, perm=list(self.order(op.type_of(x))))
 
 
-def _order(x: TensorType, axes: Axes) -> tuple[int, ...]:
-    if axes is None:
-        if x.rank < 2:
-            raise Refused("shape-mismatch", f"`transpose` needs two axes, this is `{x}`")
-        return (*range(x.rank - 2), x.rank - 1, x.rank - 2)
-    order = axes_of(x, axes)
-    if len(order) != x.rank:
-        raise Refused("axis", f"`axes` names {len(order)} of the {x.rank} axes of `{x}`", "axes")
-    return order
-
-
-@transpose.lowering
-def _(op: Any, x: Any, axes: Axes) -> Any:
-    return op.Transpose(x, perm=list(_order(op.type_of(x), axes)))
-
-
-@function(group="shape")
-def concat(*xs: Tensor, axis: int = -1) -> TensorType:
+@function("shape")
+class Concat:
     """tensors joined along an axis that exists"""
-    first = xs[0]
-    at = axis_of(first, axis)
-    joined: Dim = first.shape[at]
-    for x in xs[1:]:
-        if (
-            x.dtype != first.dtype
-            or x.rank != first.rank
-            or any(i != at and a != b for i, (a, b) in enumerate(zip(first.shape, x.shape)))
-        ):
-            raise Refused("shape-mismatch", f"`{first}` and `{x}` do not join along axis {axis}")
-        joined = add(joined, x.shape[at])
-    return first.with_shape((*first.shape[:at], joined, *first.shape[at + 1 :]))
+
+    axis: int = -1
+
+    def type(self, *xs: Tensor) -> TensorType:
+        first = xs[0]
+        at = axis_of(first, self.axis)
+        joined: Dim = first.shape[at]
+        for x in xs[1:]:
+            if (
+                x.dtype != first.dtype
+                or x.rank != first.rank
+                or any(i != at and a != b for i, (a, b) in enumerate(zip(first.shape, x.shape)))
+            ):
+                raise Refused("shape-mismatch", f"`{first}` and `{x}` do not join along axis {self.axis}")
+            joined = add(joined, x.shape[at])
+        return first.with_shape((*first.shape[:at], joined, *first.shape[at + 1 :]))
+
+    def lower(self, op: Emitter, *xs: Value) -> Value:
+        return op.Concat(*xs, axis=self.axis)
 
 
-@concat.lowering
-def _(op: Any, *xs: Any, axis: int) -> Any:
-    return op.Concat(*xs, axis=axis)
-
-
-@function(group="shape")
-def stack(*xs: Tensor, axis: int = -1) -> TensorType:
+@function("shape")
+class Stack:
     """tensors of one shape joined along a new axis"""
-    first = xs[0]
-    for x in xs[1:]:
-        if x != first:
-            raise Refused("shape-mismatch", f"`stack` needs tensors of one type, these are `{first}` and `{x}`")
-    if not -first.rank - 1 <= axis <= first.rank:
-        raise Refused("axis", f"there is no place {axis} for a new axis in `{first}`", "axis")
-    at = axis % (first.rank + 1)
-    return first.with_shape((*first.shape[:at], len(xs), *first.shape[at:]))
+
+    axis: int = -1
+
+    def type(self, *xs: Tensor) -> TensorType:
+        first = xs[0]
+        for x in xs[1:]:
+            if x != first:
+                raise Refused("shape-mismatch", f"`stack` needs tensors of one type, these are `{first}` and `{x}`")
+        at = _new_axis(first, self.axis)
+        return first.with_shape((*first.shape[:at], len(xs), *first.shape[at:]))
+
+    def lower(self, op: Emitter, *xs: Value) -> Value:
+        return op.Concat(*(op.Unsqueeze(x, op.vector([self.axis])) for x in xs), axis=self.axis)
 
 
-@stack.lowering
-def _(op: Any, *xs: Any, axis: int) -> Any:
-    return op.Concat(*(op.Unsqueeze(x, op.vector([axis])) for x in xs), axis=axis)
-
-
-@function(group="shape")
-def split(x: Tensor, parts: int, axis: int = -1) -> tuple[TensorType, ...]:
-    """`parts` equal pieces along an axis: `a, b = x -> split(2)`"""
-    at = axis_of(x, axis)
-    if parts < 1:
-        raise Refused("argument", f"`parts` must be at least 1, not {parts}", "parts")
-    size = quotient(x.shape[at], parts)
-    if size is None:
-        raise Refused("shape-mismatch", f"axis {axis} of `{x}` does not split into {parts} equal parts", "parts")
-    return (x.with_shape((*x.shape[:at], size, *x.shape[at + 1 :])),) * parts
-
-
-@split.lowering
-def _(op: Any, x: Any, parts: int, axis: int) -> Any:
-    if parts == 1:
-        return (op.Identity(x),)
-    return op.Split(x, axis=axis, num_outputs=parts)
-
-
-@function(group="shape")
-def squeeze(x: Tensor, axis: Axes) -> TensorType:
-    """without the named axes, whose size is 1"""
-    axes = axes_of(x, axis)
-    if any(x.shape[a] != 1 for a in axes):
-        raise Refused("shape-mismatch", f"not every named axis of `{x}` has size 1", "axis")
-    return x.with_shape(tuple(d for i, d in enumerate(x.shape) if i not in axes))
-
-
-@squeeze.lowering
-def _(op: Any, x: Any, axis: Axes) -> Any:
-    return op.Squeeze(x, op.vector(list(axes_of(op.type_of(x), axis))))
-
-
-@function(group="shape")
-def unsqueeze(x: Tensor, axis: int) -> TensorType:
-    """with a new axis of size 1 at `axis`"""
+def _new_axis(x: TensorType, axis: int) -> int:
+    """The place of a new axis, counted from the front."""
     if not -x.rank - 1 <= axis <= x.rank:
         raise Refused("axis", f"there is no place {axis} for a new axis in `{x}`", "axis")
-    at = axis % (x.rank + 1)
-    return x.with_shape((*x.shape[:at], 1, *x.shape[at:]))
+    return axis % (x.rank + 1)
 
 
-@unsqueeze.lowering
-def _(op: Any, x: Any, axis: int) -> Any:
-    return op.Unsqueeze(x, op.vector([axis]))
+@function("shape")
+class Split:
+    """`parts` equal pieces along an axis: `a, b = x -> split(2)`"""
+
+    parts: int
+    axis: int = -1
+
+    def type(self, x: Tensor) -> tuple[TensorType, ...]:
+        at = axis_of(x, self.axis)
+        if self.parts < 1:
+            raise Refused("argument", f"`parts` must be at least 1, not {self.parts}", "parts")
+        size = quotient(x.shape[at], self.parts)
+        if size is None:
+            raise Refused(
+                "shape-mismatch", f"axis {self.axis} of `{x}` does not split into {self.parts} equal parts", "parts"
+            )
+        return (x.with_shape((*x.shape[:at], size, *x.shape[at + 1 :])),) * self.parts
+
+    def lower(self, op: Emitter, x: Value) -> tuple[Value, ...]:
+        if self.parts == 1:
+            return (op.Identity(x),)
+        return op.Split(x, axis=self.axis, num_outputs=self.parts)
 
 
-@function(group="shape")
-def expand(x: Tensor, shape: Shape) -> TensorType:
+@function("shape")
+class Squeeze:
+    """without the named axes, whose size is 1"""
+
+    axis: Axes
+
+    def type(self, x: Tensor) -> TensorType:
+        axes = axes_of(x, self.axis)
+        if any(x.shape[a] != 1 for a in axes):
+            raise Refused("shape-mismatch", f"not every named axis of `{x}` has size 1", "axis")
+        return x.with_shape(tuple(d for i, d in enumerate(x.shape) if i not in axes))
+
+    def lower(self, op: Emitter, x: Value) -> Value:
+        return op.Squeeze(x, op.vector(list(axes_of(op.type_of(x), self.axis))))
+
+
+@function("shape")
+class Unsqueeze:
+    """with a new axis of size 1 at `axis`"""
+
+    axis: int
+
+    def type(self, x: Tensor) -> TensorType:
+        at = _new_axis(x, self.axis)
+        return x.with_shape((*x.shape[:at], 1, *x.shape[at:]))
+
+    def lower(self, op: Emitter, x: Value) -> Value:
+        return op.Unsqueeze(x, op.vector([self.axis]))
+
+
+@function("shape")
+class Expand:
     """repeated along axes of size 1 to the given shape"""
-    try:
-        result = broadcast(x.shape, shape)
-    except BroadcastError as e:
-        raise Refused("shape-mismatch", f"`{x}` does not expand to {show_shape(shape)}: {e}", "shape") from None
-    if result != shape:
-        raise Refused("shape-mismatch", f"`{x}` does not expand to {show_shape(shape)}", "shape")
-    return x.with_shape(result)
+
+    shape: Sizes
+
+    def type(self, x: Tensor) -> TensorType:
+        shown = show_shape(self.shape)
+        try:
+            result = broadcast(x.shape, self.shape)
+        except BroadcastError as e:
+            raise Refused("shape-mismatch", f"`{x}` does not expand to {shown}: {e}", "shape") from None
+        if result != self.shape:
+            raise Refused("shape-mismatch", f"`{x}` does not expand to {shown}", "shape")
+        return x.with_shape(result)
+
+    def lower(self, op: Emitter, x: Value) -> Value:
+        return op.expand(x, self.shape)
 
 
-@expand.lowering
-def _(op: Any, x: Any, shape: Shape) -> Any:
-    return op.expand(x, shape)
-
-
-@function(group="shape", differentiable=False)
-def one_hot(x: Index, classes: int) -> TensorType:
+@function("shape", differentiable=False)
+class OneHot:
     """1 at the index and 0 elsewhere, along a new last axis, as f32"""
-    if not x.dtype.is_integer:
-        raise Refused("dtype", f"`one_hot` needs indices, this is `{x}`", help="convert them: `i64(x)`")
-    if classes < 1:
-        raise Refused("argument", f"`classes` must be at least 1, not {classes}", "classes")
-    return TensorType(F32, (*x.shape, classes))
 
+    classes: int
 
-@one_hot.lowering
-def _(op: Any, x: Any, classes: int) -> Any:
-    return op.one_hot(x, classes)
+    def type(self, x: Index) -> TensorType:
+        if not x.dtype.is_integer:
+            raise Refused("dtype", f"`one_hot` needs indices, this is `{x}`", help="convert them: `i64(x)`")
+        if self.classes < 1:
+            raise Refused("argument", f"`classes` must be at least 1, not {self.classes}", "classes")
+        return TensorType(F32, (*x.shape, self.classes))
+
+    def lower(self, op: Emitter, x: Value) -> Value:
+        return op.one_hot(x, self.classes)

@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from netc.compiler.language.words import Refused, constructor
+from netc.compiler.language.refusal import Refused
+from netc.compiler.language.variables import Variable
+from netc.compiler.language.words import constructor
 from netc.compiler.training.optimizers.base import Optimizer
-from netc.compiler.net import Parameter
-
-Files = str | tuple[str, ...]  # one path, or one for each input and target
 
 
 @dataclass(frozen=True)
@@ -31,7 +30,6 @@ def _patience(patience: int) -> None:
 
 
 @constructor("stop", name="early")
-@dataclass(frozen=True)
 class Early:
     """stop after `patience` epochs in which the score did not improve by more than `delta`; keeps the best weights"""
 
@@ -44,7 +42,6 @@ class Early:
 
 
 @constructor("plateau", name="reduce")
-@dataclass(frozen=True)
 class Reduce:
     """multiply every rate by `factor` after `patience` epochs without improvement by more than `delta`"""
 
@@ -61,7 +58,6 @@ class Reduce:
 
 
 @constructor("average", name="ema")
-@dataclass(frozen=True)
 class Ema:
     """a' = decay a + (1 - decay) w after each step; evaluation and export use a  (Polyak & Juditsky, 1992)"""
 
@@ -73,7 +69,6 @@ class Ema:
 
 
 @constructor("split", name="random")
-@dataclass(frozen=True)
 class RandomSplit:
     """rows drawn without replacement by the seed, in the given shares, which sum to 1"""
 
@@ -96,7 +91,6 @@ class RandomSplit:
 
 
 @constructor("split", name="ordered")
-@dataclass(frozen=True)
 class OrderedSplit:
     """the first rows to train, the next to val, the last to test, in the given shares"""
 
@@ -111,52 +105,6 @@ class OrderedSplit:
         return {"kind": "ordered", "train": float(self.train), "val": float(self.val), "test": float(self.test)}
 
 
-@constructor("source", name="csv", open=True)
-@dataclass(frozen=True)
-class Csv:
-    """a CSV file, .gz too: `name = "column"` or `name = "first".."last"` for each input and target"""
-
-    path: Files | None = None
-    train: Files | None = None
-    val: Files | None = None
-    test: Files | None = None
-    header: bool = True
-    delimiter: str = ","
-
-
-@constructor("source", name="npz", open=True)
-@dataclass(frozen=True)
-class Npz:
-    """a .npz archive; `name = "key"` where the key differs from the name"""
-
-    path: Files | None = None
-    train: Files | None = None
-    val: Files | None = None
-    test: Files | None = None
-
-
-@constructor("source", name="npy")
-@dataclass(frozen=True)
-class Npy:
-    """.npy files, one for each input and target, in the order of their declarations"""
-
-    path: Files | None = None
-    train: Files | None = None
-    val: Files | None = None
-    test: Files | None = None
-
-
-@constructor("source", name="idx")
-@dataclass(frozen=True)
-class Idx:
-    """IDX files, .gz too (the format of MNIST), one for each input and target, in the order of their declarations"""
-
-    path: Files | None = None
-    train: Files | None = None
-    val: Files | None = None
-    test: Files | None = None
-
-
 @dataclass(frozen=True)
 class DataConfig:
     """`source` is a plain record ({"kind": "csv", "path": ..., "columns": {...}}), paths relative to `folder`."""
@@ -166,29 +114,46 @@ class DataConfig:
     folder: str
 
 
+def setting(default: Any, **bounds: float) -> Any:
+    """A field with bounds: `least`, or `above`, which it may not reach."""
+    return field(default=default, metadata=bounds)
+
+
 @dataclass(frozen=True)
 class TrainConfig:
-    """Everything that decides how parameters change. `per_parameter` holds what rules changed."""
+    """Everything that decides how parameters change. Its fields are the settings of a train block, but for those that are
+    marked hidden: `per_parameter` holds what rules changed, `text` every setting in force as a spec writes it."""
 
     optimizer: Optimizer
-    batch: int = 32
-    epochs: int | None = 10
-    steps: int | None = None
+    batch: int = setting(32, least=1)
+    epochs: int | None = setting(None, least=0)
+    steps: int | None = setting(None, least=1)
     seed: int = 0
-    clip_norm: float | None = None
-    clip_value: float | None = None
+    clip_norm: float | None = setting(None, above=0)
+    clip_value: float | None = setting(None, above=0)
     average: Ema | None = None
     stop: Early | None = None
     plateau: Reduce | None = None
     shuffle: bool = True
-    per_parameter: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    text: Mapping[str, str] = field(default_factory=dict)
+    per_parameter: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, metadata={"hidden": True})
+    text: Mapping[str, str] = field(default_factory=dict, metadata={"hidden": True})
 
-    def optimizer_of(self, parameter: Parameter) -> Optimizer:
+    @classmethod
+    def check(cls, name: str, value: Any) -> None:
+        """Refuses a setting that is out of bounds."""
+        bounds = cls.__dataclass_fields__[name].metadata
+        if "least" in bounds and value < bounds["least"]:
+            raise Refused("argument", f"`{name}` must be at least {bounds['least']}, not {value}")
+        if "above" in bounds and not value > bounds["above"]:
+            raise Refused("argument", f"`{name}` must be positive, not {value:g}")
+        if isinstance(value, int) and not -(2**31) <= value < 2**31:
+            raise Refused("argument", f"`{name}` must fit a 32-bit integer")
+
+    def optimizer_of(self, parameter: Variable) -> Optimizer:
         """The optimizer with what the rules say of this parameter."""
         changes = {k: v for k, v in self.per_parameter.get(parameter.name, {}).items() if k != "rate_factor"}
         return replace(self.optimizer, **changes)
 
-    def rate_factor(self, parameter: Parameter) -> float:
+    def rate_factor(self, parameter: Variable) -> float:
         """What `rate *= x` rules multiply this parameter's rate by."""
         return float(self.per_parameter.get(parameter.name, {}).get("rate_factor", 1))

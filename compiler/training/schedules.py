@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Annotated, ClassVar
 
-from netc.compiler.language.words import Refused, constructor
+from netc.compiler.graph.types import FLOAT
+from netc.compiler.language.lowering import Emitter, Value
+from netc.compiler.language.refusal import Refused
+from netc.compiler.language.words import constructor
 
 
 @dataclass(frozen=True)
@@ -36,42 +39,41 @@ class Schedule:
         """The length that the spec itself gives."""
         return getattr(self, "steps", None)
 
-    def curve(self, op: Any, t: Any, length: Any) -> Any:
+    def curve(self, op: Emitter, t: Value, length: Value | None) -> Value:
         """Emits rate(t) / rate, before warm-up. `t` and `length` are float32 scalars."""
         raise NotImplementedError
 
-    def emit(self, op: Any, t: Any, length: Any) -> Any:
+    def emit(self, op: Emitter, t: Value, length: Value | None) -> Value:
         """Emits rate(t), a float32 scalar; the first `warmup` steps climb in a straight line."""
         warmup = getattr(self, "warmup", 0)
         base = op.Mul(self.curve(op, op.Relu(op.Sub(t, float(warmup))) if warmup else t, length), float(self.rate))
         if not warmup:
             return base
-        climb = op.Min(op.Mul(op.Add(t, 1.0), 1.0 / warmup), op.constant(1.0, 1))
+        climb = op.Min(op.Mul(op.Add(t, 1.0), 1.0 / warmup), op.constant(1.0, FLOAT))
         return op.Mul(base, climb)
 
-    def progress(self, op: Any, t: Any, length: Any) -> Any:
+    def progress(self, op: Emitter, t: Value, length: Value | None) -> Value:
         """t over the length that is left after warm-up, in [0, 1]; 0 while no length is known."""
-        left = op.Max(op.Sub(length, float(getattr(self, "warmup", 0))), op.constant(1.0, 1))
-        share = op.Min(op.Div(t, left), op.constant(1.0, 1))
+        assert length is not None, "a schedule that needs a length has one"
+        left = op.Max(op.Sub(length, float(getattr(self, "warmup", 0))), op.constant(1.0, FLOAT))
+        share = op.Min(op.Div(t, left), op.constant(1.0, FLOAT))
         return share if isinstance(self.fixed_length, int) else op.Mul(share, op.Sign(length))
 
 
-Rate = float | Schedule
+Rate = Annotated[float | Schedule, "rate"]
 
 
 @constructor("schedule", name="constant")
-@dataclass(frozen=True)
 class ConstantRate(Schedule):
     """rate"""
 
     warmup: int = 0
 
-    def curve(self, op: Any, t: Any, length: Any) -> Any:
-        return op.constant(1.0, 1)
+    def curve(self, op: Emitter, t: Value, length: Value | None) -> Value:
+        return op.constant(1.0, FLOAT)
 
 
 @constructor("schedule", name="step")
-@dataclass(frozen=True)
 class Step(Schedule):
     """rate factor^floor(t / every)"""
 
@@ -79,13 +81,12 @@ class Step(Schedule):
     factor: float = 0.1
     warmup: int = 0
 
-    def curve(self, op: Any, t: Any, length: Any) -> Any:
+    def curve(self, op: Emitter, t: Value, length: Value | None) -> Value:
         drops = op.Floor(op.Div(t, float(self.every)))
         return op.Pow(op.constant(float(self.factor), 1), drops)
 
 
 @constructor("schedule", name="exponential")
-@dataclass(frozen=True)
 class Exponential(Schedule):
     """rate decay^(t / every); with `staircase` the exponent is floored"""
 
@@ -99,14 +100,13 @@ class Exponential(Schedule):
         if not self.decay > 0:
             raise Refused("argument", f"`decay` must be positive, not {float(self.decay):g}", "decay")
 
-    def curve(self, op: Any, t: Any, length: Any) -> Any:
+    def curve(self, op: Emitter, t: Value, length: Value | None) -> Value:
         exponent = op.Div(t, float(self.every))
         exponent = op.Floor(exponent) if self.staircase else exponent
         return op.Pow(op.constant(float(self.decay), 1), exponent)
 
 
 @constructor("schedule", name="polynomial")
-@dataclass(frozen=True)
 class Polynomial(Schedule):
     """end + (rate - end) (1 - t / steps)^power, then end"""
 
@@ -117,7 +117,7 @@ class Polynomial(Schedule):
     warmup: int = 0
     steps: int | None = None
 
-    def curve(self, op: Any, t: Any, length: Any) -> Any:
+    def curve(self, op: Emitter, t: Value, length: Value | None) -> Value:
         floor = float(self.end) / float(self.rate)
         left = op.Sub(1.0, self.progress(op, t, length))
         shape = left if self.power == 1 else op.Pow(left, float(self.power))
@@ -125,7 +125,6 @@ class Polynomial(Schedule):
 
 
 @constructor("schedule", name="cosine")
-@dataclass(frozen=True)
 class Cosine(Schedule):
     """end + (rate - end) (1 + cos(pi t / steps)) / 2, then end  (Loshchilov & Hutter, 2016)"""
 
@@ -135,7 +134,7 @@ class Cosine(Schedule):
     warmup: int = 0
     steps: int | None = None
 
-    def curve(self, op: Any, t: Any, length: Any) -> Any:
+    def curve(self, op: Emitter, t: Value, length: Value | None) -> Value:
         floor = float(self.end) / float(self.rate)
         wave = op.Add(op.Mul(op.Cos(op.Mul(self.progress(op, t, length), math.pi)), 0.5), 0.5)
         return op.Add(op.Mul(wave, 1 - floor), floor)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,23 +11,10 @@ from typing import Any
 import numpy as np
 
 from netc.runtime.data.check import Say, conform
-from netc.runtime.data.split import split_rows
+from netc.runtime.data.format import Arrays, format_of
+from netc.runtime.data.formats import FORMATS
+from netc.runtime.data.split import SPLITS, split_rows
 from netc.runtime.errors import InputError
-
-Arrays = dict[str, np.ndarray]
-Reader = Callable[[Mapping[str, Any], list[Path], list[Mapping[str, Any]]], Arrays]
-READERS: dict[str, Reader] = {}
-SPLITS = ("train", "val", "test")
-
-
-def reader(kind: str) -> Callable[[Reader], Reader]:
-    """Decorator: registers `read(record, paths, inputs) -> arrays` for one kind of source."""
-
-    def register(read: Reader) -> Reader:
-        READERS[kind] = read
-        return read
-
-    return register
 
 
 @dataclass
@@ -61,7 +48,7 @@ def load(manifest: Mapping[str, Any], folder: str | Path | None = None, data: An
     else:
         if data is not None:
             source = {**((record or {}).get("source") or {}), "path": str(data)}
-            source = {**{k: v for k, v in source.items() if k not in SPLITS}, "kind": _kind(str(data))}
+            source = {**{k: v for k, v in source.items() if k not in SPLITS}, "kind": format_of(str(data)).name}
             folder = "."
         elif record is None:
             raise InputError(
@@ -97,7 +84,7 @@ def _parts_of_arrays(data: Any, found: Data) -> dict[str, Arrays]:
 def _parts_of_files(
     source: Mapping[str, Any], folder: Path, inputs: list[Mapping[str, Any]], found: Data
 ) -> dict[str, Arrays]:
-    read = READERS[source["kind"]]
+    read = FORMATS[source["kind"]].read
     parts = {}
     for part in ("path", *SPLITS):
         names = source.get(part)
@@ -131,20 +118,12 @@ def _report(found: Data, inputs: list[Mapping[str, Any]]) -> None:
         raise InputError("the data has no training rows")
 
 
-def _kind(path: str) -> str:
-    """The kind of source that a file's name tells."""
-    name = path.lower().removesuffix(".gz")
-    for suffix, kind in ((".csv", "csv"), (".npz", "npz"), (".npy", "npy"), ("ubyte", "idx"), (".idx", "idx")):
-        if name.endswith(suffix):
-            return kind
-    raise InputError(f"`{path}` is of no known format", "data files are .csv, .csv.gz, .npz, .npy and IDX")
-
-
 def inputs_only(manifest: Mapping[str, Any], path: str) -> Arrays:
     """The inputs, without targets, of every row of a file. Raises InputError."""
     rows = [r for r in manifest["inputs"] if r["role"] == "input"]
-    source = {**((manifest.get("data") or {}).get("source") or {}), "kind": _kind(path)}
+    source = (manifest.get("data") or {}).get("source") or {}
+    known = format_of(path)
     file = Path(path)
     if not file.is_file():
         raise InputError(f"there is no data file `{path}`")
-    return conform(READERS[source["kind"]](source, [file], rows), rows)
+    return conform(known.read(source, [file], rows), rows)

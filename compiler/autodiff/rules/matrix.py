@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from netc.compiler.autodiff.registry import attribute, gradient
+from netc.compiler.autodiff.registry import Needs, attribute, gradient
 from netc.compiler.graph.dimensions import product
 from netc.compiler.graph.inference import UnknownError
 
 
 @gradient("MatMul", broadcasts=True)
-def matmul(op: Any, node: Any, dy: Any) -> list[Any]:
+def matmul(op: Any, node: Any, dy: Any, needs: Needs) -> list[Any]:
     """Y = A B;  dA = dY B', dB = A' dY; leading axes that broadcast are summed by the engine"""
     a, b = node.inputs
     if not op.has_type(a) and op.has_type(b) and len(op.shape(b)) == 2:  # a's rank shows at run time, 2 or more
@@ -23,8 +23,8 @@ def matmul(op: Any, node: Any, dy: Any) -> list[Any]:
         return [op.Einsum(dy, b, equation="...ij,...kj->...ik"), op.Einsum(a, dy, equation="...ki,...kj->...ij")]
     m, n = len(op.shape(a)), len(op.shape(b))
     if m == n == 2:
-        da = op.Gemm(dy, b, transB=1) if op.needs(a) else None
-        return [da, op.Gemm(a, dy, transA=1) if op.needs(b) else None]
+        da = op.Gemm(dy, b, transB=1) if needs(a) else None
+        return [da, op.Gemm(a, dy, transA=1) if needs(b) else None]
     if m > 2 and n == 2:  # one product over all rows, rather than one for each leading index and a sum
         rows = product(op.shape(a)[:-1])
         flat_a, flat_dy = op.reshape(a, (rows, op.shape(a)[-1])), op.reshape(dy, (rows, op.shape(b)[-1]))
@@ -57,15 +57,15 @@ def _swapped(op: Any, x: Any) -> Any:
 
 
 @gradient("Gemm", broadcasts=True)
-def gemm(op: Any, node: Any, dy: Any) -> list[Any]:
+def gemm(op: Any, node: Any, dy: Any, needs: Needs) -> list[Any]:
     """Y = alpha A B + beta C (A, B transposed on request);  dA = alpha dY B', dB = alpha A' dY, dC = beta dY"""
     a, b, c = (*node.inputs, None)[:3]
     alpha, beta = attribute(node, "alpha", 1.0), attribute(node, "beta", 1.0)
     ta, tb = attribute(node, "transA", 0), attribute(node, "transB", 0)
     da = db = None
-    if op.needs(a):
+    if needs(a):
         da = op.Gemm(b, dy, transA=tb, transB=1, alpha=alpha) if ta else op.Gemm(dy, b, transB=1 - tb, alpha=alpha)
-    if op.needs(b):
+    if needs(b):
         db = op.Gemm(dy, a, transA=1, transB=ta, alpha=alpha) if tb else op.Gemm(a, dy, transA=1 - ta, alpha=alpha)
     return [da, db, None if c is None else dy if beta == 1 else op.Mul(dy, beta)]
 

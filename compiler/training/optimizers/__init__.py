@@ -1,3 +1,7 @@
-"""Optimizers: one file each; importing this registers them all."""
+"""Optimizers: one file each; importing this registers every file."""
 
-from netc.compiler.training.optimizers import adagrad, adam, rmsprop, sgd  # noqa: F401
+import importlib
+import pkgutil
+
+for _module in pkgutil.iter_modules(__path__):
+    importlib.import_module(f"{__name__}.{_module.name}")

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
-
-from netc.compiler.language.words import Refused, constructor
-from netc.compiler.training.optimizers.base import Optimizer, positive
+from netc.compiler.language.lowering import Emitter, Value
+from netc.compiler.language.refusal import Refused
+from netc.compiler.language.words import constructor
+from netc.compiler.training.optimizers.base import Optimizer, State, Update, positive
 from netc.compiler.training.schedules import Rate
 
 
 @constructor("optimizer", name="adagrad")
-@dataclass(frozen=True)
 class Adagrad(Optimizer):
     """s' = s + g^2; w' = w - rate g / (sqrt(s') + epsilon)  (Duchi et al., 2011)"""
 
@@ -29,7 +27,7 @@ class Adagrad(Optimizer):
     def state(self) -> dict[str, float]:
         return {"square_sum": float(self.initial)}
 
-    def update(self, op: Any, w: Any, g: Any, rate: Any, state: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    def update(self, op: Emitter, w: Value, g: Value, at: Update, state: State) -> tuple[Value, State]:
         squares = op.Add(state["square_sum"], op.Mul(g, g))
         scaled = op.Div(g, op.Add(op.Sqrt(squares), float(self.epsilon)))
-        return op.Sub(self.decayed(op, w, rate), op.Mul(scaled, rate)), {"square_sum": squares}
+        return op.Sub(self.decayed(op, w, at), op.Mul(scaled, at.rate)), {"square_sum": squares}

@@ -4,11 +4,23 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from netc.compiler.language.words import Refused
-from netc.compiler.training.schedules import Rate, Schedule
 from netc.compiler.graph.types import F32
+from netc.compiler.language.lowering import Emitter, Value
+from netc.compiler.language.refusal import Refused
+from netc.compiler.training.schedules import Rate, Schedule
+
+State = dict[str, Value]  # what is kept for a parameter, by the names of `state`
+
+
+@dataclass(frozen=True)
+class Update:
+    """What an optimizer is told of the step: its `rate`, a scalar of the parameter's dtype, and `count`, how many steps there
+    are with this one, a float32 scalar."""
+
+    rate: Value
+    count: Value
 
 
 @dataclass(frozen=True)
@@ -35,15 +47,15 @@ class Optimizer:
         """Names and first values of the tensors kept for each parameter, all of its shape and dtype."""
         return {}
 
-    def update(self, op: Any, w: Any, g: Any, rate: Any, state: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
-        """Emits (next w, next state) from the parameter, its gradient, the rate (a scalar) and the state."""
+    def update(self, op: Emitter, w: Value, g: Value, at: Update, state: State) -> tuple[Value, State]:
+        """Emits (next w, next state) from the parameter, its gradient, the rate and count of this step, and the state."""
         raise NotImplementedError
 
-    def decayed(self, op: Any, w: Any, rate: Any) -> Any:
+    def decayed(self, op: Emitter, w: Value, at: Update) -> Value:
         """w - rate weight_decay w"""
         if not self.weight_decay:
             return w
-        return op.Mul(w, op.Sub(1.0, op.Mul(rate, float(self.weight_decay))))
+        return op.Mul(w, op.Sub(1.0, op.Mul(at.rate, float(self.weight_decay))))
 
 
 def check_rate(rate: float) -> None:
@@ -59,9 +71,9 @@ def positive(optimizer: Optimizer, *names: str) -> None:
             raise Refused("argument", f"`{name}` must be positive, not {float(getattr(optimizer, name)):g}", name)
 
 
-def bias_correction(op: Any, beta: float) -> Any:
+def bias_correction(op: Emitter, at: Update, beta: float) -> Value:
     """1 - beta^count in float32 without cancellation: -2 h / (1 - h), h = tanh(count log(beta) / 2)."""
     if beta == 0:
         return op.constant(1.0, F32)
-    h = op.Tanh(op.Mul(op.count, math.log(beta) / 2))
+    h = op.Tanh(op.Mul(at.count, math.log(beta) / 2))
     return op.Div(op.Mul(h, -2.0), op.Sub(1.0, h))

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
-
-from netc.compiler.language.words import Refused, constructor
-from netc.compiler.training.optimizers.base import Optimizer
+from netc.compiler.language.lowering import Emitter, Value
+from netc.compiler.language.refusal import Refused
+from netc.compiler.language.words import constructor
+from netc.compiler.training.optimizers.base import Optimizer, State, Update
 from netc.compiler.training.schedules import Rate
 
 
 @constructor("optimizer", name="sgd")
-@dataclass(frozen=True)
 class Sgd(Optimizer):
     """w' = w - rate g; with momentum u' = momentum u + g and w' = w - rate u', or with nesterov
     w' = w - rate (g + momentum u')  (Sutskever et al., 2013)"""
@@ -31,11 +29,11 @@ class Sgd(Optimizer):
     def state(self) -> dict[str, float]:
         return {"velocity": 0.0} if self.momentum else {}
 
-    def update(self, op: Any, w: Any, g: Any, rate: Any, state: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
-        w = self.decayed(op, w, rate)
+    def update(self, op: Emitter, w: Value, g: Value, at: Update, state: State) -> tuple[Value, State]:
+        w = self.decayed(op, w, at)
         if not self.momentum:
-            return op.Sub(w, op.Mul(g, rate)), {}
+            return op.Sub(w, op.Mul(g, at.rate)), {}
         momentum = float(self.momentum)
         velocity = op.Add(op.Mul(state["velocity"], momentum), g)
         direction = op.Add(g, op.Mul(velocity, momentum)) if self.nesterov else velocity
-        return op.Sub(w, op.Mul(direction, rate)), {"velocity": velocity}
+        return op.Sub(w, op.Mul(direction, at.rate)), {"velocity": velocity}

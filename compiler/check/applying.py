@@ -1,0 +1,127 @@
+"""Appends operations to the typed net: arguments become tensors, literals take their dtype, refusals get their place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from fractions import Fraction
+from typing import Any, TypeVar
+
+import numpy as np
+
+from netc.compiler.check import static
+from netc.compiler.check.arguments import refusal
+from netc.compiler.check.frame import Frame
+from netc.compiler.check.recorder import check_size
+from netc.compiler.check.values import CALLABLES, Record, describe, show_number
+from netc.compiler.graph.dimensions import Symbolic
+from netc.compiler.graph.types import DType, TensorType
+from netc.compiler.language.refusal import Refused
+from netc.compiler.language.slots import Slot
+from netc.compiler.language.variables import Variable
+from netc.compiler.language.words import Operation
+from netc.compiler.net import Apply, Constant, Size, Tensor
+from netc.grammar.diagnostics import Label, NetError, error
+from netc.grammar.source import Span
+
+T = TypeVar("T")
+
+
+def apply(
+    frame: Frame,
+    operation: Operation,
+    inputs: Sequence[Tensor],
+    settings: Mapping[str, Any],
+    span: Span,
+    spans: Mapping[str, Span] | None = None,
+    variables: Mapping[str, Variable] | None = None,
+) -> Any:
+    """Appends one operation to the net and returns its output, or a tuple of several. Raises NetError."""
+    try:
+        types = operation.infer([x.type for x in inputs], settings)
+    except Refused as r:
+        raise _refused(r, inputs, span, spans or {}) from None
+    for t in types:
+        check_size(t, span)
+    made = Apply(operation, tuple(inputs), settings, variables or {}, span, frame.path)
+    made.outputs = tuple(Tensor(t, span, made, i) for i, t in enumerate(types))
+    frame.recorder.add(made)
+    return made.outputs if operation.multiple else made.outputs[0]
+
+
+def _refused(r: Refused, inputs: Sequence[Tensor], span: Span, spans: Mapping[str, Span]) -> NetError:
+    """A refusal with its place, and with the lines that the tensors come from."""
+    (found,) = refusal(r, span, spans).diagnostics
+    primary = found.labels[0].span
+    made = [
+        Label(x.span, str(x.type))
+        for x in dict.fromkeys(inputs)
+        if r.slug in ("shape-mismatch", "dtype")
+        and not isinstance(x.origin, Constant | Size)
+        and x.span.line != primary.line
+    ]
+    return NetError(replace(found, labels=(*found.labels, *made)))
+
+
+def settled(value: Any) -> Any:
+    """A called model stands for its output where it has only one."""
+    return value if not isinstance(value, Record) or value.only is None else value.only
+
+
+def tensors(pairs: Sequence[tuple[Slot, Any, Span]], what: str) -> list[Tensor]:
+    """Arguments as tensors; a literal takes the dtype of the tensors beside it. Raises NetError."""
+    pairs = [(s, settled(v), at) for s, v, at in pairs]
+    dtype = next((v.type.dtype for s, v, _ in pairs if isinstance(v, Tensor) and s.kind == "tensor"), None)
+    dtype = dtype or next((v.type.dtype for _, v, _ in pairs if isinstance(v, Tensor)), None)
+    out = []
+    for slot, value, at in pairs:
+        if isinstance(value, Tensor):
+            out.append(value)
+        elif isinstance(value, CALLABLES):
+            raise error(
+                "argument", f"`{what}` needs a tensor, this is {describe(value)}", at,
+                help="let a tensor flow into it: `x -> f`, or call it: `f(x)`",
+            )  # fmt: skip
+        elif isinstance(value, Record):
+            names = ", ".join(f"`.{n}`" for n in list(value.outputs)[-6:])
+            raise error("argument", f"`{what}` needs one tensor; choose an output: {names}", at)
+        elif dtype is None or slot.kind == "index":
+            raise error("argument", f"`{what}` needs a tensor, this is {describe(value)}", at)
+        else:
+            out.append(literal(value, dtype, at))
+    return out
+
+
+def literal(value: Any, dtype: DType, at: Span) -> Tensor:
+    """A number, or a symbolic dimension, as a scalar of `dtype`. Raises NetError when that would narrow it."""
+    scalar = TensorType(dtype, ())
+    if isinstance(value, Symbolic):
+        if dtype.kind == "bool":
+            raise error("dtype", f"the dimension `{value}` is a number, not a truth value", at)
+        return Tensor(scalar, at, Size(value))
+    if isinstance(value, bool) or not static.is_number(value):
+        if isinstance(value, bool) and dtype.kind == "bool":
+            return Tensor(scalar, at, Constant(value))
+        raise error("argument", f"a tensor or a number is needed here, this is {describe(value)}", at)
+    if dtype.kind == "bool":
+        raise error("dtype", f"the number {show_number(value)} is not a truth value", at)
+    if dtype.is_integer:
+        exact = Fraction(value)
+        limits = np.iinfo(dtype.numpy)
+        if exact.denominator != 1 or not limits.min <= exact.numerator <= limits.max:
+            raise error(
+                "literal", f"the literal {show_number(value)} does not fit `{dtype}`", at,
+                help="convert the tensor first: `f32(x)`",
+            )  # fmt: skip
+        return Tensor(scalar, at, Constant(exact.numerator))
+    if abs(value) > np.finfo(dtype.numpy).max:
+        raise error("literal", f"the literal {show_number(value)} does not fit `{dtype}`", at)
+    return Tensor(scalar, at, Constant(value))
+
+
+def guard(work: Callable[[], T], span: Span, spans: Mapping[str, Span] | None = None) -> T:
+    """Runs `work`, giving a refusal its place."""
+    try:
+        return work()
+    except Refused as r:
+        raise refusal(r, span, spans or {}) from None

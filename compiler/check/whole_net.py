@@ -1,0 +1,156 @@
+"""What only shows when the whole net has been read: the loss and what reaches it, what is published, sizes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from netc.compiler.check.environment import Binding
+from netc.compiler.check.reading import matching
+from netc.compiler.check.values import UNKNOWN
+from netc.compiler.graph.dimensions import bind
+from netc.compiler.language.variables import Variable
+from netc.compiler.library.derivative import UNREACHED
+from netc.compiler.net import Apply, Constant, Input, Size, Tensor, TypedNet
+from netc.grammar.diagnostics import Diagnostic, NetError, diagnostic, error
+from netc.grammar.source import Span
+
+MAX_BYTES = 2**40
+
+
+def patterns(net: TypedNet) -> Iterator[Diagnostic]:
+    """`l2("*.weight")` with a pattern that matches no parameter."""
+    names = [p.name for p in net.parameters]
+    for apply in net.applies:
+        if "pattern" in apply.settings and not apply.inputs:
+            try:
+                matching(apply.settings["pattern"], names, apply.span)
+            except NetError as e:
+                yield from e.diagnostics
+
+
+def derivatives(net: TypedNet) -> Iterator[Diagnostic]:
+    """`gradient(y, x)` where y does not come from x by operators that have a gradient."""
+    for apply in net.applies:
+        if apply.operation.derives:
+            y, x = apply.inputs
+            if x.origin not in _ancestors(y, through=lambda a: a.operation.differentiable):
+                yield diagnostic(
+                    "no-gradient", UNREACHED, apply.span,
+                    help="differentiate with respect to a tensor that it is computed from",
+                )  # fmt: skip
+
+
+def loss(net: TypedNet, binding: Binding | None, at: Span) -> None:
+    """The loss is a scalar that some trained parameter can change; published values are legal. Raises NetError."""
+    if binding is None:
+        raise error("no-loss", f"the net `{net.name}` has no loss", at, help="bind `loss = ...` to a scalar")
+    if binding.value is UNKNOWN:
+        return
+    found = binding.value
+    if not isinstance(found, Tensor):
+        raise error("argument", "the loss is not a tensor", binding.span)
+    if not found.type.is_scalar:
+        raise error("not-scalar", f"the loss is one number, this is `{found.type}`", found.span, help="take its `mean`")
+    if not found.type.dtype.is_float:
+        raise error("dtype", f"the loss is floating-point, this is `{found.type}`", found.span)
+    net.loss = found
+    _published(net)
+    _trainable(net, found)
+    _sizes(net)
+
+
+def _published(net: TypedNet) -> None:
+    taken = {i.name: i.span for i in net.inputs} | {v.name: v.span for v in net.variables}
+    inputs = {i.name: i for i in net.inputs}
+    for name, span in [*((n, t.span) for n, t in net.outputs.items()), *((m.name, m.span) for m in net.metrics)]:
+        if name in taken and not (name in net.outputs and net.outputs[name].origin is inputs.get(name)):
+            raise error("duplicate-name", f"`{name}` is published under a name that is taken", span, taken[name])
+        taken[name] = span
+    for name, tensor in net.outputs.items():
+        target = next((o for o in _ancestors(tensor) if isinstance(o, Input) and o.role == "target"), None)
+        if target is not None:
+            raise error(
+                "output-of-target", f"the output `{name}` depends on the target `{target.name}`", tensor.span, target.span,
+                help="outputs are what the deployed model computes from inputs alone",
+            )  # fmt: skip
+
+
+def _trainable(net: TypedNet, loss: Tensor) -> None:
+    """Each trained parameter reaches the loss by operators that have a gradient; buffers beside its way stay."""
+    if not net.trained:
+        why = "every parameter is frozen" if net.parameters else "it has no parameters"
+        raise error("nothing-to-train", f"nothing to train in `{net.name}`: {why}", loss.span)
+    reached = _ancestors(loss)
+    flowing = _ancestors(loss, through=lambda a: a.operation.differentiable)
+    for variable in net.variables:
+        if not variable.trained or variable in (reached if variable.role == "buffer" else flowing):
+            continue
+        if variable in reached:
+            stop = _blocking(loss, variable)
+            raise error(
+                "no-gradient", f"no gradient reaches `{variable.name}`: `{stop.operation.name}` has none", stop.span,
+                variable.span, help="use a smooth operation, or freeze the parameter with a rule",
+            )  # fmt: skip
+        variable.trained = False
+        if variable.role == "parameter":
+            message = f"the loss does not depend on `{variable.name}`; it is not trained"
+            net.warnings.append(diagnostic("unused-parameter", message, variable.span, severity="warning"))
+    if not net.trained:
+        raise error("nothing-to-train", "the loss depends on no parameter", loss.span)
+
+
+def _ancestors(tensor: Tensor, through: Callable[[Apply], bool] = lambda _: True) -> set[object]:
+    """What a tensor is computed from: applies, inputs and variables."""
+    seen: set[object] = set()
+    stack: list[object] = [tensor.origin]
+    while stack:
+        origin = stack.pop()
+        if origin in seen or isinstance(origin, Constant | Size):
+            continue
+        seen.add(origin)
+        if isinstance(origin, Apply) and through(origin):
+            stack += [x.origin for x in origin.inputs]
+            stack += list(origin.variables.values())
+    return seen
+
+
+def _blocking(loss: Tensor, parameter: Variable) -> Apply:
+    """The first operation without a gradient between the loss and a parameter."""
+    for origin in _ancestors(loss, through=lambda a: a.operation.differentiable):
+        if isinstance(origin, Apply) and not origin.operation.differentiable:
+            if any(parameter in _ancestors(x) or x.origin is parameter for x in origin.inputs):
+                return origin
+            if parameter in origin.variables.values():
+                return origin
+    raise AssertionError(f"{parameter.name} is blocked by nothing")
+
+
+def _sizes(net: TypedNet) -> None:
+    """Refuses a net whose variables or activations need more than a terabyte."""
+    batch = net.train.batch if net.train else 1
+    needed: list[tuple[int, Span | None]] = [(v.count * v.type.dtype.bytes, v.span) for v in net.variables]
+    total = sum(3 * size for size, _ in needed)  # a value, its next, and an optimizer's
+    for apply in net.applies:
+        for output in apply.outputs:
+            count = bind(output.type.size, net.batch, batch)
+            if isinstance(count, int):
+                needed.append((count * output.type.dtype.bytes, apply.span))
+                total += needed[-1][0]
+    if total > MAX_BYTES:
+        largest = max(needed, key=lambda n: n[0])[1]
+        raise error(
+            "too-large", f"training needs about {total / 2**40:.1f} TiB; the largest tensor is made here", largest,
+            help="make the layer narrower or the batch smaller",
+        )  # fmt: skip
+
+
+def applied_twice(net: TypedNet) -> Iterator[Diagnostic]:
+    """A warning where a loss gets what it applies itself, such as `softmax`."""
+    for apply in net.applies:
+        origin = apply.inputs[0].origin if apply.inputs else None
+        if isinstance(origin, Apply) and origin.operation.name in apply.operation.includes:
+            inner = apply.operation.includes[0]
+            yield diagnostic(
+                "softmax-twice", f"`{apply.operation.name}` applies `{inner}` itself; this one comes twice", origin.span,
+                help="give it the logits", severity="warning",
+            )  # fmt: skip

@@ -1,0 +1,11 @@
+"""How a word says no."""
+
+from __future__ import annotations
+
+
+class Refused(Exception):
+    """A word's refusal of its arguments; the checker adds the place: the argument named `at`, or the whole call."""
+
+    def __init__(self, slug: str, message: str, at: str | None = None, help: str = ""):
+        super().__init__(message)
+        self.slug, self.message, self.at, self.help = slug, message, at, help

@@ -1,0 +1,71 @@
+"""What the stages write, as text: trees, typed nets."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any
+
+from netc.compiler.language.variables import Initializer, Variable
+from netc.compiler.language.words import show_default, show_initializer
+from netc.compiler.net import Apply, Constant, Size, Tensor, TypedNet
+from netc.grammar import ast
+
+
+def tree_text(node: Any, indent: str = "") -> str:
+    """A tree as indented text, without spans."""
+    if not isinstance(node, ast.Node | ast.Comment):
+        return indent + repr(node)
+    fields = [f for f in node.__dataclass_fields__ if f not in ("span", "comments")]
+    simple = {f: getattr(node, f) for f in fields if not isinstance(getattr(node, f), tuple | ast.Node)}
+    lines = [indent + type(node).__name__ + "".join(f" {k}={v!r}" for k, v in simple.items())]
+    for f in fields:
+        value = getattr(node, f)
+        children = value if isinstance(value, tuple) else (value,)
+        lines += [tree_text(child, indent + "  ") for child in children if isinstance(child, ast.Node)]
+    return "\n".join(lines)
+
+
+def net_text(net: TypedNet) -> str:
+    """The typed net as one line for each value, in the language's own words."""
+    names: dict[object, str] = {}
+    lines = [f"{i.role} {i.name}: {i.type}" for i in net.inputs]
+    lines += [_variable(v) for v in net.variables]
+    for k, apply in enumerate(net.applies):
+        names[apply] = f"%{k}"
+        arguments = [_operand(x, names) for x in apply.inputs]
+        arguments += [v.name for v in apply.variables.values()]
+        arguments += [f"{n} = {show(v)}" for n, v in apply.settings.items() if not isinstance(v, Initializer)]
+        types = ", ".join(str(y.type) for y in apply.outputs)
+        lines.append(f"%{k}: {types} = {apply.operation.name}({', '.join(arguments)})  # {apply.path}")
+    if net.loss is not None:
+        lines.append(f"loss = {_operand(net.loss, names)}")
+    lines += [f"metric {m.name} ({m.mode}) = {_operand(m.value, names)}" for m in net.metrics]
+    lines += [f"output {n} = {_operand(t, names)}" for n, t in net.outputs.items()]
+    return "\n".join(lines)
+
+
+def _variable(v: Variable) -> str:
+    assert v.first is not None
+    return f"{v.role} {v.name}: {v.type} = {show_initializer(v.first)}{' frozen' * (not v.trained)}"
+
+
+def show(value: Any) -> str:
+    """A setting as a spec would write it."""
+    if isinstance(value, tuple):
+        return f"({', '.join(map(show, value))}{',' * (len(value) == 1)})"
+    if isinstance(value, Fraction):
+        return f"{float(value):.12g}"
+    return show_default(value)
+
+
+def _operand(tensor: Tensor, names: dict[object, str]) -> str:
+    origin = tensor.origin
+    match origin:
+        case Apply():
+            return names[origin] + (f".{tensor.index}" if len(origin.outputs) > 1 else "")
+        case Constant(value=value):
+            return show(value)
+        case Size(dim=dim):
+            return str(dim)
+        case _:
+            return origin.name

@@ -76,9 +76,7 @@ def host() -> Host:
     """One program with every row as a metric."""
     inputs = "\n".join(f"  input {n}: {t}" for n, t in INPUTS.items())
     named = re.compile(r"accuracy|binary_accuracy|precision|recall|f1|r2")
-    rows = "\n".join(
-        f"  metric m{i}{'' if named.match(text) else ' (min)'} = {text}" for i, text in enumerate(METRICS)
-    )
+    rows = "\n".join(f"  metric m{i}{'' if named.match(text) else ' (min)'} = {text}" for i, text in enumerate(METRICS))
     return Host(compiled(f"net n {{\n{inputs}\n  param g: f32[5] = ones\n  loss = mean(x * g)\n{rows}\n}}"))
 
 
@@ -107,7 +105,9 @@ NOTHING = {"precision": 0.0, "recall": 0.0, "f1": 0.0, "binary_accuracy": 1.0}
 @pytest.mark.parametrize("name", NOTHING)
 def test_a_share_of_nothing_is_0(name: str) -> None:
     """No row says yes and none is true: 0 / 0 counts as 0 in training and in evaluation."""
-    text = f"net n {{\n input x: f32[N, 2]\n param g: f32[2] = ones\n loss = mean(x * g)\n metric m = {name}(x, x + 0)\n}}"
+    text = (
+        f"net n {{\n input x: f32[N, 2]\n param g: f32[2] = ones\n loss = mean(x * g)\n metric m = {name}(x, x + 0)\n}}"
+    )
     host = Host(compiled(text))
     batch = {"x": np.array([[-1.5, -0.2], [-0.3, -4]], np.float32)}
     assert host.step(batch)["m"] == NOTHING[name]

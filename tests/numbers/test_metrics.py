@@ -114,6 +114,18 @@ def test_a_share_of_nothing_is_0(name: str) -> None:
     assert host.scores(batch, [1])["m"] == NOTHING[name]
 
 
+@pytest.mark.xfail(strict=True, reason="the accumulators hold the sum of squares in float32, where it cancels")
+@pytest.mark.parametrize("mean", [1e3, 1e4])
+def test_r2_of_targets_far_from_zero(mean: float) -> None:
+    """Years, kelvins, prices: the spread is a millionth of the mean square and less."""
+    text = "net n {\n input y: f32[N]\n target r: f32[N]\n param g: f32[1] = ones\n loss = mean(y * g)\n metric m = r2(y, r)\n}"
+    host, g = Host(compiled(text)), np.random.default_rng(0)
+    r = g.normal(mean, 1, 500).astype(np.float32)
+    batch = {"y": (r + g.normal(0, 0.5, 500)).astype(np.float32), "r": r}
+    assert float(host.step(batch)["m"]) == pytest.approx(ref.r2(batch["y"], r), rel=1e-4)
+    assert host.scores(batch, [200])["m"] == pytest.approx(ref.r2(batch["y"], r), rel=1e-4)
+
+
 def test_the_trainer_scores_as_the_contract_says(host: Host) -> None:
     import netc
 

@@ -43,7 +43,8 @@ parity: $(VENV)/parity ## Compare training steps with PyTorch (installs its CPU 
 	$(BIN)/python -c 'import torch'  # without it the tests would be skipped, and nothing compared
 	$(BIN)/python -m pytest -n auto -m parity tests/parity
 
-bench: $(VENV)/parity ## Measure step times beside PyTorch, each in its own process
+bench: $(VENV)/parity ## Measure the compiler, and step times beside PyTorch, each in its own process
+	$(BIN)/python bench/compile.py
 	$(BIN)/python bench/steps.py
 
 docs: setup ## Write the generated tables of docs/

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -30,13 +29,32 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_help_answers_at_once(tmp_path: Path) -> None:
-    took = []
-    for _ in range(5):
-        begun = time.perf_counter()
-        assert netc("--help", cwd=tmp_path).returncode == 0
-        took.append(time.perf_counter() - begun)
-    assert min(took) < 0.4  # 0.15 s on an idle machine
+def imported(*arguments: str, cwd: Path) -> set[str]:
+    """Every module that a command imports, as Python itself reports them."""
+    command = [sys.executable, "-X", "importtime", "-m", "netc.command_line", *arguments]
+    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=True, timeout=120)
+    return {line.split("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
+
+
+RUNNING = {"onnxruntime", "matplotlib", "tensorboardX", "safetensors", "PIL", "torch"}
+GRAPHS = {*RUNNING, "onnx", "onnx_ir", "netc.runtime"}
+EVERYTHING = {*GRAPHS, "numpy", "lark", "netc.compiler", "netc.grammar"}
+DIGITS = str(models.path("digits"))
+LIGHT = [  # (command, what it must not import, the most modules: about a third above what it imports)
+    (["--help"], EVERYTHING, 200),
+    (["run", "--help"], EVERYTHING, 350),
+    (["check", DIGITS], {*GRAPHS, "netc.compiler.autodiff"}, 600),
+    (["compile", DIGITS, "-o", "p"], RUNNING, 1500),
+]
+
+
+@pytest.mark.parametrize(("arguments", "heavy", "most"), LIGHT, ids=["help", "help of run", "check", "compile"])
+def test_a_command_imports_only_what_it_needs(tmp_path: Path, arguments: list[str], heavy: set[str], most: int) -> None:
+    """This is why it answers at once; `make bench` measures how long it takes."""
+    found = imported(*arguments, cwd=tmp_path)
+    assert "typer" in found
+    assert not found & heavy
+    assert len(found) < most
 
 
 def test_run_tells_the_best_score_the_folder_and_what_comes_next(home: Path) -> None:
@@ -172,13 +190,3 @@ def test_a_closed_pipe_is_no_traceback(tmp_path: Path, command: str) -> None:
     line = f"{sys.executable} -m netc.command_line {command} | true"
     done = subprocess.run(line, shell=True, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.stderr == ""
-
-
-def test_check_is_quick(tmp_path: Path) -> None:
-    spec = str(models.path("digits"))
-    took = []
-    for _ in range(3):
-        begun = time.perf_counter()
-        assert netc("check", spec, cwd=tmp_path).returncode == 0
-        took.append(time.perf_counter() - begun)
-    assert min(took) < 1.5

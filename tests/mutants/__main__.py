@@ -27,7 +27,10 @@ def main() -> int:
     parser.add_argument("--list", action="store_true", help="show the sample and stop")
     parser.add_argument("--jobs", type=int, default=2, help="how many at a time (2)")
     parser.add_argument(
-        "--timeout", type=float, default=60, help="seconds for a file of tests, and that all tests take (60)"
+        "--timeout",
+        type=float,
+        default=60,
+        help="seconds for a file of tests; all that are chosen take half of it (60)",
     )
     parser.add_argument("--again", action="store_true", help="forget earlier verdicts")
     asked = parser.parse_args()
@@ -59,8 +62,9 @@ def judged(mutants: list[Mutant], jobs: int, timeout: float) -> dict[Mutant, Ver
                 record = {"id": identity(mutant), "state": state, "place": place(mutant), "kind": mutant.mutation.kind}
                 log.write(json.dumps({**record, **verdict}) + "\n")
                 log.flush()
+                by = verdict["by"] or f"{verdict['tests']} tests"
                 progress = f"{len(verdicts)}/{len(mutants)} {verdict['result']:8} {verdict['seconds']:5.1f} s"
-                print(f"{progress}  {place(mutant)}  {mutant.mutation.kind}  {verdict['by']}", flush=True)
+                print(f"{progress}  {place(mutant)}  {mutant.mutation.kind}  {by}", flush=True)
     return {m: verdicts[m] for m in mutants}
 
 

@@ -11,7 +11,7 @@ from coverage import CoverageData
 
 from tests.mutants.operators import Mutation
 
-FIRST = 60  # tests that are tried before the rest
+FEW, FIRST = 15, 60  # tests that are tried before the rest
 Chunks = list[tuple[str, list[str]]]  # files of tests, each with its tests
 
 
@@ -24,7 +24,7 @@ class Traces:
         self.seconds: dict[str, float] = {}
         self.failed: set[str] = set()
         self.modules: list[str] = []
-        for file in sorted(folder.glob("notes-*.json")):
+        for file in sorted(folder.glob("notes-*.json")):  # one of each process
             notes = json.loads(file.read_text(encoding="utf-8"))
             self.seconds.update(notes["seconds"])
             self.failed.update(notes["failed"])
@@ -62,7 +62,8 @@ class Traces:
                 taken.append(test)
                 files.add(file)
                 left -= cost
-        return chunks(taken[:FIRST]) + chunks(taken[FIRST:])
+        few = sorted(chunks(taken[:FEW]), key=lambda chunk: sum(map(self.seconds.__getitem__, chunk[1])))
+        return few + chunks(taken[FEW:FIRST]) + chunks(taken[FIRST:])
 
     def varied(self, path: str, tests: set[str]) -> list[str]:
         """One of each file, then a second of each...; quick ones first, files that mirror the changed one before others."""

@@ -71,7 +71,7 @@ class Judge:
 
     def judge(self, worker: Worker, mutant: Mutant) -> dict[str, Any]:
         while True:
-            chunks = self.traces.chosen(mutant.path, mutant.mutation, self.timeout)
+            chunks = self.traces.chosen(mutant.path, mutant.mutation, self.timeout / 2)
             verdict = worker.judge(mutant.path, mutant.text, chunks, self.timeout)
             by = verdict["by"]
             if verdict["result"] != "killed" or by.startswith(("import:", "end:")):

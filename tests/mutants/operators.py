@@ -130,6 +130,8 @@ class _Finder(ast.NodeVisitor):
             near = None if self.functions else self.near
             if isinstance(self.statement, (ast.Expr, ast.Assign, ast.AnnAssign, ast.AugAssign, ast.Return)):
                 first, last = min(first, self.statement.lineno), max(last, self.statement.end_lineno or last)
+            elif isinstance(self.statement, (ast.If, ast.While, ast.For, ast.With)):
+                first, last = min(first, self.statement.lineno), max(last, self.statement.body[0].lineno - 1)
             self.found.append(Mutation(start, end, text, kind, first, last, near))
 
     def sign(self, kind: str, left: ast.AST, operator: ast.AST, right: ast.AST) -> None:

@@ -33,10 +33,9 @@ def sample(count: int, seed: int, only: str) -> list[Mutant]:
     lines = {path: len({m.first for m in of}) for path, of in found.items() if of}
     if count < len(lines):
         lines = {path: lines[path] for path in sorted(random.Random(seed).sample(sorted(lines), count))}
-    shares = {path: count * n / max(1, sum(lines.values())) for path, n in lines.items()}
-    quotas = {path: max(1, int(share)) for path, share in shares.items()}
-    for path in sorted(shares, key=lambda p: int(shares[p]) - shares[p])[: max(0, count - sum(quotas.values()))]:
-        quotas[path] += 1
+    quotas = dict.fromkeys(lines, 1)
+    for _ in range(count - len(lines)):
+        quotas[max(lines, key=lambda path: lines[path] / quotas[path])] += 1
     return [m for path, n in quotas.items() for m in _of_file(path, sources[path], found[path], n, seed)]
 
 

@@ -48,6 +48,7 @@ class Chosen:
 
 def judged(chunks: list[tuple[str, list[str]]], timeout: float) -> dict[str, str]:
     """In the child: the verdict of the tests, a file at a time. A file that takes longer than `timeout` ends the child."""
+    signal.setitimer(signal.ITIMER_REAL, timeout)
     try:
         import netc.compiler
         import netc.runtime

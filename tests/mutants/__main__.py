@@ -47,20 +47,24 @@ def main() -> int:
 
 
 def judged(mutants: list[Mutant], jobs: int, timeout: float) -> dict[Mutant, Verdict]:
-    """A verdict for each mutant, from the log where it holds: of the same tree, and kills while the file is the same."""
+    """A verdict for each mutant, from the log where it holds.
+
+    A kill holds while the file is the same; a survival while the whole tree is, for as many tests or fewer.
+    """
     state = tree_hash()
-    verdicts: dict[Mutant, Verdict] = {}
     records = [json.loads(line) for line in LOG.read_text(encoding="utf-8").splitlines()] if LOG.exists() else []
-    holding = {r["id"]: r for r in records if r["state"] == state or r["result"] != "survived"}
-    verdicts = {m: holding[identity(m)] for m in mutants if identity(m) in holding}
+    same = [r for r in records if r["state"] == state and r["limit"] >= timeout]
+    holding = {r["id"]: r for r in [*same, *(r for r in records if r["result"] != "survived")]}
+    verdicts: dict[Mutant, Verdict] = {m: holding[identity(m)] for m in mutants if identity(m) in holding}
     waiting = [m for m in mutants if m not in verdicts]
     if waiting:
         judge = Judge(traces(state, jobs), timeout)
         with LOG.open("a", encoding="utf-8") as log:
             for mutant, verdict in run(waiting, judge, jobs):
                 verdicts[mutant] = verdict
-                record = {"id": identity(mutant), "state": state, "place": place(mutant), "kind": mutant.mutation.kind}
-                log.write(json.dumps({**record, **verdict}) + "\n")
+                where = {"place": place(mutant), "kind": mutant.mutation.kind}
+                record = {"id": identity(mutant), "state": state, "limit": timeout, **where, **verdict}
+                log.write(json.dumps(record) + "\n")
                 log.flush()
                 by = verdict["by"] or f"{verdict['tests']} tests"
                 progress = f"{len(verdicts)}/{len(mutants)} {verdict['result']:8} {verdict['seconds']:5.1f} s"
@@ -112,7 +116,7 @@ def told(verdicts: dict[Mutant, Verdict], explained: dict[tuple[str, str, str], 
         print(path.ljust(width), *(str(of[c] or "").rjust(9) for c in columns))
     print("all".ljust(width), *(str(total[c]).rjust(9) for c in columns))
     for mutant in survivors:
-        print("\n" + difference(mutant))
+        print(f"\n{difference(mutant)}\n  {verdicts[mutant]['tests'] or 'no'} tests run it")
     share = 1 - len(survivors) / max(1, len(verdicts))
     print(f"\n{share:.1%} of {len(verdicts)} are noticed or explained; {ENOUGH:.0%} are asked for")
     return 0 if share >= ENOUGH else 1

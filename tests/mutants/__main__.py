@@ -116,7 +116,7 @@ def told(verdicts: dict[Mutant, Verdict], explained: dict[tuple[str, str, str], 
         print(path.ljust(width), *(str(of[c] or "").rjust(9) for c in columns))
     print("all".ljust(width), *(str(total[c]).rjust(9) for c in columns))
     for mutant in survivors:
-        print(f"\n{difference(mutant)}\n  {verdicts[mutant]['tests'] or 'no'} tests run it")
+        print(f"\n{difference(mutant)}\n  judged by {verdicts[mutant]['tests'] or 'no'} tests")
     share = 1 - len(survivors) / max(1, len(verdicts))
     print(f"\n{share:.1%} of {len(verdicts)} are noticed or explained; {ENOUGH:.0%} are asked for")
     return 0 if share >= ENOUGH else 1

@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 TORCH  ?= torch==2.13.0
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types wheel parity bench docs format clean
+.PHONY: help setup demo test lint types wheel parity mutants bench docs format clean
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -43,6 +43,9 @@ parity: $(VENV)/parity ## Compare training steps with PyTorch (installs its CPU 
 	$(BIN)/python -c 'import torch'  # without it the tests would be skipped, and nothing compared
 	$(BIN)/python -m pytest -n auto -m parity tests/parity
 
+mutants: setup ## Change the code a little, many times over, and count the changes that no test notices
+	$(BIN)/python -m tests.mutants
+
 bench: $(VENV)/parity ## Measure the compiler, and step times beside PyTorch, each in its own process
 	$(BIN)/python bench/compile.py
 	$(BIN)/python bench/steps.py
@@ -56,4 +59,4 @@ format: setup ## Format the code and the specs
 	$(BIN)/netc fmt models/*.net
 
 clean: ## Remove what was built
-	rm -rf $(VENV) .types build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) .types .mutants build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-import netc.compiler.check.settings  # noqa: F401 - registers optimizers and settings
+import netc.compiler.check  # noqa: F401 - registers optimizers, schedules and data formats
 from netc.compiler.autodiff.coverage import CLASSES, coverage
 from netc.compiler.language.words import Constructor, Operation
 from netc.compiler.library import LIBRARY

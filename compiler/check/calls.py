@@ -142,7 +142,8 @@ def _onnx(frame: Frame, operation: OnnxOperation, arguments: Sequence[Argument],
         if isinstance(t.origin, Constant) and isinstance(t.origin.value, tuple)
     }
     named = [(a.name, a) for a in arguments if a.name is not None]
-    settings, spans = {n: a.value for n, a in named}, {n: a.place or a.span for n, a in named}
+    settings = {n: a.value for n, a in named}
+    spans = {n: a.span if operation.has_attribute(n) else a.place or a.span for n, a in named}
     return apply(frame, operation, operands, settings, span, spans)
 
 

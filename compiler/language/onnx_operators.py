@@ -69,6 +69,10 @@ class OnnxOperation(Operation):
             dims.append(d.dim_value if d.HasField("dim_value") else parse(d.dim_param))
         return TensorType(dtype, tuple(dims))
 
+    def has_attribute(self, name: str) -> bool:
+        """Whether the operator has an attribute of this name."""
+        return name in _schema(self.name, self.opset).attributes
+
     def attribute(self, schema: Any, name: str, value: Any) -> Any:
         """A spec's value as the attribute's type. Raises Refused."""
         if name not in schema.attributes:

@@ -31,9 +31,7 @@ def mask_model(keep: float, site: int = 12345) -> bytes:
     op = Emitter("mask")
     x = op.input("x", TensorType(F32, (symbol("N"), COLUMNS)))
     seed, step, row = (op.input(n, TensorType(I32, ())) for n in ("seed", "step", "row"))
-    op.random = Random(op, seed, step, row)
-    op.random.site = site
-    op.output("mask", op.random.keep_mask(x, keep))
+    op.output("mask", Random(op, seed, step, row).keep_mask(x, keep, site))
     model = ir.to_proto(ir.Model(op.graph, ir_version=8))
     onnx.checker.check_model(model, full_check=True)
     return model.SerializeToString()

@@ -37,8 +37,8 @@ def imported(*arguments: str, cwd: Path) -> set[str]:
 
 
 RUNNING = {"onnxruntime", "matplotlib", "tensorboardX", "safetensors", "PIL", "torch"}
-GRAPHS = {*RUNNING, "onnx", "onnx_ir", "netc.runtime"}
-EVERYTHING = {*GRAPHS, "numpy", "lark", "netc.compiler", "netc.grammar"}
+GRAPHS = {*RUNNING, "onnx", "onnx_ir", "netc.runtime.trainer"}
+EVERYTHING = {*GRAPHS, "numpy", "lark", "netc.compiler", "netc.grammar", "netc.runtime"}
 DIGITS = str(models.path("digits"))
 LIGHT = [  # (command, what it must not import, the most modules: about a third above what it imports)
     (["--help"], EVERYTHING, 200),

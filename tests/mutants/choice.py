@@ -1,0 +1,94 @@
+"""Which tests should notice a mutation: those that run its lines, from many files, quick ones and likely ones first."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
+
+from coverage import CoverageData
+
+from tests.mutants.operators import Mutation
+
+FEW, FIRST = 15, 60  # tests that are tried before the rest
+Chunks = list[tuple[str, list[str]]]  # files of tests, each with its tests
+
+
+class Traces:
+    """What a traced run of the suite has noted; `folder` holds the notes, `root` the copy it ran in."""
+
+    def __init__(self, folder: Path, root: Path):
+        self.root, self.data = root, CoverageData(str(folder / "lines"))
+        self.data.read()
+        self.seconds: dict[str, float] = {}
+        self.failed: set[str] = set()
+        self.modules: list[str] = []
+        for file in sorted(folder.glob("notes-*.json")):  # one of each process
+            notes = json.loads(file.read_text(encoding="utf-8"))
+            self.seconds.update(notes["seconds"])
+            self.failed.update(notes["failed"])
+            self.modules += [m for m in notes["modules"] if m not in self.modules]
+        self.of_file: dict[str, set[str]] = defaultdict(set)
+        for test in self.seconds:
+            if "::" in test and test not in self.failed:
+                self.of_file[test.split("::")[0]].add(test)
+        self.contexts: dict[str, dict[int, list[str]]] = {}
+
+    def running(self, path: str, lines: Iterable[int]) -> tuple[set[str], bool]:
+        """The tests that run any of the lines, and whether importing does."""
+        if path not in self.contexts:
+            self.contexts[path] = self.data.contexts_by_lineno(str(self.root / path))
+        names = {name for line in lines for name in self.contexts[path].get(line, ())}
+        tests = {t for n in names for t in (self.of_file.get(n, ()) if "::" not in n else (n,))}
+        return {t for t in tests if t in self.of_file[t.split("::")[0]]}, "" in names
+
+    def chosen(self, path: str, mutation: Mutation, budget: float) -> Chunks:
+        """The tests for a mutation that together take `budget` seconds at most: the first ones, then the rest.
+
+        Lines of a function are judged by the tests that run them; of what runs at import, also by those that run the lines
+        that show it, then by those of the module, then by one of each file.
+        """
+        tests, imported = self.running(path, range(mutation.first, mutation.last + 1))
+        ranked = [tests]
+        if mutation.near is not None or imported:
+            ranked.append(self.running(path, mutation.near or ())[0])
+            ranked.append(self.running(path, list(self.contexts[path]))[0])
+            ranked.append({min(of, key=self.seconds.__getitem__) for of in self.of_file.values() if of})
+        order: list[str] = []
+        for group in ranked:
+            order += [t for t in self.varied(path, group) if t not in order]
+        taken, left, files = [], budget, set()
+        for test in order:
+            file = test.split("::")[0]
+            cost = self.seconds[test] + (0 if file in files else self.seconds.get(file, 0))
+            if cost <= left and self.seconds[test] <= budget / 4:
+                taken.append(test)
+                files.add(file)
+                left -= cost
+        few = sorted(chunks(taken[:FEW]), key=lambda chunk: sum(map(self.seconds.__getitem__, chunk[1])))
+        return few + chunks(taken[FEW:FIRST]) + chunks(taken[FIRST:])
+
+    def varied(self, path: str, tests: set[str]) -> list[str]:
+        """One of each file, then a second of each...; quick ones first, files that mirror the changed one before others."""
+        words = set(PurePosixPath(path).with_suffix("").parts[1:]) | {"numbers"}
+        of_file: dict[str, list[str]] = defaultdict(list)
+        for test in sorted(tests, key=lambda t: (self.seconds[t], t)):
+            of_file[test.split("::")[0]].append(test)
+
+        def rank(file: str) -> tuple[bool, float]:
+            parts = PurePosixPath(file).with_suffix("").parts[1:]
+            mirrors = not words.isdisjoint({p.removeprefix("test_") for p in parts})
+            return not mirrors, self.seconds.get(file, 0) + self.seconds[of_file[file][0]]
+
+        files = sorted(of_file, key=rank)
+        longest = max((len(of) for of in of_file.values()), default=0)
+        return [of_file[f][i] for i in range(longest) for f in files if i < len(of_file[f])]
+
+
+def chunks(tests: list[str]) -> Chunks:
+    """Tests by file, in the order in which the files come first."""
+    of_file: dict[str, list[str]] = defaultdict(list)
+    for test in tests:
+        of_file[test.split("::")[0]].append(test)
+    return list(of_file.items())

@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from netc.runtime.checkpoint import load_latest, save_tensors
-from netc.runtime.data.sources import Arrays, Data
+from netc.runtime.data.format import Arrays
+from netc.runtime.data.sources import Data
 from netc.runtime.diagnose import first_bad
 from netc.runtime.errors import InputError, RunError
 from netc.runtime.interrupt import Interrupt

@@ -89,7 +89,8 @@ def _pulled_back(op: Emitter, node: ir.Node, entry: Entry | None, dys: Cotangent
         raise NoGradientError(node, entry.reason)
     if entry.run is None:
         return []
-    return entry.run(op, node, *dys, needs=needs) if entry.asks else entry.run(op, node, *dys)
+    given: Cotangents = entry.run(op, node, *dys, needs=needs) if entry.asks else entry.run(op, node, *dys)
+    return given
 
 
 def _between(op: Emitter, targets: Iterable[ir.Value], wanted: set[ir.Value], partial: bool) -> dict[ir.Node, Operands]:

@@ -15,7 +15,7 @@ from netc.compiler.language.refusal import Refused
 from netc.compiler.language.slots import Slot, setting_slots
 from netc.compiler.language.words import Constructor
 from netc.compiler.library import LIBRARY
-from netc.compiler.training.configuration import DataConfig
+from netc.compiler.training.configuration import DataConfig, DataSplit
 from netc.grammar import ast
 from netc.grammar.diagnostics import did_you_mean, error
 from netc.grammar.source import Span
@@ -63,13 +63,11 @@ def _setting(block: Block, node: ast.Setting) -> Any:
 
 
 def _split(block: Block, node: ast.Expression) -> dict[str, Any]:
-    words = LIBRARY.constructors["split"]
     made = value(block, node, ("split",))
-    if not isinstance(made, tuple(w.cls for w in words.values())):
-        shown = " or ".join(f"`{w}(...)`" for w in words)
+    if not isinstance(made, DataSplit):
+        shown = " or ".join(f"`{w}(...)`" for w in LIBRARY.constructors["split"])
         raise error("argument", f"`split` is {shown}, this is {describe(made)}", node.span)
-    record: dict[str, Any] = made.record()
-    return record
+    return made.record()
 
 
 def _source(block: Block, node: ast.Expression) -> dict[str, Any]:

@@ -60,7 +60,8 @@ class Compositions(ValueTypes, Operators):
         gone = range(t.rank) if axes is None else [a % t.rank for a in axes]
         shape = tuple(1 if i in gone else d for i, d in enumerate(t.shape) if keep or i not in gone)
         at = None if axes is None else self.vector(axes)
-        return self.node(operator, [x, at], {"keepdims": int(keep)}, 1, TensorType(t.dtype, shape))
+        made: ir.Value = self.node(operator, [x, at], {"keepdims": int(keep)}, 1, TensorType(t.dtype, shape))
+        return made
 
     def reshape(self, x: ir.Value, shape: Shape) -> ir.Value:
         """x in another shape, symbolic dimensions allowed."""
@@ -110,7 +111,8 @@ class Compositions(ValueTypes, Operators):
             assert total is not None
             return total
 
-        return self.shared(("dimension", dim), compute)
+        found: ir.Value = self.shared(("dimension", dim), compute)
+        return found
 
     def _size(self, name: str) -> ir.Value:
         source, axis = self._sizes[name]

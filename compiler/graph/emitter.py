@@ -48,7 +48,7 @@ class Emitter(Compositions):
         self.root: Emitter = parent.root if parent else self
         self.graph = ir.Graph([], [], nodes=[], opset_imports={"": opset} if parent is None else {}, name=name)
         self.opset = opset
-        self.scope = parent.scope if parent else Scope()
+        self.scope: Scope = parent.scope if parent else Scope()
         self._constants: dict[Any, Value] = {}
         self._scalars: dict[Any, Value] = {}
         self._shared: dict[Any, Any] = {}

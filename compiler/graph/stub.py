@@ -12,7 +12,7 @@ HEAD = '''"""The operators of ONNX, typed. Written by `python -m netc.compiler.g
 
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
-from typing import Any, Literal, overload
+from typing import Any, overload
 
 import numpy as np
 import onnx_ir as ir
@@ -53,7 +53,7 @@ def _methods(name: str, schemas: list[Any]) -> str:
     operands, settings = _operands(schemas), _settings(name, schemas)
     if schemas[-1].max_output == 1:
         return _method(name, [*operands, *settings, "type: Types = None"], "ir.Value")
-    one = _method(name, [*operands, *settings, "num_outputs: Literal[1] = 1", "type: Types = None"], "ir.Value")
+    one = _method(name, [*operands, *settings, "type: Types = None"], "ir.Value")
     many = _method(name, [*operands, *settings, "num_outputs: int", "type: Types = None"], "tuple[ir.Value, ...]")
     return f"    @overload\n{one}    @overload\n{many}"
 
@@ -79,7 +79,7 @@ def _operands(schemas: list[Any]) -> list[str]:
     """The tensors that an operator takes, by position, and the mark behind which names begin."""
     newest = max(schemas, key=lambda s: len(s.inputs))
     least = min(s.min_input for s in schemas)
-    parts = []
+    parts: list[str] = []
     for i, slot in enumerate(newest.inputs):
         if str(slot.option).endswith("Variadic"):
             return [*parts, *(["/"] if parts else []), "*inputs: Operand | None"]

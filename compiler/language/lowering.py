@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from netc.compiler.graph.emitter import Emitter, Value
-    from netc.compiler.graph.random import Random
+    from netc.compiler.graph.emitter import Emitter as Emitter
+    from netc.compiler.graph.emitter import Value as Value
+    from netc.compiler.graph.random import Random as Random
 else:  # checking a spec makes no graph, and importing what makes one takes longer than checking
     Emitter = Value = Random = Any
 

@@ -152,7 +152,8 @@ class Word(Operation):
         return made
 
     def score(self, op: Emitter, accumulated: Mapping[str, Value], settings: Settings) -> Value:
-        return self.cls(**settings).score(op, accumulated)
+        made: Value = self.cls(**settings).score(op, accumulated)
+        return made
 
     def flops(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType], settings: Settings) -> Dim:
         if not hasattr(self.cls, "flops"):
@@ -276,10 +277,10 @@ def function(group: str, *, name: str = "", kind: type[Function] = Function, **t
     """
 
     def register(cls: C) -> C:
-        made = dataclass(frozen=True)(cls)
-        slots = tensor_slots(made.type) + setting_slots(made)
-        LIBRARY.add(kind(name or lower_case(cls.__name__), group, slots, _doc(made), cls=made, **traits))
-        return made
+        dataclass(frozen=True)(cls)
+        slots = tensor_slots(cls.type) + setting_slots(cls)
+        LIBRARY.add(kind(name or lower_case(cls.__name__), group, slots, _doc(cls), cls=cls, **traits))
+        return cls
 
     return register
 
@@ -297,10 +298,10 @@ def metric(*, name: str = "", mode: str = "max", differentiable: bool = False, *
 @dataclass_transform(frozen_default=True)
 def layer(cls: C) -> C:
     """Registers a class as a layer, under its own name."""
-    made = dataclass(frozen=True)(cls)
-    slots = tensor_slots(made.type) + setting_slots(made)
-    LIBRARY.add(Layer(cls.__name__, "layer", slots, _doc(made), cls=made))
-    return made
+    dataclass(frozen=True)(cls)
+    slots = tensor_slots(cls.type) + setting_slots(cls)
+    LIBRARY.add(Layer(cls.__name__, "layer", slots, _doc(cls), cls=cls))
+    return cls
 
 
 @dataclass_transform(frozen_default=True)
@@ -308,12 +309,12 @@ def constructor(group: str, *, name: str = "", open: bool = False) -> Callable[[
     """Registers a class as a word that builds a record, its fields the settings."""
 
     def register(cls: C) -> C:
-        made = dataclass(frozen=True)(cls)
+        dataclass(frozen=True)(cls)
         word = name or lower_case(cls.__name__)
         known = LIBRARY.constructors.setdefault(group, {})
         assert word not in known, f"`{word}` is registered twice"
-        known[word] = Constructor(word, group, setting_slots(made), _doc(made), made, open)
-        return made
+        known[word] = Constructor(word, group, setting_slots(cls), _doc(cls), cls, open)
+        return cls
 
     return register
 

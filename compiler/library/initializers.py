@@ -62,6 +62,7 @@ class _Normal(Initializer):
         return normal_words(shape)
 
     def emit(self, op: Emitter, random: Random, bits: Value | None, shape: tuple[int, ...], dtype: int) -> Value:
+        assert bits is not None
         drawn = random.normal(bits, shape, self.deviation(shape))
         return op.cast(op.Add(drawn, self.mean_of()) if self.mean_of() else drawn, dtype)
 
@@ -74,6 +75,7 @@ class _Uniform(Initializer):
         return math.prod(shape)
 
     def emit(self, op: Emitter, random: Random, bits: Value | None, shape: tuple[int, ...], dtype: int) -> Value:
+        assert bits is not None
         low, high = self.bounds(shape)
         return op.cast(random.uniform(bits, shape, low, high), dtype)
 
@@ -169,6 +171,7 @@ class Orthogonal(Initializer):
     def emit(self, op: Emitter, random: Random, bits: Value | None, shape: tuple[int, ...], dtype: int) -> Value:
         rows, columns = fans(shape)
         tall = (max(rows, columns), min(rows, columns))
+        assert bits is not None
         q = random.orthogonal(bits, tall)
         q = q if rows >= columns else op.Transpose(q, perm=[1, 0])
         return op.cast(op.reshape(op.Mul(q, float(self.gain)), shape), dtype)

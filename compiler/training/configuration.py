@@ -68,8 +68,16 @@ class Ema:
             raise Refused("argument", f"`decay` must be in [0, 1), not {float(self.decay):g}", "decay")
 
 
+class DataSplit:
+    """How rows are divided among train, val and test."""
+
+    def record(self) -> dict[str, Any]:
+        """As the manifest has it."""
+        raise NotImplementedError
+
+
 @constructor("split", name="random")
-class RandomSplit:
+class RandomSplit(DataSplit):
     """rows drawn without replacement by the seed, in the given shares, which sum to 1"""
 
     train: float = 1.0
@@ -91,7 +99,7 @@ class RandomSplit:
 
 
 @constructor("split", name="ordered")
-class OrderedSplit:
+class OrderedSplit(DataSplit):
     """the first rows to train, the next to val, the last to test, in the given shares"""
 
     train: float = 1.0

@@ -46,11 +46,11 @@ def data_format(*suffixes: str, columns: Literal["none", "optional", "needed"] =
     """Registers a class as a data format, under its own name in lower case, for files that end in these suffixes."""
 
     def register(cls: C) -> C:
-        made = dataclass(frozen=True)(cls)
+        dataclass(frozen=True)(cls)
         name = cls.__name__.lower()
         assert name not in FORMATS, f"`{name}` is registered twice"
-        FORMATS[name] = Format(name, suffixes, columns, inspect.cleandoc(cls.__doc__ or ""), made)
-        return made
+        FORMATS[name] = Format(name, suffixes, columns, inspect.cleandoc(cls.__doc__ or ""), cls)
+        return cls
 
     return register
 

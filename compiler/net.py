@@ -9,8 +9,8 @@ from typing import Any
 
 from netc.compiler.graph.dimensions import Dim
 from netc.compiler.graph.types import TensorType
+from netc.compiler.language.operations import Operation
 from netc.compiler.language.variables import Variable
-from netc.compiler.language.words import Operation
 from netc.compiler.training.configuration import DataConfig, TrainConfig
 from netc.grammar.diagnostics import Diagnostic
 from netc.grammar.source import Source, Span

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
 from typing import Any
 
 from netc.compiler.language.variables import Initializer, Variable
-from netc.compiler.language.words import show_default, show_initializer
+from netc.compiler.language.words import show
 from netc.compiler.net import Apply, Constant, Size, Tensor, TypedNet
 from netc.grammar import ast
 
@@ -31,12 +30,13 @@ def net_text(net: TypedNet) -> str:
     lines = [f"{i.role} {i.name}: {i.type}" for i in net.inputs]
     lines += [_variable(v) for v in net.variables]
     for k, apply in enumerate(net.applies):
-        names[apply] = f"%{k}"
+        name, names[apply] = apply.operation.name, f"%{k}"
         arguments = [_operand(x, names) for x in apply.inputs]
         arguments += [v.name for v in apply.variables.values()]
         arguments += [f"{n} = {show(v)}" for n, v in apply.settings.items() if not isinstance(v, Initializer)]
         types = ", ".join(str(y.type) for y in apply.outputs)
-        lines.append(f"%{k}: {types} = {apply.operation.name}({', '.join(arguments)})  # {apply.path}")
+        called = f"{name}({', '.join(arguments)})" if name.isidentifier() else f" {name} ".join(arguments)
+        lines.append(f"%{k}: {types} = {called}  # {apply.path}")
     if net.loss is not None:
         lines.append(f"loss = {_operand(net.loss, names)}")
     lines += [f"metric {m.name} ({m.mode}) = {_operand(m.value, names)}" for m in net.metrics]
@@ -46,16 +46,7 @@ def net_text(net: TypedNet) -> str:
 
 def _variable(v: Variable) -> str:
     assert v.first is not None
-    return f"{v.role} {v.name}: {v.type} = {show_initializer(v.first)}{' frozen' * (not v.trained)}"
-
-
-def show(value: Any) -> str:
-    """A setting as a spec would write it."""
-    if isinstance(value, tuple):
-        return f"({', '.join(map(show, value))}{',' * (len(value) == 1)})"
-    if isinstance(value, Fraction):
-        return f"{float(value):.12g}"
-    return show_default(value)
+    return f"{v.role} {v.name}: {v.type} = {show(v.first)}{' frozen' * (not v.trained)}"
 
 
 def _operand(tensor: Tensor, names: dict[object, str]) -> str:

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import netc.compiler.check  # noqa: F401 - registers optimizers, schedules and data formats
 from netc.compiler.autodiff.coverage import CLASSES, coverage
-from netc.compiler.language.words import Constructor, Operation
+from netc.compiler.language.operations import Operation
+from netc.compiler.language.words import Constructor, signature
 from netc.compiler.library import LIBRARY
 
 DOCS = Path(__file__).parent
@@ -23,7 +24,7 @@ GROUPS = {
 
 def row(word: Operation | Constructor) -> str:
     doc = " ".join(word.doc.split()).replace("|", "\\|")
-    return f"| `{word.signature}` | {doc} |"
+    return f"| `{signature(word)}` | {doc} |"
 
 
 def table(words: list[Operation] | list[Constructor]) -> str:

@@ -13,13 +13,14 @@ from netc.compiler.check import static
 from netc.compiler.check.arguments import refusal
 from netc.compiler.check.frame import Frame
 from netc.compiler.check.recorder import check_size
-from netc.compiler.check.values import CALLABLES, Record, describe, show_number
+from netc.compiler.check.values import CALLABLES, Record, describe
 from netc.compiler.graph.dimensions import Symbolic
 from netc.compiler.graph.types import DType, TensorType
+from netc.compiler.language.operations import Operation
 from netc.compiler.language.refusal import Refused
 from netc.compiler.language.slots import Slot
 from netc.compiler.language.variables import Variable
-from netc.compiler.language.words import Operation
+from netc.compiler.language.words import show_number
 from netc.compiler.net import Apply, Constant, Size, Tensor
 from netc.grammar.diagnostics import Label, NetError, error
 from netc.grammar.source import Span

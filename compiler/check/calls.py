@@ -24,11 +24,11 @@ from netc.compiler.check.values import (
     Partial,
     Pipeline,
     describe,
-    show_number,
 )
 from netc.compiler.graph.types import I64, DType, TensorType
 from netc.compiler.language.onnx_operators import OnnxOperation
-from netc.compiler.language.words import Constructor, Function, Layer, Operation, Patterned, lower_case
+from netc.compiler.language.operations import Function, Layer, Operation, Patterned, lower_case
+from netc.compiler.language.words import Constructor, show_number
 from netc.compiler.net import Constant, Tensor
 from netc.grammar.diagnostics import Label, error
 from netc.grammar.source import Span

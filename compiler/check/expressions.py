@@ -27,8 +27,9 @@ from netc.compiler.check.values import (
 )
 from netc.compiler.graph.dimensions import symbol
 from netc.compiler.language.onnx_operators import onnx_operation
+from netc.compiler.language.operations import Function, Operation
 from netc.compiler.language.slots import Slot
-from netc.compiler.language.words import Constructor, Function, Operation
+from netc.compiler.language.words import Constructor
 from netc.compiler.library import LIBRARY
 from netc.compiler.net import Tensor
 from netc.grammar import ast

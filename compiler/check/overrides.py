@@ -8,6 +8,7 @@ from typing import Any
 
 from netc.compiler.check.data_block import DATA_SETTINGS
 from netc.compiler.check.train_block import OPTIMIZER, TRAIN_SETTINGS
+from netc.compiler.language.words import show
 from netc.compiler.library import LIBRARY
 from netc.grammar import ast
 from netc.grammar.diagnostics import did_you_mean, error
@@ -19,7 +20,11 @@ KeyPath = tuple[str, ...]
 
 def override(spec: ast.Spec, changes: Mapping[str, Any] | Iterable[str]) -> ast.Spec:
     """The spec with each `key=value` in place. Raises NetError with the nearest names for an unknown or unclear key."""
-    pairs = [f"{k}={show(v)}" for k, v in changes.items()] if isinstance(changes, Mapping) else list(changes)
+    pairs = (
+        [f"{k}={v if isinstance(v, str) else show(v)}" for k, v in changes.items()]
+        if isinstance(changes, Mapping)
+        else list(changes)
+    )
     for pair in pairs:
         key, equals, _ = pair.partition("=")
         source = Source("<override>", pair)
@@ -30,13 +35,6 @@ def override(spec: ast.Spec, changes: Mapping[str, Any] | Iterable[str]) -> ast.
         value = _value(source, len(key) + 1, old)
         spec = _replaced(spec, path, value, at)
     return spec
-
-
-def show(value: Any) -> str:
-    """A Python value as the language writes it."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(value)
 
 
 def _value(source: Source, start: int, old: ast.Expression | None) -> ast.Expression:

@@ -8,7 +8,7 @@ from typing import Any
 
 from netc.compiler.check.environment import Environment
 from netc.compiler.check.values import BlockDefinition
-from netc.compiler.language.words import Layer
+from netc.compiler.language.operations import Layer
 from netc.compiler.library import LIBRARY
 from netc.grammar import ast
 from netc.grammar.diagnostics import did_you_mean, error

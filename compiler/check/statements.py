@@ -18,7 +18,7 @@ from netc.compiler.check.naming import NameScope
 from netc.compiler.check.reading import makes_parameters, names_in
 from netc.compiler.check.recorder import MAX_APPLIES
 from netc.compiler.check.values import UNKNOWN, BlockDefinition, LayerInstance, Module, Returned, describe
-from netc.compiler.language.words import Layer
+from netc.compiler.language.operations import Layer
 from netc.grammar import ast
 from netc.grammar.diagnostics import Label, NetError, error
 

@@ -7,10 +7,11 @@ import operator
 from fractions import Fraction
 from typing import Any
 
-from netc.compiler.check.values import describe, show_number
+from netc.compiler.check.values import describe
 from netc.compiler.graph import dimensions
 from netc.compiler.graph.dimensions import Symbolic
 from netc.compiler.language.refusal import Refused
+from netc.compiler.language.words import show_number
 
 Number = int | Fraction | float
 MAX_BITS = 2048

@@ -12,12 +12,12 @@ from netc.compiler.check import static
 from netc.compiler.check.arguments import convert, refusal
 from netc.compiler.check.reading import matching
 from netc.compiler.check.settings import Block, value
-from netc.compiler.check.values import describe, show_number
+from netc.compiler.check.values import describe
 from netc.compiler.language.refusal import Refused
 from netc.compiler.language.slots import setting_slots
-from netc.compiler.language.words import show_default
+from netc.compiler.language.words import show
 from netc.compiler.library import LIBRARY
-from netc.compiler.training.configuration import TrainConfig, Watched
+from netc.compiler.training.configuration import TrainConfig
 from netc.compiler.training.optimizers.adam import Adam
 from netc.grammar import ast
 from netc.grammar.diagnostics import did_you_mean, error
@@ -138,17 +138,4 @@ def _apply(own: dict[str, Any], change: tuple[str, str, Any], node: ast.Adjust, 
 
 def _text(config: TrainConfig) -> Mapping[str, str]:
     """Every setting that is in force, as text."""
-    return {n: _show(getattr(config, n)) for n in TRAIN_SETTINGS if getattr(config, n) is not None}
-
-
-def _show(found: Any) -> str:
-    """A setting as a spec would write it, every default shown."""
-    if isinstance(found, Watched):
-        return str(found)
-    if found is None or isinstance(found, bool | str):
-        return show_default(found)
-    if static.is_number(found):
-        return show_number(found)
-    word = LIBRARY.constructor_of(found)
-    given = [(s.name, getattr(found, s.name)) for s in word.slots]
-    return f"{word.name}({', '.join(f'{n} = {_show(v)}' for n, v in given if v is not None)})"
+    return {n: show(getattr(config, n), every=True) for n in TRAIN_SETTINGS if getattr(config, n) is not None}

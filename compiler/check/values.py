@@ -11,8 +11,9 @@ from netc.compiler.check.environment import Environment
 from netc.compiler.check.naming import LayerName
 from netc.compiler.graph.dimensions import Symbolic
 from netc.compiler.graph.types import TensorType
+from netc.compiler.language.operations import Function, Layer, Operation
 from netc.compiler.language.variables import Initializer, Variable
-from netc.compiler.language.words import Constructor, Function, Layer, Operation
+from netc.compiler.language.words import Constructor, show_number
 from netc.compiler.net import Tensor
 from netc.grammar import ast
 from netc.grammar.source import Span
@@ -220,10 +221,3 @@ def describe(value: Value) -> str:
             return "nothing"
         case _:
             return type(value).__name__.lower()
-
-
-def show_number(value: int | Fraction | float) -> str:
-    """A number as a spec would write it."""
-    if isinstance(value, Fraction):
-        return str(value.numerator) if value.denominator == 1 else f"{float(value):.12g}"
-    return str(value) if isinstance(value, int) else f"{value:.12g}"

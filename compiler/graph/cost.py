@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-
-import onnx
+from typing import TYPE_CHECKING
 
 from netc.compiler.graph.dimensions import Dim, Shape, evaluate, multiply, parse, product
 from netc.compiler.graph.types import ONNX_DTYPES
+
+if TYPE_CHECKING:
+    import onnx  # by far the slowest import, which checking a spec does not need
 
 FREE = {
     "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Shape", "Constant", "ConstantOfShape", "Transpose",

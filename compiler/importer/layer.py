@@ -23,9 +23,9 @@ from netc.compiler.importer.opset import raised
 from netc.compiler.importer.replay import Replay, dimension_names
 from netc.compiler.importer.source import Source
 from netc.compiler.language.lowering import Context, Lowered, Random, Value
+from netc.compiler.language.operations import Operation, Settings
 from netc.compiler.language.refusal import Refused
 from netc.compiler.language.variables import Initializer, Variable
-from netc.compiler.language.words import Operation, Settings
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,8 +11,8 @@ from typing import Any
 from netc.compiler.graph.dimensions import Dim, parse
 from netc.compiler.graph.types import SPEC_DTYPES, TensorType
 from netc.compiler.language.lowering import Context, Emitter, Lowered, Value
+from netc.compiler.language.operations import Operation, Settings
 from netc.compiler.language.refusal import Refused
-from netc.compiler.language.words import Operation, Settings
 from netc.grammar.diagnostics import did_you_mean, error
 from netc.grammar.source import Span
 

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 from netc.compiler.graph.types import F32, FLOAT, INT64, TensorType
 from netc.compiler.language.lowering import Emitter, Value
+from netc.compiler.language.operations import Accumulated, lower_case
 from netc.compiler.language.refusal import Refused
 from netc.compiler.language.shapes import axis_of, equal_types, floating
 from netc.compiler.language.slots import Index, Tensor
-from netc.compiler.language.words import Accumulated, lower_case, metric
+from netc.compiler.language.words import metric
 
 CONFUSION_CLASSES = 100  # up to here accuracy accumulates the whole confusion matrix
 

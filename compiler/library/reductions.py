@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from netc.compiler.graph.dimensions import Dim
 from netc.compiler.graph.types import I64, TensorType
 from netc.compiler.language.lowering import Emitter, Value
+from netc.compiler.language.operations import Accumulated
 from netc.compiler.language.shapes import axes_of, axis_of, floating, numeric
 from netc.compiler.language.slots import Axes, Tensor
-from netc.compiler.language.words import Accumulated, function
+from netc.compiler.language.words import function
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import pytest
 
 from tests.numbers import (
     test_averages,
+    test_batch_norm,
     test_functions,
     test_initializers,
     test_layers,
@@ -36,7 +37,7 @@ TABLES: dict[str, tuple[str, Iterable[str]]] = {
                      [*test_updates.VALUES, *test_layers.DROPOUT]),
     "Losses": ("LOSSES of tests/numbers/test_losses.py", test_losses.LOSSES),
     "Metrics": ("METRICS of tests/numbers/test_metrics.py", test_metrics.METRICS),
-    "layers": ("LAYERS of tests/numbers/test_layers.py", test_layers.LAYERS),
+    "layers": ("LAYERS of tests/numbers/test_layers.py, or a file of its own", [*test_layers.LAYERS, *test_batch_norm.CALLS]),
     "initializers": ("INITIALIZERS of tests/numbers/test_initializers.py",
                      [*test_initializers.INITIALIZERS, *test_initializers.ORTHOGONAL]),
     "optimizers": ("OPTIMIZERS of tests/numbers/test_optimizers.py", test_optimizers.OPTIMIZERS),

@@ -1,0 +1,199 @@
+"""What the typed net applies to tensors: the one record of a word, whatever kind of word it is."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from netc.compiler.graph.dimensions import Dim
+from netc.compiler.graph.types import F32, FLOAT, BroadcastError, TensorType
+from netc.compiler.language.lowering import Context, Emitter, Lowered, Value
+from netc.compiler.language.refusal import Refused
+from netc.compiler.language.slots import Slot, gives_several
+from netc.compiler.language.variables import Variable
+
+Settings = Mapping[str, Any]
+Accumulated = dict[str, tuple[str, Value]]  # what a batch adds: "sum" or "concat", and the value
+
+
+@dataclass
+class Operation:
+    """What the typed net applies to tensors.
+
+    Its traits, so that nobody asks for its name: `mode`, which direction of a metric is better; `user`, whether specs
+    write it by name; `differentiable`; `draws`, whether it takes random numbers; `pattern`, whether it takes a pattern of
+    parameters in place of a tensor; `watched`, whether its units are looked at for dead ones; `derives`, whether it is
+    the derivative of its first tensor by its second; `includes`, the functions that it applies itself, so that they should
+    not come before it; `static`, its meaning for plain numbers.
+    """
+
+    name: str
+    group: str
+    slots: tuple[Slot, ...] = ()
+    doc: str = ""
+    mode: str = ""
+    user: bool = True
+    differentiable: bool = True
+    draws: bool = False
+    pattern: bool = False
+    watched: bool = False
+    derives: bool = False
+    includes: tuple[str, ...] = ()
+    static: Callable[..., Any] | None = None
+
+    opset = 18  # the lowest that a program needs for it
+    accumulates = False  # whether it knows what a batch adds, and the score of everything added
+    multiple = False  # whether the result is a tuple even when it has one part
+
+    @property
+    def label(self) -> str:
+        """Its name as a part of a path: `batch_norm`."""
+        return lower_case(self.name)
+
+    def infer(self, inputs: Sequence[TensorType], settings: Settings) -> tuple[TensorType, ...]:
+        """Types of the outputs. Raises Refused."""
+        raise NotImplementedError
+
+    def variables(self, inputs: Sequence[TensorType], settings: Settings) -> dict[str, Variable]:
+        """The variables made for these inputs, without their names. Raises Refused."""
+        return {}
+
+    def lower(
+        self, op: Emitter, inputs: Sequence[Value], settings: Settings, variables: Mapping[str, Value], context: Context
+    ) -> Lowered:
+        """Emits the nodes that compute this operation."""
+        raise NotImplementedError
+
+    def accumulate(self, op: Emitter, inputs: Sequence[Value], settings: Settings) -> Accumulated:
+        """Emits what one batch adds to each accumulator."""
+        raise NotImplementedError
+
+    def score(self, op: Emitter, accumulated: Mapping[str, Value], settings: Settings) -> Value:
+        """Emits the exact value over everything accumulated."""
+        raise NotImplementedError
+
+    def flops(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType], settings: Settings) -> Dim:
+        """Floating-point operations: one for each element of the result, none where elements only move."""
+        return 0 if self.group == "shape" else outputs[0].size
+
+
+@dataclass
+class Word(Operation):
+    """An operation that is declared as a class."""
+
+    cls: type[Any] = object
+
+    def __post_init__(self) -> None:
+        self.multiple = gives_several(self.cls.type)
+        self.accumulates = hasattr(self.cls, "accumulate")
+
+    def infer(self, inputs: Sequence[TensorType], settings: Settings) -> tuple[TensorType, ...]:
+        try:
+            found = self.cls(**settings).type(*inputs)
+        except BroadcastError as e:
+            shown = " and ".join(f"`{t}`" for t in inputs)
+            raise Refused("shape-mismatch", f"{shown} do not combine in `{self.name}`: {e}") from None
+        return found if isinstance(found, tuple) else (found,)
+
+    @property
+    def label(self) -> str:
+        return lower_case(self.cls.__name__)  # `power` for `^`
+
+    @cached_property
+    def asks(self) -> bool:
+        """Whether the lowering wants to know its context."""
+        return "context" in inspect.signature(self.cls.lower).parameters
+
+    def lower(
+        self, op: Emitter, inputs: Sequence[Value], settings: Settings, variables: Mapping[str, Value], context: Context
+    ) -> Lowered:
+        told = {"context": context} if self.asks else {}
+        made = self.cls(**settings).lower(op, *inputs, **variables, **told)
+        if isinstance(made, tuple):
+            return Lowered((made[0],), made[1]) if isinstance(made[-1], dict) else Lowered(made)
+        return Lowered((made,))
+
+    def accumulate(self, op: Emitter, inputs: Sequence[Value], settings: Settings) -> Accumulated:
+        made: Accumulated = self.cls(**settings).accumulate(op, *inputs)
+        return made
+
+    def score(self, op: Emitter, accumulated: Mapping[str, Value], settings: Settings) -> Value:
+        made: Value = self.cls(**settings).score(op, accumulated)
+        return made
+
+    def flops(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType], settings: Settings) -> Dim:
+        if not hasattr(self.cls, "flops"):
+            return super().flops(inputs, outputs, settings)
+        found: Dim = self.cls(**settings).flops(*inputs)
+        return found
+
+
+class Function(Word):
+    """A word without parameters."""
+
+
+class Loss(Function):
+    """The mean over all positions of what `each` gives; over many batches, the sum and the count."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.accumulates = True
+
+    def lower(
+        self, op: Emitter, inputs: Sequence[Value], settings: Settings, variables: Mapping[str, Value], context: Context
+    ) -> Lowered:
+        values = self.cls(**settings).each(op, *inputs)
+        return Lowered((op.reduce("ReduceMean", values, None, False),))
+
+    def accumulate(self, op: Emitter, inputs: Sequence[Value], settings: Settings) -> Accumulated:
+        values = self.cls(**settings).each(op, *inputs)
+        total = op.reduce("ReduceSum", values, None, False)
+        return {"sum": ("sum", total), "count": ("sum", op.element_count(values, None))}
+
+    def score(self, op: Emitter, accumulated: Mapping[str, Value], settings: Settings) -> Value:
+        return op.Div(accumulated["sum"], accumulated["count"])
+
+    def flops(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType], settings: Settings) -> Dim:
+        return inputs[0].size
+
+
+class Layer(Word):
+    """A word that makes variables each time it is written."""
+
+    def variables(self, inputs: Sequence[TensorType], settings: Settings) -> dict[str, Variable]:
+        made: dict[str, Variable] = self.cls(**settings).variables(*inputs)
+        return made
+
+
+@dataclass
+class Patterned(Operation):
+    """A function of a tensor applied to every parameter that a pattern matches, summed; 0 outside training."""
+
+    function: Function | None = None
+
+    @classmethod
+    def of(cls, function: Function) -> Patterned:
+        """What `l2("*.weight")` applies."""
+        return cls(function.name, function.group, doc=function.doc, function=function)
+
+    def infer(self, inputs: Sequence[TensorType], settings: Settings) -> tuple[TensorType, ...]:
+        return (TensorType(F32, ()),)
+
+    def lower(
+        self, op: Emitter, inputs: Sequence[Value], settings: Settings, variables: Mapping[str, Value], context: Context
+    ) -> Lowered:
+        assert self.function is not None
+        weights = context.matching(settings["pattern"]) if context.training else []
+        terms = [op.cast(self.function.lower(op, [w], {}, {}, context).outputs[0], FLOAT) for w in weights]
+        if not terms:
+            return Lowered((op.constant(0.0, FLOAT),))
+        return Lowered((terms[0] if len(terms) == 1 else op.Sum(*terms),))
+
+
+def lower_case(name: str) -> str:
+    """`LeakyRelu` as a word: `leaky_relu`; capitals in a row stay together: `prelu`."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z][a-z])", "_", name).lower()

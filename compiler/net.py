@@ -69,7 +69,7 @@ class Apply:
 
 
 @dataclass(frozen=True)
-class Metric:
+class PublishedMetric:
     """A published score: `mode` says which direction is better."""
 
     name: str
@@ -88,7 +88,7 @@ class TypedNet:
     variables: list[Variable] = field(default_factory=list)
     applies: list[Apply] = field(default_factory=list)
     outputs: dict[str, Tensor] = field(default_factory=dict)
-    metrics: list[Metric] = field(default_factory=list)
+    metrics: list[PublishedMetric] = field(default_factory=list)
     loss: Tensor | None = None
     train: TrainConfig | None = None
     data: DataConfig | None = None

@@ -13,7 +13,7 @@ import numpy as np
 
 from netc.runtime.checkpoint import load_latest, save_tensors
 from netc.runtime.data.format import Arrays
-from netc.runtime.data.sources import Data
+from netc.runtime.data.sources import LoadedData
 from netc.runtime.diagnose import first_bad
 from netc.runtime.errors import InputError, RunError
 from netc.runtime.interrupt import Interrupt
@@ -74,7 +74,7 @@ class Loop:
     """One run of a trainer over data, into a run folder (or none)."""
 
     def __init__(
-        self, trainer: Trainer, data: Data, folder: RunFolder | None = None, reporter: Reporter | None = None,
+        self, trainer: Trainer, data: LoadedData, folder: RunFolder | None = None, reporter: Reporter | None = None,
         watch: bool = False,
     ):  # fmt: skip
         self.trainer, self.data, self.folder = trainer, data, folder

@@ -11,7 +11,7 @@ from netc.compiler.assembly.forward import Forward, constant, emitted
 from netc.compiler.graph.dimensions import Symbolic, symbol
 from netc.compiler.graph.emitter import Emitter, Value
 from netc.compiler.language.lowering import Context
-from netc.compiler.net import Apply, Constant, Metric, Size, Tensor, TypedNet
+from netc.compiler.net import Apply, Constant, PublishedMetric, Size, Tensor, TypedNet
 from netc.grammar.diagnostics import error
 
 Accumulator = tuple[str, str, Value]  # name, "sum" or "concat", value in the evaluation graph
@@ -23,10 +23,10 @@ class Accumulation:
     def __init__(self, net: TypedNet, evaluation: Forward, score: Emitter):
         self.net, self.evaluation, self.score = net, evaluation, score
         self.found: list[Accumulator] = []
-        self.metric: Metric | None = None
+        self.metric: PublishedMetric | None = None
         self.scored: dict[tuple[object, int], Value] = {}
 
-    def cut(self, metric: Metric) -> tuple[list[Accumulator], Value]:
+    def cut(self, metric: PublishedMetric) -> tuple[list[Accumulator], Value]:
         """The accumulators of a metric, and its value in the score graph."""
         self.found, self.metric, self.scored = [], metric, {}
         value = self.value(metric.value)

@@ -11,7 +11,7 @@ from netc.compiler.check.expressions import evaluate
 from netc.compiler.check.frame import Frame
 from netc.compiler.check.imports import module_loader
 from netc.compiler.check.recorder import Recorder
-from netc.compiler.check.settings import Block
+from netc.compiler.check.settings import SettingsBlock
 from netc.compiler.check.statements import execute
 from netc.compiler.check.train_block import train_block
 from netc.compiler.check.values import UNKNOWN
@@ -39,7 +39,7 @@ def _check(spec: ast.Spec, source: Source, problems: list[Diagnostic], folder: P
     recorder = Recorder(net, module_loader(folder, source.name))
     frame = Frame(recorder)
     parsed = not problems
-    train, data = (Block(net, frame, whole=False, parsed=parsed) for _ in range(2))
+    train, data = (SettingsBlock(net, frame, whole=False, parsed=parsed) for _ in range(2))
     try:
         _body(frame, spec, node)
         if not recorder.problems:

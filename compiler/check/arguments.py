@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import Any
 
 from netc.compiler.check import static
-from netc.compiler.check.values import Argument, Partial, describe
+from netc.compiler.check.values import Given, Partial, describe
 from netc.compiler.graph.dimensions import Symbolic
 from netc.compiler.language.refusal import Refused
 from netc.compiler.language.slots import Slot
@@ -22,7 +22,7 @@ from netc.grammar.source import Span
 Bound = dict[str, tuple[Any, Span]]
 
 
-def bind(slots: Sequence[Slot], arguments: Sequence[Argument], what: str, span: Span, open: bool = False) -> Bound:
+def bind(slots: Sequence[Slot], arguments: Sequence[Given], what: str, span: Span, open: bool = False) -> Bound:
     """The arguments by slot. Raises NetError for too many, unknown, repeated or missing ones."""
     bound: Bound = {}
     by_name = {s.name: s for s in slots}
@@ -125,7 +125,7 @@ def initializer(value: Any, name: str, at: str | None) -> Initializer:
     raise Refused("argument", f"{name} must be an initialiser or a number, this is {describe(value)}", at)
 
 
-def construct(word: Constructor, arguments: Sequence[Argument], span: Span) -> Any:
+def construct(word: Constructor, arguments: Sequence[Given], span: Span) -> Any:
     """The record that a constructor builds. Raises NetError."""
     bound = bind(word.slots, arguments, word.name, span)
     return built(word, {s.name: s for s in word.slots}, bound, span)
@@ -145,6 +145,6 @@ def refusal(r: Refused, span: Span, spans: Mapping[str, Span]) -> NetError:
     return error(r.slug, r.message, spans.get(r.at or "", span), help=r.help)
 
 
-def has_tensor(arguments: Sequence[Argument]) -> bool:
+def has_tensor(arguments: Sequence[Given]) -> bool:
     """Whether any argument is a tensor, so that the call is not waiting for one."""
     return any(isinstance(a.value, Tensor) for a in arguments)

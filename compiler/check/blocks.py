@@ -11,7 +11,7 @@ from netc.compiler.check.environment import Environment
 from netc.compiler.check.expressions import evaluate
 from netc.compiler.check.frame import Frame, Making
 from netc.compiler.check.naming import NameScope
-from netc.compiler.check.values import UNKNOWN, Argument, BlockInstance, NetInstance, Record, Returned
+from netc.compiler.check.values import UNKNOWN, BlockInstance, Given, NetInstance, Record, Returned
 from netc.compiler.language.slots import REQUIRED, Slot
 from netc.compiler.net import Tensor
 from netc.grammar import ast
@@ -22,7 +22,7 @@ Execute = Callable[[Frame, Sequence[ast.Statement]], Returned | None]  # runs st
 
 
 def run_block(
-    execute: Execute, caller: Frame, making: Making, block: BlockInstance, arguments: Sequence[Argument], span: Span
+    execute: Execute, caller: Frame, making: Making, block: BlockInstance, arguments: Sequence[Given], span: Span
 ) -> Any:
     """What a block returns for these arguments."""
     node = block.definition.node
@@ -48,7 +48,7 @@ def run_block(
 
 
 def run_net(
-    execute: Execute, caller: Frame, making: Making, made: NetInstance, arguments: Sequence[Argument], span: Span
+    execute: Execute, caller: Frame, making: Making, made: NetInstance, arguments: Sequence[Given], span: Span
 ) -> Any:
     """An imported net as a layer: its inputs are the call's tensors, what depends on its targets is left out."""
     node, module = made.module.net, made.module

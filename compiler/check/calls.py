@@ -14,9 +14,9 @@ from netc.compiler.check.models import call_model
 from netc.compiler.check.recorder import check_size
 from netc.compiler.check.values import (
     UNKNOWN,
-    Argument,
     BlockDefinition,
     BlockInstance,
+    Given,
     ImportedLayer,
     LayerInstance,
     Module,
@@ -36,11 +36,11 @@ from netc.grammar.source import Span
 MAX_CALLS = 60
 
 
-def call(frame: Frame, callee: Any, arguments: Sequence[Argument], span: Span) -> Any:
+def call(frame: Frame, callee: Any, arguments: Sequence[Given], span: Span) -> Any:
     """The value of a call of evaluated arguments; without a tensor it is a layer. Raises NetError."""
     if callee is UNKNOWN or any(a.value is UNKNOWN for a in arguments):
         return UNKNOWN
-    arguments = [Argument(settled(a.value), a.span, a.name, a.place) for a in arguments]
+    arguments = [Given(settled(a.value), a.span, a.name, a.place) for a in arguments]
     match callee:
         case ImportedLayer():
             return call_model(frame, callee, arguments, span)
@@ -74,7 +74,7 @@ def instance(frame: Frame, value: Any, span: Span) -> Any:
 # --- functions --------------------------------------------------------------------------------------------------------
 
 
-def _function(frame: Frame, function: Function, arguments: Sequence[Argument], span: Span) -> Any:
+def _function(frame: Frame, function: Function, arguments: Sequence[Given], span: Span) -> Any:
     if function.pattern and len(arguments) == 1 and isinstance(arguments[0].value, str):
         return apply(frame, Patterned.of(function), [], {"pattern": arguments[0].value}, arguments[0].span)
     if not has_tensor(arguments):
@@ -122,7 +122,7 @@ def _settings(operation: Operation, bound: Mapping[str, tuple[Any, Span]]) -> di
     return settings
 
 
-def _onnx(frame: Frame, operation: OnnxOperation, arguments: Sequence[Argument], span: Span) -> Any:
+def _onnx(frame: Frame, operation: OnnxOperation, arguments: Sequence[Given], span: Span) -> Any:
     operands: list[Tensor] = []
     first = next((a.value.type.dtype for a in arguments if isinstance(a.value, Tensor)), None)
     for a in arguments:
@@ -157,7 +157,7 @@ def _onnx_literal(value: Any, dtype: DType, at: Span) -> Tensor:
 # --- layers -----------------------------------------------------------------------------------------------------------
 
 
-def _layer(frame: Frame, layer: Layer, arguments: Sequence[Argument], span: Span) -> Any:
+def _layer(frame: Frame, layer: Layer, arguments: Sequence[Given], span: Span) -> Any:
     inputs = 1 if has_tensor(arguments) else 0
     if not inputs and arguments and arguments[0].name is None and len(arguments) > len(layer.slots) - 1:
         inputs = 1
@@ -168,10 +168,10 @@ def _layer(frame: Frame, layer: Layer, arguments: Sequence[Argument], span: Span
     made = frame.making.make(lambda: LayerInstance(layer, settings, scope.layer(frame.line, layer.label), span, spans))
     if not inputs:
         return made
-    return _layer_instance(frame, made, [Argument(*bound[layer.slots[0].name])], span)
+    return _layer_instance(frame, made, [Given(*bound[layer.slots[0].name])], span)
 
 
-def _layer_instance(frame: Frame, layer: LayerInstance, arguments: Sequence[Argument], span: Span) -> Any:
+def _layer_instance(frame: Frame, layer: LayerInstance, arguments: Sequence[Given], span: Span) -> Any:
     operation, settings = layer.operation, layer.settings
     if len(arguments) != 1 or arguments[0].name is not None:
         message = f"this `{operation.name}` takes one tensor"
@@ -198,19 +198,19 @@ def _layer_instance(frame: Frame, layer: LayerInstance, arguments: Sequence[Argu
     return apply(frame, operation, [x], settings, span, spans, layer.variables)
 
 
-def _pipeline(frame: Frame, pipeline: Pipeline, arguments: Sequence[Argument], span: Span) -> Any:
+def _pipeline(frame: Frame, pipeline: Pipeline, arguments: Sequence[Given], span: Span) -> Any:
     if len(arguments) != 1 or arguments[0].name is not None:
         raise error("too-many-arguments", "this layer takes one tensor", span)
     value = arguments[0].value
     for stage, _ in pipeline.stages:
-        value = call(frame, stage, [Argument(value, arguments[0].span)], span)
+        value = call(frame, stage, [Given(value, arguments[0].span)], span)
     return value
 
 
 # --- blocks and imported nets -----------------------------------------------------------------------------------------
 
 
-def _definition(frame: Frame, definition: BlockDefinition | Module, arguments: Sequence[Argument], span: Span) -> Any:
+def _definition(frame: Frame, definition: BlockDefinition | Module, arguments: Sequence[Given], span: Span) -> Any:
     made = frame.making.make(lambda: _made(frame, definition, list(arguments), span))
     if not has_tensor(arguments):
         return made
@@ -219,7 +219,7 @@ def _definition(frame: Frame, definition: BlockDefinition | Module, arguments: S
 
 
 def _made(
-    frame: Frame, definition: BlockDefinition | Module, arguments: list[Argument], span: Span
+    frame: Frame, definition: BlockDefinition | Module, arguments: list[Given], span: Span
 ) -> BlockInstance | NetInstance:
     name = frame.environment.scope.layer
     if isinstance(definition, Module):
@@ -228,7 +228,7 @@ def _made(
     return BlockInstance(definition, arguments, name(frame.line, kind) if definition.makes_parameters else None, span)
 
 
-def _enter(frame: Frame, made: BlockInstance | NetInstance, arguments: Sequence[Argument], span: Span) -> Any:
+def _enter(frame: Frame, made: BlockInstance | NetInstance, arguments: Sequence[Given], span: Span) -> Any:
     """Evaluates the inside of a block or an imported net; a second call shares what the first one made."""
     if frame.depth >= MAX_CALLS:
         raise error("recursion", "blocks are nested more than 60 calls deep; a block may not use itself", span)

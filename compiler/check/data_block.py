@@ -9,8 +9,8 @@ from typing import Any
 
 from netc.compiler.check.arguments import Bound, bind, convert, refusal
 from netc.compiler.check.expressions import named
-from netc.compiler.check.settings import Block, constructor, known, value
-from netc.compiler.check.values import Argument, NameRange, describe
+from netc.compiler.check.settings import SettingsBlock, constructor, known, value
+from netc.compiler.check.values import Given, NameRange, describe
 from netc.compiler.language.refusal import Refused
 from netc.compiler.language.slots import Slot, setting_slots
 from netc.compiler.language.words import Constructor
@@ -37,7 +37,7 @@ def _words() -> dict[str, Constructor]:
 LIBRARY.constructors["source"] = _words()
 
 
-def data_block(block: Block, node: ast.Data | None, folder: Path) -> DataConfig | None:
+def data_block(block: SettingsBlock, node: ast.Data | None, folder: Path) -> DataConfig | None:
     """The data block, resolved."""
     if node is None:
         return None
@@ -51,7 +51,7 @@ def data_block(block: Block, node: ast.Data | None, folder: Path) -> DataConfig 
     return DataConfig(found["source"], found.get("split"), str(folder)) if "source" in found else None
 
 
-def _setting(block: Block, node: ast.Setting) -> Any:
+def _setting(block: SettingsBlock, node: ast.Setting) -> Any:
     name = node.name.id
     if name not in DATA_SETTINGS:
         raise error(
@@ -62,7 +62,7 @@ def _setting(block: Block, node: ast.Setting) -> Any:
     return _split(block, node.value) if name == "split" else _source(block, node.value)
 
 
-def _split(block: Block, node: ast.Expression) -> dict[str, Any]:
+def _split(block: SettingsBlock, node: ast.Expression) -> dict[str, Any]:
     made = value(block, node, ("split",))
     if not isinstance(made, DataSplit):
         shown = " or ".join(f"`{w}(...)`" for w in LIBRARY.constructors["split"])
@@ -70,7 +70,7 @@ def _split(block: Block, node: ast.Expression) -> dict[str, Any]:
     return made.record()
 
 
-def _source(block: Block, node: ast.Expression) -> dict[str, Any]:
+def _source(block: SettingsBlock, node: ast.Expression) -> dict[str, Any]:
     """`csv("digits.csv", digit = "label")` as {"kind": "csv", "path": ..., "columns": {...}}."""
     if not isinstance(node, ast.Call) or not isinstance(node.function, ast.Name):
         words = ", ".join(f"`{w}(...)`" for w in LIBRARY.constructors["source"])
@@ -103,7 +103,7 @@ def _settings(word: Constructor, bound: Bound, span: Span) -> dict[str, Any]:
     return record
 
 
-def _columns(block: Block, word: Constructor, arguments: list[Argument], span: Span) -> dict[str, Any]:
+def _columns(block: SettingsBlock, word: Constructor, arguments: list[Given], span: Span) -> dict[str, Any]:
     """Where each input and target lies in the file."""
     declared = [i.name for i in block.net.inputs]
     own = {s.name for s in word.slots}

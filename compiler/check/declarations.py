@@ -15,7 +15,7 @@ from netc.compiler.graph.dimensions import Dim, Symbolic, symbol
 from netc.compiler.graph.types import DTYPES, DType, TensorType
 from netc.compiler.language.variables import Initializer, Variable, parameter
 from netc.compiler.library.initializers import HeNormal, Zeros
-from netc.compiler.net import Apply, Input, Metric, Tensor
+from netc.compiler.net import Apply, Input, PublishedMetric, Tensor
 from netc.grammar import ast
 from netc.grammar.diagnostics import Label, did_you_mean, error
 
@@ -166,4 +166,4 @@ def metric(frame: Frame, node: ast.Metric) -> None:
             "metric-mode", f"say which direction of `{node.name.id}` is better", node.name.span,
             help=f"`metric {node.name.id} (min) = ...` or `(max)`",
         )  # fmt: skip
-    frame.recorder.net.metrics.append(Metric(node.name.id, mode, value, node.span))
+    frame.recorder.net.metrics.append(PublishedMetric(node.name.id, mode, value, node.span))

@@ -10,13 +10,13 @@ from netc.compiler.check import static
 from netc.compiler.check.applying import apply, guard, settled, tensors
 from netc.compiler.check.calls import call, instance
 from netc.compiler.check.frame import Frame
-from netc.compiler.check.reading import cycle
+from netc.compiler.check.names import called, meaning
 from netc.compiler.check.values import (
     CALLABLES,
     UNKNOWN,
-    Argument,
     BlockDefinition,
     Choices,
+    Given,
     Module,
     NameRange,
     OnnxNamespace,
@@ -25,7 +25,6 @@ from netc.compiler.check.values import (
     Record,
     describe,
 )
-from netc.compiler.graph.dimensions import symbol
 from netc.compiler.language.onnx_operators import onnx_operation
 from netc.compiler.language.operations import Function, Operation
 from netc.compiler.language.slots import Slot
@@ -33,13 +32,7 @@ from netc.compiler.language.words import Constructor
 from netc.compiler.library import LIBRARY
 from netc.compiler.net import Tensor
 from netc.grammar import ast
-from netc.grammar.diagnostics import Label, NetError, did_you_mean, error
-
-LATER_LAYERS = (
-    "Conv", "ConvTranspose", "LayerNorm", "GroupNorm", "InstanceNorm", "RMSNorm", "Embedding", "LSTM", "GRU", "RNN", "MaxPool",
-    "AveragePool",
-)  # fmt: skip
-LATER_FUNCTIONS = ("attention", "positions", "global_average_pool", "max_pool", "average_pool")
+from netc.grammar.diagnostics import NetError, did_you_mean, error
 
 
 def evaluate(frame: Frame, node: ast.Expression) -> Any:
@@ -50,52 +43,9 @@ def evaluate(frame: Frame, node: ast.Expression) -> Any:
 # --- leaves -----------------------------------------------------------------------------------------------------------
 
 
-def _name(frame: Frame, node: ast.Name) -> Any:
-    binding = frame.environment.find(node.id)
-    if binding is not None:
-        return binding.value
-    if node.id in frame.recorder.symbols:
-        return symbol(node.id)
-    return _word(frame, node)
-
-
 def _callee(frame: Frame, node: ast.Expression) -> Any:
-    """What stands before a call: tensors never hide functions there."""
-    if isinstance(node, ast.Name):
-        binding = frame.environment.find(node.id)
-        if binding is not None and not isinstance(binding.value, (*CALLABLES, type(UNKNOWN))):
-            found = LIBRARY.word(node.id)
-            return binding.value if found is None else found
-    return evaluate(frame, node)
-
-
-def _word(frame: Frame, node: ast.Name) -> Any:
-    """A word of the library. Raises NetError with the nearest names, or with the later line that binds the name."""
-    found = LIBRARY.word(node.id)
-    if found is not None:
-        return found
-    if node.id == "onnx":
-        return OnnxNamespace()
-    later = {n.id: s for body in frame.bodies for s in body if isinstance(s, ast.Bind) for n in s.names}
-    if node.id in later:
-        path = cycle(node.id, frame.line, later)
-        if path:
-            shown = " -> ".join(f"`{p}`" for p in path)
-            raise error("cycle", f"`{path[0]}` depends on itself: {shown}", node.span, later[node.id].span)
-        raise error(
-            "used-before", f"`{node.id}` is used before the line that binds it", node.span,
-            Label(later[node.id].span, "bound here"), help="move that line up",
-        )  # fmt: skip
-    if node.id in LATER_LAYERS or node.id in LATER_FUNCTIONS:
-        kind = "layer" if node.id in LATER_LAYERS else "function"
-        raise error(
-            "not-available", f"the {kind} `{node.id}` is not available in this version", node.span,
-            help="`onnx.<Operator>(x, ...)` calls any ONNX operator directly",
-        )  # fmt: skip
-    known = [*frame.environment.visible(), *LIBRARY.words(), *frame.recorder.symbols]
-    what = "layer or block" if node.id[:1].isupper() else "name"
-    near = did_you_mean(node.id, known, "names are bound by an earlier line")
-    raise error("undefined-name", f"there is no {what} `{node.id}`", node.span, help=near)
+    """What stands before a call."""
+    return called(frame, node) if isinstance(node, ast.Name) else evaluate(frame, node)
 
 
 def _literal(frame: Frame, node: ast.Number | ast.String | ast.Boolean) -> Any:
@@ -194,7 +144,7 @@ def _pipe(frame: Frame, node: ast.Pipe) -> Any:
     for stage in node.stages:
         if isinstance(stage, (ast.Binary, ast.Unary)):
             raise _two_readings(stage, node, head=False)
-        head = Argument(value, span)
+        head = Given(value, span)
         if isinstance(stage, ast.Call):
             callee = _callee(frame, stage.function)
             arguments = [head, *_arguments(frame, callee, stage.arguments)]
@@ -226,7 +176,7 @@ def _call(frame: Frame, node: ast.Call) -> Any:
     return call(frame, callee, _arguments(frame, callee, node.arguments), node.span)
 
 
-def _arguments(frame: Frame, callee: Any, nodes: Sequence[ast.Argument]) -> list[Argument]:
+def _arguments(frame: Frame, callee: Any, nodes: Sequence[ast.Argument]) -> list[Given]:
     """Evaluated arguments; an argument with fixed choices takes its words first."""
     slots: tuple[Slot, ...] = callee.slots if isinstance(callee, (Operation, Constructor)) else ()
     words = {w for s in slots for w in s.choices}
@@ -236,11 +186,11 @@ def _arguments(frame: Frame, callee: Any, nodes: Sequence[ast.Argument]) -> list
     ]
 
 
-def named(node: ast.Argument, value: Any) -> Argument:
+def named(node: ast.Argument, value: Any) -> Given:
     """An argument as it is written, with its value."""
     if node.name is None:
-        return Argument(value, node.value.span)
-    return Argument(value, node.value.span, node.name.id, node.name.span)
+        return Given(value, node.value.span)
+    return Given(value, node.value.span, node.name.id, node.name.span)
 
 
 # --- indexing and attributes ------------------------------------------------------------------------------------------
@@ -327,7 +277,7 @@ def _two_readings(part: ast.Expression, pipe: ast.Pipe, head: bool) -> NetError:
 
 
 _MEANINGS: dict[type, Callable[[Frame, Any], Any]] = {
-    ast.Name: _name, ast.Number: _literal, ast.String: _literal, ast.Boolean: _literal, ast.Group: _group,
+    ast.Name: meaning, ast.Number: _literal, ast.String: _literal, ast.Boolean: _literal, ast.Group: _group,
     ast.Tuple: _sequence, ast.List: _sequence, ast.Unary: _unary, ast.Binary: _binary, ast.Conditional: _conditional,
     ast.Pipe: _pipe, ast.Call: _call, ast.Index: _index, ast.Attribute: _attribute,
 }  # fmt: skip

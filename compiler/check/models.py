@@ -9,13 +9,13 @@ from typing import Any
 from netc.compiler.check.applying import apply, tensors
 from netc.compiler.check.arguments import bind
 from netc.compiler.check.frame import Frame
-from netc.compiler.check.values import Argument, Choices, ImportedLayer, Record
+from netc.compiler.check.values import Choices, Given, ImportedLayer, Record
 from netc.compiler.language.slots import Slot
 from netc.compiler.net import Tensor
 from netc.grammar.source import Span
 
 
-def call_model(frame: Frame, layer: ImportedLayer, arguments: Sequence[Argument], span: Span) -> Any:
+def call_model(frame: Frame, layer: ImportedLayer, arguments: Sequence[Given], span: Span) -> Any:
     """An imported model on tensors for its inputs: a record of its outputs and inner values."""
     operation = layer.operation
     slots = [Slot(n, "tensor") for n in operation.input_names]

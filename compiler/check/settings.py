@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from netc.compiler.check.arguments import construct
 from netc.compiler.check.expressions import evaluate, named
 from netc.compiler.check.frame import Frame
-from netc.compiler.check.values import UNKNOWN, Argument
+from netc.compiler.check.values import UNKNOWN, Given
 from netc.compiler.language.words import Constructor
 from netc.compiler.library import LIBRARY
 from netc.compiler.net import TypedNet
@@ -24,7 +24,7 @@ WITHIN = {"optimizer": ("schedule",)}  # the words that arguments of a word of t
 
 
 @dataclass
-class Block:
+class SettingsBlock:
     """A data or train block being read, in the frame of the net, whose arguments settings may use.
 
     `problems` are collected, not raised. `whole` says whether the net was read without errors: else parameters and metrics
@@ -55,7 +55,7 @@ class Block:
         self.seen[name] = node.name.span
 
 
-def value(block: Block, node: ast.Expression, groups: Sequence[str] = ()) -> Any:
+def value(block: SettingsBlock, node: ast.Expression, groups: Sequence[str] = ()) -> Any:
     """A setting's value; inside it the words of `groups` build records. Raises NetError."""
     match node:
         case ast.Group():
@@ -87,7 +87,7 @@ def constructor(name: ast.Name, groups: Sequence[str]) -> Constructor:
     )  # fmt: skip
 
 
-def known(arguments: list[Argument]) -> list[Argument]:
+def known(arguments: list[Given]) -> list[Given]:
     """The arguments, refused where an earlier error hides one."""
     for a in arguments:
         if a.value is UNKNOWN:
@@ -95,7 +95,7 @@ def known(arguments: list[Argument]) -> list[Argument]:
     return arguments
 
 
-def _watched(block: Block, split: str, node: ast.Attribute) -> Watched:
+def _watched(block: SettingsBlock, split: str, node: ast.Attribute) -> Watched:
     """`val.accuracy`: a score of a split."""
     modes = {"loss": "min", **{m.name: m.mode for m in block.net.metrics}}
     name = node.name.id

@@ -11,7 +11,7 @@ import netc.compiler.training.optimizers  # noqa: F401  (registers the optimizer
 from netc.compiler.check import static
 from netc.compiler.check.arguments import convert, refusal
 from netc.compiler.check.reading import matching
-from netc.compiler.check.settings import Block, value
+from netc.compiler.check.settings import SettingsBlock, value
 from netc.compiler.check.values import describe
 from netc.compiler.language.refusal import Refused
 from netc.compiler.language.slots import setting_slots
@@ -27,7 +27,7 @@ EPOCHS = 10  # where neither epochs nor steps are given
 OPTIMIZER = Adam()  # where none is
 
 
-def train_block(block: Block, node: ast.Train | None) -> TrainConfig:
+def train_block(block: SettingsBlock, node: ast.Train | None) -> TrainConfig:
     """The train block with its defaults."""
     found: dict[str, Any] = {}
     for s in node.settings if node else ():
@@ -46,7 +46,7 @@ def train_block(block: Block, node: ast.Train | None) -> TrainConfig:
     return replace(config, per_parameter=changes, text=_text(config))
 
 
-def _setting(block: Block, node: ast.Setting) -> Any:
+def _setting(block: SettingsBlock, node: ast.Setting) -> Any:
     name, at = node.name.id, node.value.span
     if name not in TRAIN_SETTINGS:
         raise error(
@@ -73,7 +73,7 @@ def _setting(block: Block, node: ast.Setting) -> Any:
 # --- rules ------------------------------------------------------------------------------------------------------------
 
 
-def _rules(block: Block, rules: tuple[ast.Rule, ...], config: TrainConfig) -> dict[str, dict[str, Any]]:
+def _rules(block: SettingsBlock, rules: tuple[ast.Rule, ...], config: TrainConfig) -> dict[str, dict[str, Any]]:
     """What the rules change, parameter by parameter; they apply in order. `freeze` stops buffers too."""
     parameters = [p.name for p in block.net.parameters]
     changes: dict[str, dict[str, Any]] = {}
@@ -93,7 +93,7 @@ def _rules(block: Block, rules: tuple[ast.Rule, ...], config: TrainConfig) -> di
     return changes
 
 
-def _adjustment(block: Block, node: ast.Adjust, config: TrainConfig) -> tuple[str, str, Any] | None:
+def _adjustment(block: SettingsBlock, node: ast.Adjust, config: TrainConfig) -> tuple[str, str, Any] | None:
     """`rate *= 2` as setting, operator and value; None for `freeze`."""
     if node.value is None:
         return None

@@ -41,7 +41,7 @@ class Returned:
 
 
 @dataclass(frozen=True)
-class Argument:
+class Given:
     """One argument of a call: its value and where that stands; `name` and `place` of the name where it is named."""
 
     value: Any
@@ -76,7 +76,7 @@ class Partial:
     """A function that waits for its first tensor: `dropout(0.5)`."""
 
     operation: Function
-    arguments: list[Argument]
+    arguments: list[Given]
     span: Span
 
 
@@ -95,7 +95,7 @@ class BlockInstance:
     """One use of a block: its layers are made on the first call and shared by later ones."""
 
     definition: BlockDefinition
-    arguments: list[Argument]
+    arguments: list[Given]
     name: LayerName | None
     span: Span
     made: list[Any] = field(default_factory=list)
@@ -125,7 +125,7 @@ class NetInstance:
     """An imported net used as a layer, with its own parameters."""
 
     module: Module
-    arguments: list[Argument]
+    arguments: list[Given]
     name: LayerName
     span: Span
     made: list[Any] = field(default_factory=list)

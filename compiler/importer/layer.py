@@ -21,7 +21,7 @@ from netc.compiler.graph.passes import finish
 from netc.compiler.graph.types import SPEC_DTYPES, TensorType
 from netc.compiler.importer.opset import raised
 from netc.compiler.importer.replay import Replay, dimension_names
-from netc.compiler.importer.source import Source
+from netc.compiler.importer.source import ModelSource
 from netc.compiler.language.lowering import Context, Lowered, Random, Value
 from netc.compiler.language.operations import Operation, Settings
 from netc.compiler.language.refusal import Refused
@@ -55,7 +55,7 @@ class StoredWeight:
 class ImportedModel(Operation):
     """One output (or inner value) of a model; the setting `output` says which."""
 
-    source: Source = field(default_factory=lambda: Source(onnx.ModelProto(), {}, (), ()))
+    source: ModelSource = field(default_factory=lambda: ModelSource(onnx.ModelProto(), {}, (), ()))
     converted: dict[int, onnx.ModelProto] = field(default_factory=dict)
     inferred: dict[Any, TensorType] = field(default_factory=dict)
     costs: dict[Any, int] = field(default_factory=dict)

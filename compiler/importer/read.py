@@ -12,13 +12,13 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from onnx import AttributeProto, TensorProto, inliner
 
 from netc.compiler.importer.opset import raised
-from netc.compiler.importer.source import Source, detached, size_in_bytes
+from netc.compiler.importer.source import ModelSource, detached, size_in_bytes
 from netc.grammar.diagnostics import error
 
 OLDEST_OPSET = 7
 
 
-def read(model: onnx.ModelProto | str | Path, external_data: bool = False) -> Source:
+def read(model: onnx.ModelProto | str | Path, external_data: bool = False) -> ModelSource:
     """A model, checked, at opset 18 or later, local functions inlined.
 
     External data is read only with `external_data`, and only from plain files inside the folder of the model's own file.
@@ -61,7 +61,7 @@ def read(model: onnx.ModelProto | str | Path, external_data: bool = False) -> So
         onnx.checker.check_model(proto, full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError, RuntimeError) as e:
         raise error("invalid-model", f"the types in the model do not fit: {_first_line(e)}") from None
-    return Source(proto, weights, inputs, order)
+    return ModelSource(proto, weights, inputs, order)
 
 
 def _parsed(path: Path) -> onnx.ModelProto:

@@ -16,7 +16,7 @@ from netc.compiler.graph.inference import UnknownError
 from netc.compiler.graph.types import ONNX_DTYPES, TensorType
 from netc.compiler.importer.control import input_types, keeps_shapes, loose, result_types
 from netc.compiler.importer.sequences import Sequences
-from netc.compiler.importer.source import Source
+from netc.compiler.importer.source import ModelSource
 
 Values = dict[str, ir.Value]
 
@@ -160,7 +160,7 @@ class Replay:
 
 
 def rebuilt(
-    source: Source, variables: Iterable[str] = (), training: Callable[..., Any] | None = None
+    source: ModelSource, variables: Iterable[str] = (), training: Callable[..., Any] | None = None
 ) -> tuple[Emitter, Values]:
     """The graph of a model in an emitter, and its values by name.
 

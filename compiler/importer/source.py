@@ -19,7 +19,7 @@ LARGE = 4096  # bytes; what inference and conversion read (shapes, axes, scales)
 
 
 @dataclass(frozen=True)
-class Source:
+class ModelSource:
     """A checked model: `proto` has inputs in place of the large initializers, which are `weights`; `inputs` and
     `initializers` name those that the model itself has."""
 

@@ -18,7 +18,7 @@ from netc.runtime.errors import InputError
 
 
 @dataclass
-class Data:
+class LoadedData:
     """Checked arrays for each split, and a hash of them all."""
 
     splits: dict[str, Arrays] = field(default_factory=dict)
@@ -38,11 +38,11 @@ class Data:
         return total.hexdigest()
 
 
-def load(manifest: Mapping[str, Any], folder: str | Path | None = None, data: Any = None) -> Data:
+def load(manifest: Mapping[str, Any], folder: str | Path | None = None, data: Any = None) -> LoadedData:
     """The data that a program names, or `data` in its place: a mapping of arrays, a mapping of splits, or a file."""
     inputs = list(manifest["inputs"])
     record = manifest.get("data")
-    found = Data()
+    found = LoadedData()
     if data is not None and not isinstance(data, str | Path):
         parts = _parts_of_arrays(data, found)
     else:
@@ -73,7 +73,7 @@ def load(manifest: Mapping[str, Any], folder: str | Path | None = None, data: An
     return found
 
 
-def _parts_of_arrays(data: Any, found: Data) -> dict[str, Arrays]:
+def _parts_of_arrays(data: Any, found: LoadedData) -> dict[str, Arrays]:
     if not isinstance(data, Mapping):
         raise InputError("data is a mapping of arrays by name, or of splits", "data = {'image': x, 'label': y}")
     if set(data) <= {*SPLITS} and all(isinstance(v, Mapping) for v in data.values()):
@@ -82,7 +82,7 @@ def _parts_of_arrays(data: Any, found: Data) -> dict[str, Arrays]:
 
 
 def _parts_of_files(
-    source: Mapping[str, Any], folder: Path, inputs: list[Mapping[str, Any]], found: Data
+    source: Mapping[str, Any], folder: Path, inputs: list[Mapping[str, Any]], found: LoadedData
 ) -> dict[str, Arrays]:
     read = FORMATS[source["kind"]].read
     parts = {}
@@ -98,7 +98,7 @@ def _parts_of_files(
     return parts
 
 
-def _report(found: Data, inputs: list[Mapping[str, Any]]) -> None:
+def _report(found: LoadedData, inputs: list[Mapping[str, Any]]) -> None:
     """Checks every split; says each cast once, and warns of a single class."""
 
     def say(message: str) -> None:

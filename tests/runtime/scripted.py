@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 import netc
-from netc.runtime.data.sources import Data
+from netc.runtime.data.sources import LoadedData
 from netc.runtime.loop import Loop, Outcome, Reporter
 
 SPEC = """net n {{
@@ -75,9 +75,9 @@ class Scripted:
         self.weight = float(tensors["w"][0])
 
 
-def data(rows: int, val: int = 2) -> Data:
+def data(rows: int, val: int = 2) -> LoadedData:
     arrays = {"train": {"x": np.arange(rows, dtype=np.float32)}, "val": {"x": np.zeros(val, np.float32)}}
-    return Data({s: a for s, a in arrays.items() if len(a["x"])})
+    return LoadedData({s: a for s, a in arrays.items() if len(a["x"])})
 
 
 def run(settings: str, script: Sequence[float], rows: int = 5) -> tuple[Scripted, Outcome]:

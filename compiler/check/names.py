@@ -1,0 +1,67 @@
+"""What a name stands for: what a line bound, a symbolic dimension, or a word of the library."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from netc.compiler.check.frame import Frame
+from netc.compiler.check.reading import cycle
+from netc.compiler.check.values import CALLABLES, UNKNOWN, OnnxNamespace
+from netc.compiler.graph.dimensions import symbol
+from netc.compiler.library import LIBRARY
+from netc.grammar import ast
+from netc.grammar.diagnostics import Label, did_you_mean, error
+
+LATER_LAYERS = (
+    "Conv", "ConvTranspose", "LayerNorm", "GroupNorm", "InstanceNorm", "RMSNorm", "Embedding", "LSTM", "GRU", "RNN", "MaxPool",
+    "AveragePool",
+)  # fmt: skip
+LATER_FUNCTIONS = ("attention", "positions", "global_average_pool", "max_pool", "average_pool")
+
+
+def meaning(frame: Frame, node: ast.Name) -> Any:
+    """What a name stands for. Raises NetError."""
+    binding = frame.environment.find(node.id)
+    if binding is not None:
+        return binding.value
+    if node.id in frame.recorder.symbols:
+        return symbol(node.id)
+    return _word(frame, node)
+
+
+def called(frame: Frame, node: ast.Name) -> Any:
+    """What a name before a call stands for: tensors never hide functions there. Raises NetError."""
+    binding = frame.environment.find(node.id)
+    if binding is not None and not isinstance(binding.value, (*CALLABLES, type(UNKNOWN))):
+        found = LIBRARY.word(node.id)
+        return binding.value if found is None else found
+    return meaning(frame, node)
+
+
+def _word(frame: Frame, node: ast.Name) -> Any:
+    """A word of the library. Raises NetError with the nearest names, or with the later line that binds the name."""
+    found = LIBRARY.word(node.id)
+    if found is not None:
+        return found
+    if node.id == "onnx":
+        return OnnxNamespace()
+    later = {n.id: s for body in frame.bodies for s in body if isinstance(s, ast.Bind) for n in s.names}
+    if node.id in later:
+        path = cycle(node.id, frame.line, later)
+        if path:
+            shown = " -> ".join(f"`{p}`" for p in path)
+            raise error("cycle", f"`{path[0]}` depends on itself: {shown}", node.span, later[node.id].span)
+        raise error(
+            "used-before", f"`{node.id}` is used before the line that binds it", node.span,
+            Label(later[node.id].span, "bound here"), help="move that line up",
+        )  # fmt: skip
+    if node.id in LATER_LAYERS or node.id in LATER_FUNCTIONS:
+        kind = "layer" if node.id in LATER_LAYERS else "function"
+        raise error(
+            "not-available", f"the {kind} `{node.id}` is not available in this version", node.span,
+            help="`onnx.<Operator>(x, ...)` calls any ONNX operator directly",
+        )  # fmt: skip
+    known = [*frame.environment.visible(), *LIBRARY.words(), *frame.recorder.symbols]
+    what = "layer or block" if node.id[:1].isupper() else "name"
+    near = did_you_mean(node.id, known, "names are bound by an earlier line")
+    raise error("undefined-name", f"there is no {what} `{node.id}`", node.span, help=near)

@@ -257,7 +257,8 @@ def _explain(e: Exception) -> int:
             print(f"\n{count} errors", file=sys.stderr)
         return 2
     if isinstance(e, InputError):
-        print(printable(e.render()), file=sys.stderr)
+        lines = e.render().expandtabs(4).splitlines()
+        print("\n".join(map(printable, lines)), file=sys.stderr)
         return e.exit_code
     if os.environ.get("NETC_TRACEBACK"):
         raise e

@@ -8,9 +8,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import onnxruntime as ort
 import pytest
 
 import netc
+from netc.compiler.program import Program
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -38,6 +40,10 @@ def test_every_example_compiles(place: str, kind: str, text: str) -> None:
     program = netc.compile(text)
     assert program.step.graph.node
     assert program.manifest["format"] == 1
+    everything = [y for a in program.net.applies for y in a.outputs]  # also what neither loss nor metrics read
+    program.net.outputs |= {f"value_{i}": y for i, y in enumerate(everything)}
+    run = ort.InferenceSession(Program(program.net).eval.SerializeToString(), providers=["CPUExecutionProvider"])
+    assert {f"value_{i}" for i in range(len(everything))} <= {o.name for o in run.get_outputs()}
 
 
 def test_every_slug_in_the_code_has_a_page() -> None:

@@ -46,7 +46,8 @@ def backpropagate(
         """The cotangent of a value, all its contributions added up."""
         parts = gathered.pop(value, None)
         if parts:
-            added = parts[0] if len(parts) == 1 else op.Add(*parts) if len(parts) == 2 else op.Sum(*parts)
+            with op.at(op.scope.line, f"grad/{value.name}"):
+                added = parts[0] if len(parts) == 1 else op.Add(*parts) if len(parts) == 2 else op.Sum(*parts)
             total[value] = op.name(added, f"grad/{value.name}")
         return total.get(value)
 

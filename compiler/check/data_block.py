@@ -26,15 +26,15 @@ DATA_SETTINGS = ("source", "split")
 FILES = tuple(Slot(n, "files", None) for n in ("path", *SPLITS))  # that every format reads
 
 
-def _words() -> dict[str, Constructor]:
-    """The runtime's data formats as words: their files, then their own settings."""
-    return {
+def register_formats() -> None:
+    """Makes the runtime's data formats words: their files, then their own settings."""
+    LIBRARY.constructors["source"] = {
         f.name: Constructor(f.name, "source", (*FILES, *setting_slots(f.cls)), f.doc, f.cls, f.columns != "none")
         for f in FORMATS.values()
     }
 
 
-LIBRARY.constructors["source"] = _words()
+register_formats()
 
 
 def data_block(block: SettingsBlock, node: ast.Data | None, folder: Path) -> DataConfig | None:

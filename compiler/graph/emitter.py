@@ -53,7 +53,8 @@ class Emitter(Compositions):
         self._scalars: dict[Any, Value] = {}
         self._shared: dict[Any, Any] = {}
         self._made: dict[Any, Any] = {}
-        self._names: dict[str, int] = {}  # how often each name of a value was wanted
+        self._named: dict[str, Value] = {}  # the values that were named here
+        self._names: dict[str, int] = {}  # the last number behind each name that was wanted more than once
         self._unnamed: set[Value] = set()  # values named after their scope and operator, for want of a name
 
     def nested(self, name: str) -> Emitter:
@@ -106,7 +107,7 @@ class Emitter(Compositions):
         for output in node.outputs:
             self.learn_size(output)
             if self.scope.name:
-                output.name = self._free_name(f"{self.scope.name}/{operator}")
+                self._give(output, f"{self.scope.name}/{operator}")
                 self.root._unnamed.add(output)
         self.graph.append(node)
         made = node.outputs[0] if num_outputs == 1 else tuple(node.outputs)
@@ -118,14 +119,17 @@ class Emitter(Compositions):
         """Names a value that was made without a name of its own; one that has a name keeps it."""
         if value in self.root._unnamed:
             self.root._unnamed.discard(value)
-            value.name = self._free_name(name)
+            self._give(value, name)
         return value
 
-    def _free_name(self, wanted: str) -> str:
-        """The wanted name, with a number behind it where it has been given before."""
-        names = self.root._names
-        count = names[wanted] = names.get(wanted, 0) + 1
-        return wanted if count == 1 else f"{wanted}_{count}"
+    def _give(self, value: Value, wanted: str) -> None:
+        """Gives a value the wanted name, with a number behind it where it has been given before."""
+        root, name = self.root, wanted
+        while name in root._named:
+            root._names[wanted] = root._names.get(wanted, 1) + 1
+            name = f"{wanted}_{root._names[wanted]}"
+        value.name = name
+        root._named[name] = value
 
     def _operands(self, inputs: Sequence[Any]) -> list[Value | None]:
         """Inputs with numbers as constants of the first tensor's dtype, without those left out at the end."""
@@ -188,8 +192,12 @@ class Emitter(Compositions):
         if value.name != name or value.is_graph_output():  # else an input or initializer that is an output as it is
             if not own or value.is_graph_output():
                 value = self.Identity(value)
-            value.name = name
+            inner = self.root._named.get(name)
+            self.root._named[name] = value
             self.root._unnamed.discard(value)
+            value.name = name
+            if inner is not None and inner is not value and not inner.is_graph_output():
+                self._give(inner, name)  # it makes way for what is published
         self.graph.outputs.append(value)
 
     def constant(self, value: Any, dtype: Any) -> Value:

@@ -32,8 +32,9 @@ def clipped(op: Emitter, config: TrainConfig, gradients: Values) -> Values:
 
 def updated(op: Emitter, config: TrainConfig, state: Mapping[str, Value], gradients: Values) -> dict[str, Value]:
     """The next value of each trained parameter, of what its optimizer keeps, and of the step counter, by name."""
-    step = op.cast(state["step"], FLOAT)
-    count = op.Add(step, 1.0)
+    with op.at("", "update/step"):
+        step = op.cast(state["step"], FLOAT)
+        count = op.Add(step, 1.0)
     following: dict[str, Value] = {}
     for parameter, gradient in gradients.items():
         w = state[parameter.name]

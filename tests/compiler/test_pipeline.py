@@ -1,0 +1,112 @@
+"""The pipeline: every stage can be printed, checked and stopped at, and values have the names of the spec."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import onnx
+import pytest
+
+import netc
+from netc import models
+from netc.compiler import pipeline
+from netc.compiler.pipeline import EMITTED, STAGES, Look, emitted
+from netc.compiler.program import Program
+from netc.grammar.source import Source
+
+SPEC = """net n(width = 4) {
+  input x: f32[N, 3]
+  target t: i64[N]
+  h = x -> Dense(width) -> relu -> dropout(0.2) -> Dense(width) -> relu -> gelu
+  repeat 2 as i { h = h + (h -> Dense(width) -> tanh) }
+  y = h -> Dense(3)
+  loss = softmax_cross_entropy(y, t) + 1e-3 * l2("*.weight")
+  metric acc = accuracy(y, t)
+  output p = softmax(y)
+}
+train { optimizer = adam(rate = cosine(0.1, warmup = 2)); clip_norm = 1.0; average = ema(0.9); batch = 4; steps = 9 }
+"""
+
+
+@pytest.mark.parametrize("what", EMITTED)
+def test_every_stage_and_graph_is_emitted(what: str) -> None:
+    text = emitted(Source("n.net", SPEC), what)
+    if what in ("parse", "override", "ast"):
+        assert text.startswith("Spec")
+        assert "Net" in text
+    elif what in ("check", "typed"):
+        assert "parameter h.dense_1.weight: f32[3, 4] = he_normal" in text
+        assert "%0: f32[N, 4] = Dense(x, h.dense_1.weight, h.dense_1.bias, units = 4, bias = true)  # h" in text
+        assert "* %" in text, "operators stand between what they combine"
+    else:
+        assert onnx.parser.parse_model(text).graph.node or what == "inputs"
+
+
+def test_a_stage_shows_what_is_there_so_far() -> None:
+    found = {s.name: emitted(Source("n.net", SPEC), s.name) for s in STAGES if "step" in s.graphs}
+    assert list(found) == ["inputs", "forward", "gradient", "clip", "update", "average", "outputs", "unused", "names"]
+    first = {  # in which stage each value first appears
+        "h.relu": "forward", "grad/h.relu": "gradient", "grad/h.dense_1.weight": "gradient", "clip/ReduceSumSquare": "clip",
+        "update/h.dense_1.weight/Sub": "update", "average/Add": "average", "h.dense_1.weight.next": "outputs",
+    }  # fmt: skip
+    order = list(found)
+    for name, stage in first.items():
+        at = order.index(stage)
+        assert f'"{name}"' in found[stage], (name, stage)
+        assert all(f'"{name}"' not in found[s] for s in order[:at]), (name, stage)
+
+
+def test_values_have_the_names_of_the_spec() -> None:
+    program = netc.compile(SPEC)
+    names = {y for n in program.step.graph.node for y in n.output}
+    assert {
+        "h.dense", "h.relu", "h.dropout", "h.dense_2", "h.relu_2", "h.gelu", "i_0.h.tanh", "i_1.h.add", "y.dense",
+        "grad/h.relu", "grad/h.dense_2", "grad/y.dense",
+    } <= names  # fmt: skip
+    for graph in ("init", "step", "eval", "infer", "score", "grad", "apply", "watch"):
+        made = {y for n in program.graph(graph).graph.node for y in n.output}
+        assert not {n for n in made if n.startswith("val_")}, graph
+
+
+def test_what_a_spec_imports_is_found_when_it_is_emitted() -> None:
+    path = models.path("finetune")
+    assert path is not None
+    assert "parameter backbone." in emitted(Source("finetune.net", path.read_text()), "typed", (), path.parent)
+
+
+@pytest.mark.parametrize("name", models.names())
+def test_the_zoo_is_whole_after_every_stage(name: str) -> None:
+    program = netc.compile(name, verify=True)
+    for graph in ("init", "step", "eval", "infer", "score", "grad", "apply", "watch"):
+        assert program.graph(graph).graph.name == graph
+
+
+def test_a_stage_that_breaks_a_graph_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def spoil(draft: pipeline.Draft) -> None:
+        next(iter(draft.op.graph)).op_type = "Nonsense"
+
+    broken = tuple(replace(s, run=spoil) if s.name == "clip" else s for s in STAGES)
+    monkeypatch.setattr(pipeline, "STAGES", broken)
+    with pytest.raises(RuntimeError, match="`step` is broken after the stage `clip`"):
+        Program(netc.check(SPEC), Look(verify=True)).step  # noqa: B018
+
+
+def test_print_after_prints_every_graph_that_has_the_stage(tmp_path: Path) -> None:
+    (tmp_path / "n.net").write_text(SPEC)
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "netc.command_line", "compile", "n.net", *arguments]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    done = run("--print-after", "gradient", "--with", "grad")
+    assert done.returncode == 0
+    assert "# step, after gradient" in done.stderr
+    assert "# grad, after gradient" in done.stderr
+    assert "# eval, after gradient" not in done.stderr
+    for option in ("--emit", "--print-after"):
+        wrong = run(option, "gradientt")
+        assert wrong.returncode == 2
+        assert "did you mean `gradient`" in wrong.stderr

@@ -7,7 +7,7 @@ cannot be split (rows compared with a mean over all rows), the rows themselves a
 
 from __future__ import annotations
 
-from netc.compiler.assembly.forward import Forward, constant, emitted
+from netc.compiler.assembly.forward import Forward, constant, emitted, line_of
 from netc.compiler.graph.dimensions import Symbolic, symbol
 from netc.compiler.graph.emitter import Emitter, Value
 from netc.compiler.language.lowering import Context
@@ -29,7 +29,8 @@ class Accumulation:
     def cut(self, metric: PublishedMetric) -> tuple[list[Accumulator], Value]:
         """The accumulators of a metric, and its value in the score graph."""
         self.found, self.metric, self.scored = [], metric, {}
-        value = self.value(metric.value)
+        with self.evaluation.op.at(line_of(metric.span), metric.name), self.score.at(line_of(metric.span), metric.name):
+            value = self.value(metric.value)
         return self.found, value
 
     def value(self, tensor: Tensor) -> Value:

@@ -101,7 +101,8 @@ def emitted(
 def constant(op: Emitter, leaf: Constant | Size, tensor: Tensor) -> Value:
     """A literal, or the size of a dimension, as a scalar of its tensor's dtype."""
     if isinstance(leaf, Size):
-        return op.cast(op.dimension(leaf.dim), tensor.type.dtype)
+        with op.at(line_of(tensor.span), f"size/{leaf.dim}"):
+            return op.cast(op.dimension(leaf.dim), tensor.type.dtype)
     return op.vector(leaf.value) if isinstance(leaf.value, tuple) else op.constant(leaf.value, tensor.type.dtype)
 
 

@@ -81,8 +81,9 @@ def _score(draft: Draft) -> None:
 
 
 def _watch(draft: Draft) -> None:
-    for name, value in watched(draft):
-        draft.op.output(f"watch/{name}", value)
+    with draft.op.at("", "watch"):
+        for name, value in watched(draft):
+            draft.op.output(f"watch/{name}", value)
 
 
 def _loadable(op: Emitter, name: str) -> None:

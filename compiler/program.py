@@ -49,7 +49,8 @@ class Program:
     @cached_property
     def _evaluation(self) -> Draft:
         """The graph that evaluates, and beside it the one that scores."""
-        return build(self.net, self.state, "eval", self.look)
+        with collector_paused():
+            return build(self.net, self.state, "eval", self.look)
 
     def graph(self, name: str) -> onnx.ModelProto:
         """One of init, step, eval, infer, score, grad, apply, watch, as a checked ModelProto."""

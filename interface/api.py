@@ -79,7 +79,7 @@ def run(
     file. `folder` is where runs are kept; None keeps nothing. `resume` is a run's folder to go on with.
     Raises NetError (the spec), InputError (data, device), RunError (the run failed).
     """
-    from netc.runtime.data import load
+    from netc.runtime.data.sources import load
     from netc.runtime.files import ProgramFolder
     from netc.runtime.loop import Loop
     from netc.runtime.loop import Reporter as Silent

@@ -121,7 +121,7 @@ def trainer_of(source: str, device: str, weights: str = "best") -> Any:
 
 
 def eval_command(source: str, split: str, data: str | None, device: str) -> None:
-    from netc.runtime.data import load
+    from netc.runtime.data.sources import load
 
     trainer = trainer_of(source, device)
     manifest = trainer.manifest

@@ -12,7 +12,7 @@ from netc.compiler.check.expressions import named
 from netc.compiler.check.settings import SettingsBlock, constructor, known, value
 from netc.compiler.check.values import Given, NameRange, describe
 from netc.compiler.language.refusal import Refused
-from netc.compiler.language.slots import Slot, setting_slots
+from netc.compiler.language.slots import Slot
 from netc.compiler.language.words import Constructor
 from netc.compiler.library import LIBRARY
 from netc.compiler.training.configuration import DataConfig, DataSplit
@@ -29,8 +29,7 @@ FILES = tuple(Slot(n, "files", None) for n in ("path", *SPLITS))  # that every f
 def register_formats() -> None:
     """Makes the runtime's data formats words: their files, then their own settings."""
     LIBRARY.constructors["source"] = {
-        f.name: Constructor(f.name, "source", (*FILES, *setting_slots(f.cls)), f.doc, f.cls, f.columns != "none")
-        for f in FORMATS.values()
+        f.name: Constructor(f.name, "source", f.doc, f.cls, f.columns != "none", FILES) for f in FORMATS.values()
     }
 
 

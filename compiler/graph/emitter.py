@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import onnx_ir as ir
@@ -27,12 +25,26 @@ _OPAQUE = {ir.Attr, ir.Graph}  # attributes that are not compared
 _UNSHARED = {"Identity", "ConstantOfShape", "If", "Loop", "Scan", "Constant"}
 
 
-@dataclass(frozen=True)
-class Scope:
+class Scope(NamedTuple):
     """Where the nodes being made come from: a line of the spec (`digits.net:7`), and a name for what they compute."""
 
     line: str = ""
     name: str = ""
+
+
+class _Within:
+    """Sets the scope of an emitter, and restores the one before."""
+
+    __slots__ = ("before", "op", "scope")
+
+    def __init__(self, op: Emitter, scope: Scope):
+        self.op, self.scope, self.before = op, scope, op.scope
+
+    def __enter__(self) -> None:
+        self.op.scope = self.scope
+
+    def __exit__(self, *_: object) -> None:
+        self.op.scope = self.before
 
 
 class Emitter(Compositions):
@@ -63,14 +75,9 @@ class Emitter(Compositions):
 
     # --- nodes --------------------------------------------------------------------------------------------------------
 
-    @contextmanager
-    def at(self, line: str, name: str = "") -> Iterator[None]:
-        """The nodes made inside come from this line, and their values are named below `name`."""
-        before, self.scope = self.scope, Scope(line, name)
-        try:
-            yield
-        finally:
-            self.scope = before
+    def at(self, line: str, name: str = "") -> _Within:
+        """A context: the nodes made inside come from this line, and their values are named below `name`."""
+        return _Within(self, Scope(line, name))
 
     def node(
         self,
@@ -89,10 +96,11 @@ class Emitter(Compositions):
         known = self._before(key)
         if known is not None:
             return known
-        constants = folded(self, operator, values, attributes, num_outputs)
-        if constants is not None:
-            return constants[0] if num_outputs == 1 else constants
-        attrs = [attribute(n, v) for n, v in attributes.items() if v is not None]
+        if operator in ("Shape", "Size") or all(v is None or v.const_value is not None for v in values):
+            constants = folded(self, operator, values, attributes, num_outputs)
+            if constants is not None:
+                return constants[0] if num_outputs == 1 else constants
+        attrs = [attribute(n, v) for n, v in attributes.items() if v is not None] if attributes else []
         node = ir.Node("", operator, values, attrs, num_outputs=num_outputs)
         if self.scope.line:
             node.metadata_props["netc.line"] = self.scope.line
@@ -104,10 +112,11 @@ class Emitter(Compositions):
                     self.stamp(output, t)
                 else:
                     self.stamp_proto(output, t)
+        below = self.scope.name
         for output in node.outputs:
             self.learn_size(output)
-            if self.scope.name:
-                self._give(output, f"{self.scope.name}/{operator}")
+            if below:
+                self._give(output, f"{below}/{operator}")
                 self.root._unnamed.add(output)
         self.graph.append(node)
         made = node.outputs[0] if num_outputs == 1 else tuple(node.outputs)
@@ -124,18 +133,20 @@ class Emitter(Compositions):
 
     def _give(self, value: Value, wanted: str) -> None:
         """Gives a value the wanted name, with a number behind it where it has been given before."""
-        root, name = self.root, wanted
-        while name in root._named:
-            root._names[wanted] = root._names.get(wanted, 1) + 1
-            name = f"{wanted}_{root._names[wanted]}"
+        named, name = self.root._named, wanted
+        if name in named:
+            numbers = self.root._names
+            while name in named:
+                numbers[wanted] = numbers.get(wanted, 1) + 1
+                name = f"{wanted}_{numbers[wanted]}"
         value.name = name
-        root._named[name] = value
+        named[name] = value
 
     def _operands(self, inputs: Sequence[Any]) -> list[Value | None]:
         """Inputs with numbers as constants of the first tensor's dtype, without those left out at the end."""
         values = list(inputs)
         for i, x in enumerate(values):
-            if x is not None and not isinstance(x, Value):
+            if type(x) is not Value and x is not None:
                 first = next((v for v in inputs if isinstance(v, Value)), None)
                 values[i] = self.constant(x, FLOAT if first is None else first.dtype)
         while values and values[-1] is None:

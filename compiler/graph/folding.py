@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,9 +10,13 @@ import onnx_ir as ir
 
 from netc.compiler.graph.attributes import attribute
 from netc.compiler.graph.compositions import Compositions
+from netc.compiler.graph.types import SPEC_DTYPES
 
 MAX_RESULT = 1 << 12  # elements; larger constants stay nodes, to keep files small
 MAX_GROWN = 64  # of those that operators make from a shape
+_KEPT = {
+    "float16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "bool"
+}  # fmt: skip
 GROWING = {"ConstantOfShape", "Expand", "Tile", "Range", "OneHot", "EyeLike"}
 
 _RANDOM = {
@@ -49,8 +53,13 @@ def folded(
         if array is None and v is not None:
             return None
         arrays.append(array)
-    attrs = [attribute(n, v) for n, v in attributes.items() if v is not None]
-    found = evaluate(operator, arrays, attrs, num_outputs, op.opset)
+    if operator in _DIRECT and all(a is not None and a.dtype.name in _KEPT for a in arrays):
+        with np.errstate(all="ignore"):
+            made = _DIRECT[operator](*arrays, **attributes)
+        found = None if made is None else _small(operator, [np.asarray(made)])
+    else:
+        attrs = [attribute(n, v) for n, v in attributes.items() if v is not None]
+        found = evaluate(operator, arrays, attrs, num_outputs, op.opset)
     return None if found is None else tuple(op.tensor(a) for a in found)
 
 
@@ -74,14 +83,34 @@ def evaluate(
             found: list[Any] = ReferenceEvaluator(model).run(None, {n: a for n, a in zip(names, inputs) if n})
     except Exception:  # the evaluator lacks the operator or refuses the inputs: the runtime will say so
         return None
-    arrays = [np.asarray(a) for a in found]
+    return _small(operator, [np.asarray(a) for a in found])
+
+
+def _small(operator: str, arrays: list[np.ndarray]) -> list[np.ndarray] | None:
+    """The results, unless they are better computed by a node."""
     limit = MAX_GROWN if operator in GROWING else MAX_RESULT
-    fits = all(a.dtype.name in _KEPT and a.size <= limit for a in arrays)
-    return arrays if fits else None
+    return arrays if all(a.dtype.name in _KEPT and a.size <= limit for a in arrays) else None
 
 
-_KEPT = {
-    "float16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "bool"
+def _cast(x: np.ndarray, to: int, **_: Any) -> np.ndarray | None:
+    return x.astype(SPEC_DTYPES[to].numpy) if to in SPEC_DTYPES else None
+
+
+def _filled(shape: np.ndarray, value: Any = None) -> np.ndarray | None:
+    if np.prod(shape) > MAX_GROWN:
+        return None
+    return np.full(shape, np.float32(0) if value is None else value.numpy()[0])
+
+
+def _range(start: np.ndarray, limit: np.ndarray, delta: np.ndarray) -> np.ndarray | None:
+    if delta == 0 or (float(limit) - float(start)) / float(delta) > MAX_GROWN:
+        return None
+    return np.arange(start.item(), limit.item(), delta.item(), dtype=start.dtype)
+
+
+# what programs of ours fold: without the evaluator, whose import takes longer than compiling a small spec
+_DIRECT: dict[str, Callable[..., np.ndarray | None]] = {
+    "Add": np.add, "Sub": np.subtract, "Mul": np.multiply, "Cast": _cast, "ConstantOfShape": _filled, "Range": _range,
 }  # fmt: skip
 
 

@@ -7,13 +7,13 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 from netc.compiler.graph.dimensions import Dim
 from netc.compiler.graph.types import F32, FLOAT, BroadcastError, TensorType
 from netc.compiler.language.lowering import Context, Emitter, Lowered, Value
 from netc.compiler.language.refusal import Refused
-from netc.compiler.language.slots import Slot, gives_several
+from netc.compiler.language.slots import Slot, gives_several, setting_slots, tensor_slots
 from netc.compiler.language.variables import Variable
 
 Settings = Mapping[str, Any]
@@ -33,7 +33,6 @@ class Operation:
 
     name: str
     group: str
-    slots: tuple[Slot, ...] = ()
     doc: str = ""
     mode: str = ""
     user: bool = True
@@ -48,6 +47,7 @@ class Operation:
     opset = 18  # the lowest that a program needs for it
     accumulates = False  # whether it knows what a batch adds, and the score of everything added
     multiple = False  # whether the result is a tuple even when it has one part
+    slots: ClassVar[tuple[Slot, ...]] = ()  # its signature: tensors, then settings
 
     @property
     def label(self) -> str:
@@ -87,9 +87,17 @@ class Word(Operation):
 
     cls: type[Any] = object
 
-    def __post_init__(self) -> None:
-        self.multiple = gives_several(self.cls.type)
-        self.accumulates = hasattr(self.cls, "accumulate")
+    @cached_property
+    def slots(self) -> tuple[Slot, ...]:  # type: ignore[override]  # read from the class when it is asked for
+        return tensor_slots(self.cls.type) + setting_slots(self.cls)
+
+    @cached_property
+    def multiple(self) -> bool:  # type: ignore[override]
+        return gives_several(self.cls.type)
+
+    @property
+    def accumulates(self) -> bool:  # type: ignore[override]
+        return hasattr(self.cls, "accumulate")
 
     def infer(self, inputs: Sequence[TensorType], settings: Settings) -> tuple[TensorType, ...]:
         try:
@@ -139,9 +147,7 @@ class Function(Word):
 class Loss(Function):
     """The mean over all positions of what `each` gives; over many batches, the sum and the count."""
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.accumulates = True
+    accumulates = True
 
     def lower(
         self, op: Emitter, inputs: Sequence[Value], settings: Settings, variables: Mapping[str, Value], context: Context

@@ -56,6 +56,8 @@ def tensor_slots(rule: Callable[..., Any]) -> tuple[Slot, ...]:
 
 def setting_slots(cls: type[Any]) -> tuple[Slot, ...]:
     """The settings that are the fields of a dataclass."""
+    if not dataclasses.is_dataclass(cls):
+        return ()
     hints = get_type_hints(cls, include_extras=True)
     return tuple(
         _slot(f.name, hints[f.name], REQUIRED if f.default is dataclasses.MISSING else f.default)

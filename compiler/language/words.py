@@ -26,10 +26,11 @@ import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import cached_property
 from typing import Any, TypeVar, dataclass_transform
 
 from netc.compiler.language.operations import Function, Layer, Loss, Operation, lower_case
-from netc.compiler.language.slots import Slot, setting_slots, tensor_slots
+from netc.compiler.language.slots import Slot, setting_slots
 
 C = TypeVar("C", bound=type[Any])
 
@@ -40,10 +41,15 @@ class Constructor:
 
     name: str
     group: str
-    slots: tuple[Slot, ...]
     doc: str
     cls: type[Any]
     open: bool = False  # takes any further `name = value`
+    before: tuple[Slot, ...] = ()  # what it takes before its own settings
+
+    @cached_property
+    def slots(self) -> tuple[Slot, ...]:
+        """Its signature."""
+        return self.before + setting_slots(self.cls)
 
 
 @dataclass
@@ -76,7 +82,7 @@ class Library:
 LIBRARY = Library()
 
 
-@dataclass_transform(frozen_default=True)
+@dataclass_transform(eq_default=False)
 def function(group: str, *, name: str = "", kind: type[Function] = Function, **traits: Any) -> Callable[[C], C]:
     """Registers a class as a function of the language, under its own name in lower case or the one given.
 
@@ -85,9 +91,7 @@ def function(group: str, *, name: str = "", kind: type[Function] = Function, **t
     """
 
     def register(cls: C) -> C:
-        dataclass(frozen=True)(cls)
-        slots = tensor_slots(cls.type) + setting_slots(cls)
-        LIBRARY.add(kind(name or lower_case(cls.__name__), group, slots, _doc(cls), cls=cls, **traits))
+        LIBRARY.add(kind(name or lower_case(cls.__name__), group, _doc(cls), cls=_with_settings(cls), **traits))
         return cls
 
     return register
@@ -103,12 +107,10 @@ def metric(*, name: str = "", mode: str = "max", differentiable: bool = False, *
     return function("metric", name=name, mode=mode, differentiable=differentiable, **traits)
 
 
-@dataclass_transform(frozen_default=True)
+@dataclass_transform(eq_default=False)
 def layer(cls: C) -> C:
     """Registers a class as a layer, under its own name."""
-    dataclass(frozen=True)(cls)
-    slots = tensor_slots(cls.type) + setting_slots(cls)
-    LIBRARY.add(Layer(cls.__name__, "layer", slots, _doc(cls), cls=cls))
+    LIBRARY.add(Layer(cls.__name__, "layer", _doc(cls), cls=_with_settings(cls)))
     return cls
 
 
@@ -121,10 +123,17 @@ def constructor(group: str, *, name: str = "", open: bool = False) -> Callable[[
         word = name or lower_case(cls.__name__)
         known = LIBRARY.constructors.setdefault(group, {})
         assert word not in known, f"`{word}` is registered twice"
-        known[word] = Constructor(word, group, setting_slots(cls), _doc(cls), cls, open)
+        known[word] = Constructor(word, group, _doc(cls), cls, open)
         return cls
 
     return register
+
+
+def _with_settings(cls: C) -> C:
+    """The class with its annotated fields as settings; one that has none is left as it is, which is quicker."""
+    if "__annotations__" in vars(cls):
+        dataclass(eq=False, repr=False)(cls)
+    return cls
 
 
 def _doc(cls: type[Any]) -> str:

@@ -73,7 +73,7 @@ class Accuracy:
         return op.Div(accumulated["correct"], accumulated["count"])
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Thresholded:
     """A metric of scores against 0/1 targets of the same shape, counted in four cells: a score above `threshold` says
     yes (0 for logits, 0.5 for probabilities)."""
@@ -152,15 +152,24 @@ class R2:
         return op.Sub(1.0, op.Div(residual, op.reduce("ReduceSum", op.Mul(centred, centred), None, False)))
 
     def accumulate(self, op: Emitter, prediction: Value, target: Value) -> Accumulated:
+        """The sum of squared errors, and of each batch the count, the mean and the sum of squares about it: the sum of the
+        plain squares would cancel where targets lie far from zero."""
         difference = op.Sub(prediction, target)
+        mean = op.reduce("ReduceMean", target, None, False)
+        centred = op.Sub(target, mean)
+        about = op.reduce("ReduceSum", op.Mul(centred, centred), None, False)
+        of_batch = (op.cast(op.element_count(target, None), target.dtype), mean, about)
         return {
             "residual": ("sum", op.reduce("ReduceSum", op.Mul(difference, difference), None, False)),
-            "sum": ("sum", op.reduce("ReduceSum", target, None, False)),
-            "squares": ("sum", op.reduce("ReduceSum", op.Mul(target, target), None, False)),
-            "count": ("sum", op.element_count(target, None)),
+            "batches": ("concat", op.Concat(*(op.reshape(v, (1, 1)) for v in of_batch), axis=1)),
         }
 
     def score(self, op: Emitter, accumulated: Mapping[str, Value]) -> Value:
-        total, count = accumulated["sum"], accumulated["count"]
-        spread = op.Sub(accumulated["squares"], op.Div(op.Mul(total, total), count))
+        """Batches put together as Chan et al. (1979) do: sum of squares = sum about + sum count (mean - total mean)^2"""
+        count, mean, about = op.Split(accumulated["batches"], axis=1, num_outputs=3)
+        total = op.Div(
+            op.reduce("ReduceSum", op.Mul(count, mean), None, False), op.reduce("ReduceSum", count, None, False)
+        )
+        apart = op.Sub(mean, total)
+        spread = op.reduce("ReduceSum", op.Add(about, op.Mul(count, op.Mul(apart, apart))), None, False)
         return op.Sub(1.0, op.Div(accumulated["residual"], spread))

@@ -14,7 +14,7 @@ from netc.compiler.language.slots import Axes, Tensor
 from netc.compiler.language.words import function
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Reduction:
     """A reduction of floating-point tensors."""
 
@@ -133,7 +133,7 @@ class Norm(Reduction):
         return self.reduce(op, "ReduceL2", x)
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Position:
     """A position along an axis, as i64."""
 

@@ -1,7 +1,7 @@
 # No `from __future__ import annotations`: words are read from real type hints, with it or without.
 """What CONTRIBUTING promises: a new word of each kind is one class, and everything else follows from it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,23 +21,9 @@ from netc.compiler.language.words import LIBRARY, constructor, function, layer, 
 from netc.compiler.library.initializers import ConstantValue, Ones, Zeros
 from netc.compiler.training.optimizers.base import Optimizer, State, Update
 from netc.compiler.training.schedules import Schedule
-from netc.runtime.data.format import FORMATS, Arrays, Row, data_format
+from netc.runtime.data.format import Arrays, Row, data_format
 from tests.numbers import reference as ref
 from tests.numbers.host import Host
-
-
-@pytest.fixture(autouse=True)
-def _forget(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """What these tests register is gone after each."""
-    monkeypatch.setattr(LIBRARY, "operations", dict(LIBRARY.operations))
-    monkeypatch.setattr(LIBRARY, "constructors", {g: dict(w) for g, w in LIBRARY.constructors.items()})
-    rules = {n: list(e) for n, e in registry._TABLE.items()}
-    formats = dict(FORMATS)
-    yield
-    registry._TABLE.clear()
-    registry._TABLE.update(rules)
-    FORMATS.clear()
-    FORMATS.update(formats)
 
 
 def spec(body: str, train: str = "optimizer = sgd(rate = 0.1)") -> str:

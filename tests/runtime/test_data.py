@@ -12,7 +12,7 @@ import pytest
 
 import netc
 from netc import InputError
-from netc.runtime.data import load
+from netc.runtime.data.sources import load
 
 SPEC = """net n {{
   input x: f32[N, 2]

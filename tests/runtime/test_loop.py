@@ -32,7 +32,7 @@ def run(spec: str, *changes: str, **options: Any) -> Any:
 def test_digits_reach_their_accuracy_and_the_export_scores_the_same(tmp_path: Path) -> None:
     result = run("digits", folder=tmp_path)
     assert result.scores["test.accuracy"] >= 0.965
-    from netc.runtime.data import load
+    from netc.runtime.data.sources import load
 
     test = load(result.trainer.manifest).splits["test"]
     session = ort.InferenceSession(result.folder / "export" / "model.onnx", providers=["CPUExecutionProvider"])

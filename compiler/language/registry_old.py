@@ -25,6 +25,7 @@ from typing import Any, Literal, get_args
 
 from netc.compiler.graph.dimensions import Dim, Shape
 from netc.compiler.graph.types import BroadcastError, TensorType, broadcast
+from netc.compiler.language.lowering import Emitter
 
 Tensor = TensorType  # in a signature: a floating or integer tensor; a literal takes its dtype from the other tensors
 Condition = TensorType  # a bool tensor
@@ -83,7 +84,9 @@ class Operation:
         """Types of the outputs. Raises Refused."""
         raise NotImplementedError
 
-    def lower(self, op: Any, inputs: Sequence[Any], settings: Mapping[str, Any], parameters: Mapping[str, Any]) -> Any:
+    def lower(
+        self, op: Emitter, inputs: Sequence[Any], settings: Mapping[str, Any], parameters: Mapping[str, Any]
+    ) -> Any:
         """Emits the nodes that compute this operation; one value, or a tuple of them."""
         raise NotImplementedError
 
@@ -140,7 +143,9 @@ class Function(Operation):
             raise Refused("shape-mismatch", f"{shown} do not combine in `{self.name}`: {e}") from None
         return result if isinstance(result, tuple) else (result,)
 
-    def lower(self, op: Any, inputs: Sequence[Any], settings: Mapping[str, Any], parameters: Mapping[str, Any]) -> Any:
+    def lower(
+        self, op: Emitter, inputs: Sequence[Any], settings: Mapping[str, Any], parameters: Mapping[str, Any]
+    ) -> Any:
         assert self.body is not None, f"{self.name} has no lowering"
         return self.body(op, *inputs, **settings)
 
@@ -179,7 +184,9 @@ class Layer(Operation):
         result: dict[str, Weight] = self.cls(**settings).parameters(*inputs)
         return result
 
-    def lower(self, op: Any, inputs: Sequence[Any], settings: Mapping[str, Any], parameters: Mapping[str, Any]) -> Any:
+    def lower(
+        self, op: Emitter, inputs: Sequence[Any], settings: Mapping[str, Any], parameters: Mapping[str, Any]
+    ) -> Any:
         return self.cls(**settings).lower(op, *inputs, **parameters)
 
 
@@ -198,7 +205,7 @@ class Initializer:
         """How many random 32-bit words the value takes."""
         return 0
 
-    def emit(self, op: Any, shape: tuple[int, ...], dtype: int, bits: Any) -> Any:
+    def emit(self, op: Emitter, shape: tuple[int, ...], dtype: int, bits: Any) -> Any:
         """Emits the value for a static shape from that many words, a uint32 vector (None for 0)."""
         raise NotImplementedError
 

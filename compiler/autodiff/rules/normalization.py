@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-from netc.compiler.autodiff.registry import attribute, gradient, lowered
+from netc.compiler.autodiff.registry import Cotangents, Node, attribute, gradient, lowered
+from netc.compiler.graph.emitter import Emitter, Value
 from netc.compiler.graph.types import BOOL
 
 
-def _normalized(op: Any, x: Any, axes: list[int], epsilon: float) -> tuple[Any, Any, Any]:
+def _normalized(op: Emitter, x: Value, axes: list[int], epsilon: float) -> tuple[Value, Value, Value]:
     """((x - mean) / sqrt(variance + epsilon), mean, 1 / sqrt(variance + epsilon)) over some axes."""
     mean = op.reduce("ReduceMean", x, axes, True)
     centred = op.Sub(x, mean)
@@ -19,19 +18,19 @@ def _normalized(op: Any, x: Any, axes: list[int], epsilon: float) -> tuple[Any, 
     return op.Mul(centred, scale), mean, scale
 
 
-def _per_channel(op: Any, v: Any, x: Any) -> Any:
+def _per_channel(op: Emitter, v: Value, x: Value) -> Value:
     """A vector [C] against x [N, C, ...]."""
     axes = list(range(1, len(op.shape(x)) - 1))
     return op.Unsqueeze(v, op.vector(axes)) if axes else v
 
 
 @lowered("BatchNormalization")
-def batch_normalization(op: Any, node: Any) -> list[Any]:
+def batch_normalization(op: Emitter, node: Node) -> list[Value]:
     """y = (x - mean) / sqrt(variance + epsilon) scale + b; in training with the batch's own mean and (biased) variance,
     of which momentum goes into the running ones: r' = r momentum + batch (1 - momentum)"""
     x, scale, b, mean, variance = node.inputs
     epsilon, momentum = attribute(node, "epsilon", 1e-5), attribute(node, "momentum", 0.9)
-    running: list[Any] = []
+    running: list[Value] = []
     if attribute(node, "training_mode", 0):
         axes = [0, *range(2, len(op.shape(x)))]
         batch_mean = op.reduce("ReduceMean", x, axes, False)
@@ -46,7 +45,7 @@ def batch_normalization(op: Any, node: Any) -> list[Any]:
 
 
 @lowered("InstanceNormalization")
-def instance_normalization(op: Any, node: Any) -> list[Any]:
+def instance_normalization(op: Emitter, node: Node) -> list[Value]:
     """y = (x - mean) / sqrt(variance + epsilon) scale + b, mean and variance over the space of each row and channel"""
     x, scale, b = node.inputs
     y, _, _ = _normalized(op, x, list(range(2, len(op.shape(x)))), attribute(node, "epsilon", 1e-5))
@@ -54,7 +53,7 @@ def instance_normalization(op: Any, node: Any) -> list[Any]:
 
 
 @lowered("LayerNormalization")
-def layer_normalization(op: Any, node: Any) -> list[Any]:
+def layer_normalization(op: Emitter, node: Node) -> list[Value]:
     """y = (x - mean) / sqrt(variance + epsilon) scale + b, mean and variance over the axes from `axis` on"""
     x, scale, b = (*node.inputs, None)[:3]
     rank = len(op.shape(x))
@@ -67,7 +66,7 @@ def layer_normalization(op: Any, node: Any) -> list[Any]:
 
 
 @lowered("GroupNormalization")
-def group_normalization(op: Any, node: Any) -> list[Any]:
+def group_normalization(op: Emitter, node: Node) -> list[Value]:
     """y = (x - mean) / sqrt(variance + epsilon) scale + b, over groups of channels; scale and b per group (opset 18) or
     per channel (21)"""
     x, scale, b = node.inputs
@@ -81,7 +80,7 @@ def group_normalization(op: Any, node: Any) -> list[Any]:
 
 
 @lowered("LpNormalization")
-def lp_normalization(op: Any, node: Any) -> list[Any]:
+def lp_normalization(op: Emitter, node: Node) -> list[Value]:
     """y = x / (sum |x|^p)^(1 / p), 0 where the norm is 0"""
     x, axis = node.inputs[0], attribute(node, "axis", -1)
     norm = op.reduce("ReduceL1" if attribute(node, "p", 2) == 1 else "ReduceL2", x, axis, True)
@@ -90,7 +89,7 @@ def lp_normalization(op: Any, node: Any) -> list[Any]:
 
 
 @lowered("LRN")
-def lrn(op: Any, node: Any) -> list[Any]:
+def lrn(op: Emitter, node: Node) -> list[Value]:
     """y = x / (bias + alpha / size (sum of x^2 over the nearest channels))^beta"""
     x, size = node.inputs[0], attribute(node, "size")
     alpha, beta, bias = (attribute(node, n, d) for n, d in (("alpha", 1e-4), ("beta", 0.75), ("bias", 1.0)))
@@ -105,7 +104,7 @@ def lrn(op: Any, node: Any) -> list[Any]:
 
 
 @gradient("Dropout")
-def dropout(op: Any, node: Any, dy: Any, _: Any = None) -> list[Any]:
+def dropout(op: Emitter, node: Node, dy: Value, _: Value | None = None) -> Cotangents:
     """y = x mask / (1 - ratio) in training, x otherwise;  dx = dy mask / (1 - ratio), dratio = sum(dy y) / (1 - ratio)"""
     _, ratio, training = (*node.inputs, None, None)[:3]
     if training is None or op.scalar_value(training) == 0:
@@ -122,14 +121,14 @@ def dropout(op: Any, node: Any, dy: Any, _: Any = None) -> list[Any]:
 
 
 @lowered("DequantizeLinear")
-def dequantize_linear(op: Any, node: Any) -> list[Any]:
+def dequantize_linear(op: Emitter, node: Node) -> list[Value]:
     """y = (x - zero point) scale, for the whole tensor, along an axis, or in blocks of an axis"""
     x, scale, zero = (*node.inputs, None)[:3]
     rank, axis = len(op.shape(scale)), attribute(node, "axis", 1)
     dtype = node.outputs[0].dtype
     count = op.cast(x, dtype) if zero is None else None
 
-    def spread(v: Any) -> Any:
+    def spread(v: Value) -> Value:
         """scale or zero point against x"""
         if rank == 0 or (len(x.shape) == rank == 1 and not attribute(node, "block_size", 0) and scale.shape == [1]):
             return v
@@ -147,6 +146,6 @@ def dequantize_linear(op: Any, node: Any) -> list[Any]:
 
 
 @lowered("OptionalGetElement")
-def optional_get_element(op: Any, node: Any) -> list[Any]:
+def optional_get_element(op: Emitter, node: Node) -> list[Value]:
     """y = x, for an x that is a tensor"""
     return [node.inputs[0]]

@@ -1,12 +1,14 @@
-"""Normalisations and other operators that are short formulas of simpler ones; the gradient is taken through these."""
+"""Normalisations and other operators that are short formulas of simpler ones; mostly the gradient is taken through these."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from netc.compiler.autodiff.registry import Cotangents, Node, attribute, gradient, lowered
+from netc.compiler.autodiff.registry import Cotangents, Node, Outputs, attribute, gradient, lowered
 from netc.compiler.graph.emitter import Emitter, Value
-from netc.compiler.graph.types import BOOL
+from netc.compiler.graph.types import BOOL, F32, FLOAT, TensorType
 
 
 def _normalized(op: Emitter, x: Value, axes: list[int], epsilon: float) -> tuple[Value, Value, Value]:
@@ -52,17 +54,54 @@ def instance_normalization(op: Emitter, node: Node) -> list[Value]:
     return [op.Add(op.Mul(y, _per_channel(op, scale, x)), _per_channel(op, b, x))]
 
 
-@lowered("LayerNormalization")
-def layer_normalization(op: Emitter, node: Node) -> list[Value]:
-    """y = (x - mean) / sqrt(variance + epsilon) scale + b, mean and variance over the axes from `axis` on"""
+def _normalized_axes(op: Emitter, node: Node) -> list[int]:
+    rank = len(op.shape(node.inputs[0]))
+    return list(range(attribute(node, "axis", -1) % rank, rank))
+
+
+def _in_full(op: Emitter, node: Node) -> Outputs | None:
+    """A LayerNormalization written out where the statistics that it gives are too coarse: float32 for float64, bfloat16."""
     x, scale, b = (*node.inputs, None)[:3]
-    rank = len(op.shape(x))
-    axes = list(range(attribute(node, "axis", -1) % rank, rank))
-    wide = op.cast(x, 1) if op.type_of(x).dtype.name == "f16" else x
-    y, mean, inverse = _normalized(op, wide, axes, attribute(node, "epsilon", 1e-5))
+    if op.type_of(x).dtype.name != "f64" and attribute(node, "stash_type", 1) == FLOAT:
+        return None
+    wide = op.cast(x, FLOAT) if op.type_of(x).dtype.name == "f16" else x
+    y, mean, inverse = _normalized(op, wide, _normalized_axes(op, node), attribute(node, "epsilon", 1e-5))
     y = op.Mul(op.cast(y, x.dtype), scale)
     statistics = [op.cast(s, o.dtype) for s, o in zip((mean, inverse), node.outputs[1:])]
     return [y if b is None else op.Add(y, b), *statistics]
+
+
+def _statistics(op: Emitter, node: Node, axes: list[int]) -> Sequence[Value]:
+    """The mean and 1 / sqrt(variance + epsilon) that a LayerNormalization computes; it gives them where it did not."""
+    shape = tuple(1 if i in axes else d for i, d in enumerate(op.shape(node.inputs[0])))
+    given = len(node.outputs)
+    if given < 3:
+        node.resize_outputs(3)
+    for o in node.outputs[given:]:
+        op.stamp(o, TensorType(F32, shape))
+    return node.outputs[1:]
+
+
+@gradient("LayerNormalization", broadcasts=True, rewrite=_in_full)
+def layer_normalization(
+    op: Emitter, node: Node, dy: Value | None, dmean: Value | None = None, dr: Value | None = None
+) -> Cotangents:
+    """y = z scale + b, z = (x - mean) r, r = 1 / sqrt(variance + epsilon), over the n elements of the axes from `axis` on;
+    dscale = dy z, db = dy, dx = r (dz - mean dz - z (mean(dz z) + r dr / n)) + dmean / n, dz = dy scale"""
+    x, scale = node.inputs[:2]
+    axes = _normalized_axes(op, node)
+    mean, r = _statistics(op, node, axes)
+    dy = op.zeros_like(node.outputs[0]) if dy is None else dy
+    wide, gain, n = op.cast(dy, FLOAT), op.cast(scale, FLOAT), op.element_count(x, axes)
+    z = op.Mul(op.Sub(op.cast(x, FLOAT), mean), r)
+    dscale, dz = op.Mul(wide, z), op.Mul(wide, gain)
+    along = op.reduce("ReduceMean", op.Mul(dscale, gain), axes, True)
+    if dr is not None:
+        along = op.Add(along, op.Div(op.Mul(r, dr), n))
+    dx = op.Mul(r, op.Sub(op.Sub(dz, op.reduce("ReduceMean", dz, axes, True)), op.Mul(z, along)))
+    if dmean is not None:
+        dx = op.Add(dx, op.Div(dmean, n))
+    return [op.cast(dx, x.dtype), op.cast(dscale, scale.dtype), dy]
 
 
 @lowered("GroupNormalization")

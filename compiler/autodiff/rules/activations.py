@@ -36,9 +36,9 @@ def softplus(op: Emitter, node: Node, dy: Value) -> Cotangents:
 
 @gradient("Softsign")
 def softsign(op: Emitter, node: Node, dy: Value) -> Cotangents:
-    """y = x / (1 + |x|);  dx = dy (1 - |y|)^2"""
-    rest = op.Sub(1.0, op.Abs(node.outputs[0]))
-    return [op.Mul(dy, op.Mul(rest, rest))]
+    """y = x / (1 + |x|);  dx = dy / (1 + |x|)^2, from x: where |y| rounds to 1 nothing is left of 1 - |y|"""
+    scale = op.Add(op.Abs(node.inputs[0]), 1.0)
+    return [op.Div(op.Div(dy, scale), scale)]
 
 
 @gradient("Elu")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import onnx_ir as ir
 
+from netc.compiler.autodiff.registry import Cotangents
 from netc.compiler.graph.emitter import Emitter
 
 
@@ -21,7 +21,7 @@ def copied(op: Emitter, body: ir.Graph) -> Emitter:
 
 def differentiated(
     inner: Emitter, pairs: Sequence[tuple[ir.Value, ir.Value | None]], wrt: Sequence[ir.Value]
-) -> list[ir.Value | None]:
+) -> Cotangents:
     """Cotangents of `wrt` in a copied body; `pairs` are results with their cotangents, equal results add up."""
     from netc.compiler.autodiff.engine import backpropagate
 
@@ -45,7 +45,7 @@ def finish(inner: Emitter, inputs: Sequence[ir.Value], outputs: Sequence[ir.Valu
     return graph
 
 
-def fresh(inner: Emitter, like: ir.Value) -> Any:
+def fresh(inner: Emitter, like: ir.Value) -> ir.Value:
     """A new value of another's type, to become an input of the body."""
     value = inner.stamp(ir.Value(), inner.type_of(like))
     inner.learn_size(value)

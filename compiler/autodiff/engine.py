@@ -7,14 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 import onnx_ir as ir
 
 from netc.compiler.autodiff.expansion import by_specification
-from netc.compiler.autodiff.registry import Entry, Needs, lookup
+from netc.compiler.autodiff.registry import Cotangents, Entry, Needs, Outputs, lookup
 from netc.compiler.graph.bodies import operands
 from netc.compiler.graph.emitter import Emitter
 from netc.compiler.graph.inference import UnknownError
 from netc.compiler.graph.types import INT64
 
 Operands = list[ir.Value | None]
-Cotangents = Operands  # one for each operand, or each output
 
 
 class NoGradientError(Exception):
@@ -71,7 +70,7 @@ def backpropagate(
 
 def _pulled_back(op: Emitter, node: ir.Node, entry: Entry | None, dys: Cotangents, needs: Needs) -> Cotangents:
     """The cotangents of a node's operands: by its rule, or through the operators that it stands for."""
-    outputs = None
+    outputs: Outputs | None = None
     if entry is None:
         outputs = by_specification(op, node)
         if outputs is None:
@@ -90,8 +89,7 @@ def _pulled_back(op: Emitter, node: ir.Node, entry: Entry | None, dys: Cotangent
         raise NoGradientError(node, entry.reason)
     if entry.run is None:
         return []
-    given: Cotangents = entry.run(op, node, *dys, needs=needs) if entry.asks else entry.run(op, node, *dys)
-    return given
+    return entry.run(op, node, *dys, needs=needs) if entry.asks else entry.run(op, node, *dys)
 
 
 def _between(op: Emitter, targets: Iterable[ir.Value], wanted: set[ir.Value], partial: bool) -> dict[ir.Node, Operands]:

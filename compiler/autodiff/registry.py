@@ -12,15 +12,39 @@ gradient, or it is refused with a reason.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Concatenate, Protocol, TypeVar
 
 import onnx_ir as ir
 
-Rule = Callable[..., Any]
-Needs = Callable[[ir.Value], bool]  # whether anything becomes of an operand's cotangent; what is not needed may be None
+from netc.compiler.graph.emitter import Emitter, Value
+
+Cotangents = Sequence[Value | None]  # one for each operand, or each output; None where nothing flows
+Needs = Callable[[Value], bool]  # whether anything becomes of an operand's cotangent; what is not needed may be None
+Outputs = Sequence[Value | None]  # computed anew; None for what cannot be
+
+
+class Node(Protocol):
+    """A node as its rule reads it. The rule knows which operands are there, so none is said to be missing."""
+
+    @property
+    def op_type(self) -> str: ...
+    @property
+    def inputs(self) -> Sequence[Any]: ...
+    @property
+    def outputs(self) -> Sequence[Value]: ...
+    @property
+    def attributes(self) -> MutableMapping[str, ir.Attr]: ...
+    def resize_outputs(self, new_size: int, /) -> None: ...
+
+
+Rule = Callable[Concatenate[Emitter, Node, ...], Cotangents]
+Lowering = Callable[[Emitter, Node], Outputs]
+Rewrite = Callable[[Emitter, Node], Outputs | None]
+R = TypeVar("R", bound=Rule)
+L = TypeVar("L", bound=Lowering)
 
 
 @dataclass(frozen=True)
@@ -39,7 +63,7 @@ class Entry:
     until: int = 1 << 30
     broadcasts: bool = False
     reason: str = ""
-    rewrite: Rule | None = None
+    rewrite: Rewrite | None = None
 
     @cached_property
     def asks(self) -> bool:
@@ -51,11 +75,11 @@ _TABLE: dict[str, list[Entry]] = {}
 
 
 def gradient(
-    operator: str, since: int = 1, until: int = 1 << 30, broadcasts: bool = False, rewrite: Any = None
-) -> Callable[[Rule], Rule]:
+    operator: str, since: int = 1, until: int = 1 << 30, broadcasts: bool = False, rewrite: Rewrite | None = None
+) -> Callable[[R], R]:
     """Decorator: registers the rule of an operator for the opsets from `since` to `until`."""
 
-    def register(rule: Rule) -> Rule:
+    def register(rule: R) -> R:
         entry = Entry(operator, "rule", rule, since, until, broadcasts, rewrite=rewrite)
         _TABLE.setdefault(operator, []).append(entry)
         return rule
@@ -63,14 +87,14 @@ def gradient(
     return register
 
 
-def lowered(*operators: str) -> Callable[[Rule], Rule]:
+def lowered(*operators: str) -> Callable[[L], L]:
     """Decorator: registers a function of (emitter, node) that computes the outputs anew with simpler operators.
 
     The gradient is taken through them; the node itself stays for the forward values. What only the recomputed outputs
     would need disappears again.
     """
 
-    def register(lowering: Rule) -> Rule:
+    def register(lowering: L) -> L:
         for operator in operators:
             _TABLE.setdefault(operator, []).append(Entry(operator, "lowered", lowering))
         return lowering
@@ -100,7 +124,7 @@ def operators() -> dict[str, list[Entry]]:
     return dict(sorted(_TABLE.items()))
 
 
-def attribute(node: ir.Node, name: str, default: Any = None) -> Any:
+def attribute(node: Node, name: str, default: Any = None) -> Any:
     """The value of an attribute, or `default` where the node leaves it out."""
     found = node.attributes.get(name)
     return default if found is None else found.value

@@ -5,12 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TypedDict
 
-from netc.compiler.autodiff.registry import attribute
+from netc.compiler.autodiff.registry import Node, Outputs, attribute
 from netc.compiler.graph.dimensions import Dim, add, multiply
+from netc.compiler.graph.emitter import Emitter, Value
 from netc.compiler.graph.inference import UnknownError
 from netc.compiler.graph.types import INT64
+
+
+class Moves(TypedDict):
+    strides: list[int]
+    dilations: list[int]
 
 
 @dataclass(frozen=True)
@@ -29,7 +35,7 @@ class Windows:
         return tuple(add(multiply(add(k, -1), d), 1) for k, d in zip(self.kernel, self.dilations))
 
     @property
-    def moves(self) -> dict[str, list[int]]:
+    def moves(self) -> Moves:
         """Strides and dilations as attributes."""
         return {"strides": list(self.strides), "dilations": list(self.dilations)}
 
@@ -42,7 +48,7 @@ class Windows:
         return None
 
 
-def windows(op: Any, node: Any, x: Any, kernel: Sequence[Dim]) -> Windows:
+def windows(op: Emitter, node: Node, x: Value, kernel: Sequence[Dim]) -> Windows:
     """The windows of Conv or a pooling over x. Raises UnknownError where pads depend on sizes that are not known."""
     kernel = attribute(node, "kernel_shape") or kernel
     sizes = tuple(kernel)
@@ -66,7 +72,7 @@ def windows(op: Any, node: Any, x: Any, kernel: Sequence[Dim]) -> Windows:
     return Windows(sizes, strides, dilations, tuple(pads[:n]), tuple(pads[n:]))
 
 
-def run_time_pads(op: Any, node: Any) -> Any:
+def run_time_pads(op: Emitter, node: Node) -> Value | None:
     """The pads of the whole image, as Pad reads them, where `auto_pad` depends on sizes that only show at run time."""
     x, auto = node.inputs[0], attribute(node, "auto_pad", "NOTSET")
     sizes = op.shape(x)[2:]
@@ -86,7 +92,7 @@ def run_time_pads(op: Any, node: Any) -> Any:
     return op.Concat(whole, before, whole, behind, axis=0)
 
 
-def padded(op: Any, node: Any) -> list[Any] | None:
+def padded(op: Emitter, node: Node) -> Outputs | None:
     """The outputs of Conv or MaxPool on an image that is padded before, where that must wait for the run."""
     pads = run_time_pads(op, node)
     if pads is None:

@@ -32,6 +32,11 @@ class Compositions(ValueTypes, Operators):
         """The contents of a small constant; None for anything else."""
         raise NotImplementedError
 
+    def numbers(self, array: np.ndarray, like: ir.Value) -> ir.Value:
+        """A constant tensor in another value's dtype."""
+        assert like.dtype is not None
+        return self.tensor(array.astype(like.dtype.numpy()))
+
     def vector(self, items: Sequence[int]) -> ir.Value:
         """A constant vector of int64, as axes and shapes are given."""
         return self.tensor(np.array(items, dtype=np.int64))

@@ -36,8 +36,10 @@ KINDS = {
 def stub() -> str:
     """The text of operators.pyi."""
     versions: dict[str, list[Any]] = {}
-    for schema in defs.get_all_schemas_with_history():
-        if schema.domain == "" and not schema.deprecated and schema.since_version <= NEWEST:
+    known = [s for s in defs.get_all_schemas_with_history() if s.domain == ""]
+    gone = {s.name for s in known if s.deprecated and s.since_version <= OLDEST}
+    for schema in known:
+        if schema.name not in gone and not schema.deprecated and schema.since_version <= NEWEST:
             versions.setdefault(schema.name, []).append(schema)
     text = HEAD
     for name, schemas in sorted(versions.items()):

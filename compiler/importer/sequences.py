@@ -5,26 +5,28 @@ Exporters write them where a program splits a tensor and picks parts; nothing of
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import onnx_ir as ir
-
-from netc.compiler.graph.emitter import Emitter
+from netc.compiler.graph.dimensions import Dim
+from netc.compiler.graph.emitter import Emitter, Value
 from netc.compiler.graph.types import INT64
 
-Elements = list[ir.Value]
+Elements = list[Value]
+Operands = Sequence[Any]  # of a node, which knows which of them are there
+Known = Sequence[Elements | None]  # what is in each operand that is a sequence
+Attributes = Mapping[str, Any]
+Make = Callable[[Emitter, Operands, Known, Attributes], Elements | None]
+Read = Callable[[Emitter, Elements, Operands, Attributes], Value | None]
 
 
 class Sequences:
     """The elements of each sequence or optional value that is known; an optional value has one."""
 
     def __init__(self) -> None:
-        self.elements: dict[ir.Value, Elements] = {}
+        self.elements: dict[Value, Elements] = {}
 
-    def made(
-        self, op: Emitter, operator: str, inputs: Sequence[Any], attributes: Mapping[str, Any], result: ir.Value
-    ) -> None:
+    def made(self, op: Emitter, operator: str, inputs: Operands, attributes: Attributes, result: Value) -> None:
         """Remembers what is in the sequence that a node makes, where that can be told."""
         make = _MADE.get(operator)
         if make is None:
@@ -34,9 +36,7 @@ class Sequences:
         if found is not None:
             self.elements[result] = found
 
-    def read(
-        self, op: Emitter, operator: str, inputs: Sequence[Any], attributes: Mapping[str, Any]
-    ) -> tuple[ir.Value, ...] | None:
+    def read(self, op: Emitter, operator: str, inputs: Operands, attributes: Attributes) -> tuple[Value, ...] | None:
         """What a node reads from a known sequence, in place of the node; None for all other nodes."""
         if operator not in _READ or inputs[0] is None:
             return None
@@ -45,7 +45,7 @@ class Sequences:
         return None if found is None else (found,)
 
 
-def _split(op: Any, inputs: Sequence[Any], _: Any, attributes: Mapping[str, Any]) -> Elements | None:
+def _split(op: Emitter, inputs: Operands, _: Known, attributes: Attributes) -> Elements | None:
     """SplitToSequence: parts of the given sizes, or of one size, or single slices that lose their axis."""
     x, sizes = (*inputs, None)[:2]
     if not op.has_type(x):
@@ -58,7 +58,7 @@ def _split(op: Any, inputs: Sequence[Any], _: Any, attributes: Mapping[str, Any]
     elif op.shape(sizes):
         return _parts(op, x, sizes, op.shape(sizes)[0], axis)
     else:
-        step = op.scalar_value(sizes)
+        step = _number(op, sizes)
     size = shape[axis]
     if not step or not isinstance(size, int):
         return None
@@ -68,52 +68,57 @@ def _split(op: Any, inputs: Sequence[Any], _: Any, attributes: Mapping[str, Any]
     return [op.Squeeze(p, op.vector([axis])) for p in parts] if parts and squeezed else parts
 
 
-def _parts(op: Any, x: Any, sizes: Any, count: Any, axis: int) -> Elements | None:
+def _parts(op: Emitter, x: Value, sizes: Value, count: Dim, axis: int) -> Elements | None:
     if not isinstance(count, int) or count == 0:
         return None
     made = op.node("Split", [x, sizes], {"axis": axis}, count)
     return [made] if count == 1 else list(made)
 
 
-def _place(op: Emitter, position: Any, count: int, default: int) -> int | None:
+def _number(op: Emitter, x: Value) -> int | None:
+    """The whole number that a scalar constant holds."""
+    found = op.scalar_value(x)
+    return None if found is None else int(found)
+
+
+def _place(op: Emitter, position: Value | None, count: int, default: int) -> int | None:
     """A position among `count` as a number from 0 on; None where it is computed or out of range."""
-    at = default if position is None else op.scalar_value(position)
-    return int(at) % count if at is not None and -count <= at < count else None
+    at = default if position is None else _number(op, position)
+    return at % count if at is not None and -count <= at < count else None
 
 
-def _inserted(op: Any, inputs: Sequence[Any], given: Sequence[Elements | None], _: Any) -> Elements | None:
+def _inserted(op: Emitter, inputs: Operands, given: Known, _: Attributes) -> Elements | None:
     sequence, (_, x, position) = given[0], (*inputs, None)[:3]
     if sequence is None:
         return None
     count = len(sequence)
-    at = count if position is None else op.scalar_value(position)
+    at = count if position is None else _number(op, position)
     if at is None or not -count <= at <= count:
         return None
     at = at + count if at < 0 else at
     return [*sequence[:at], x, *sequence[at:]]
 
 
-def _erased(op: Any, inputs: Sequence[Any], given: Sequence[Elements | None], _: Any) -> Elements | None:
+def _erased(op: Emitter, inputs: Operands, given: Known, _: Attributes) -> Elements | None:
     sequence, position = given[0], (*inputs, None)[1]
     at = None if sequence is None else _place(op, position, len(sequence), -1)
     return None if sequence is None or at is None else [*sequence[:at], *sequence[at + 1 :]]
 
 
-def _element(op: Any, known: Elements, inputs: Sequence[Any], _: Any) -> ir.Value | None:
+def _element(op: Emitter, known: Elements, inputs: Operands, _: Attributes) -> Value | None:
     at = _place(op, inputs[1], len(known), 0)
     return None if at is None else known[at]
 
 
-def _joined(op: Any, known: Elements, _: Any, attributes: Mapping[str, Any]) -> ir.Value | None:
+def _joined(op: Emitter, known: Elements, _: Operands, attributes: Attributes) -> Value | None:
     axis = attributes["axis"]
     if not known:
         return None
     parts = [op.Unsqueeze(x, op.vector([axis])) for x in known] if attributes.get("new_axis", 0) else known
-    made: ir.Value = op.Concat(*parts, axis=axis)
-    return made
+    return op.Concat(*parts, axis=axis)
 
 
-_MADE: dict[str, Any] = {
+_MADE: dict[str, Make] = {
     "Identity": lambda op, inputs, given, attributes: given[0],
     "Optional": lambda op, inputs, given, attributes: list(inputs) if inputs and given[0] is None else None,
     "SequenceConstruct": lambda op, inputs, given, attributes: list(inputs),
@@ -122,7 +127,7 @@ _MADE: dict[str, Any] = {
     "SequenceInsert": _inserted,
     "SplitToSequence": _split,
 }
-_READ: dict[str, Any] = {
+_READ: dict[str, Read] = {
     "ConcatFromSequence": _joined,
     "OptionalGetElement": lambda op, known, inputs, attributes: known[0],
     "SequenceAt": _element,

@@ -8,7 +8,7 @@ from typing import Any
 import onnx
 import onnx_ir as ir
 
-from netc.compiler.graph.emitter import Emitter
+from netc.compiler.graph.emitter import Emitter, Value
 from netc.compiler.importer.replay import Replay, Values
 from netc.grammar.diagnostics import error
 
@@ -55,7 +55,7 @@ class Training:
         return [op.zeros_like(x) if g is None else g for x, g in zip(inputs, found)]
 
 
-def _adagrad(op: Any, a: Mapping[str, Any], rate: Any, step: Any, x: Any, g: Any, h: Any) -> list[Any]:
+def _adagrad(op: Emitter, a: Mapping[str, Any], rate: Value, step: Value, x: Value, g: Value, h: Value) -> list[Value]:
     """g' = norm x + g, h' = h + g'^2, x' = x - rate / (1 + step decay) g' / (sqrt h' + epsilon)"""
     rate = op.Div(rate, op.Add(op.Mul(op.cast(step, x.dtype), a.get("decay_factor", 0.0)), 1.0))
     g = op.Add(op.Mul(x, a.get("norm_coefficient", 0.0)), g)
@@ -63,7 +63,9 @@ def _adagrad(op: Any, a: Mapping[str, Any], rate: Any, step: Any, x: Any, g: Any
     return [op.Sub(x, op.Div(op.Mul(rate, g), op.Add(op.Sqrt(h), a.get("epsilon", 1e-6)))), h]
 
 
-def _adam(op: Any, a: Mapping[str, Any], rate: Any, step: Any, x: Any, g: Any, v: Any, h: Any) -> list[Any]:
+def _adam(
+    op: Emitter, a: Mapping[str, Any], rate: Value, step: Value, x: Value, g: Value, v: Value, h: Value
+) -> list[Value]:
     """g' = norm x + g, v' = alpha v + (1 - alpha) g', h' = beta h + (1 - beta) g'^2,
     x' = (1 - norm_post) (x - rate' v' / (sqrt h' + epsilon)), rate' = rate sqrt(1 - beta^t) / (1 - alpha^t), t > 0"""
     alpha, beta = a.get("alpha", 0.9), a.get("beta", 0.999)
@@ -81,7 +83,7 @@ def _adam(op: Any, a: Mapping[str, Any], rate: Any, step: Any, x: Any, g: Any, v
     return [op.Mul(new, 1 - a.get("norm_coefficient_post", 0.0)), v, h]
 
 
-def _momentum(op: Any, a: Mapping[str, Any], rate: Any, step: Any, x: Any, g: Any, v: Any) -> list[Any]:
+def _momentum(op: Emitter, a: Mapping[str, Any], rate: Value, step: Value, x: Value, g: Value, v: Value) -> list[Value]:
     """g' = norm x + g, v' = alpha v + beta' g' (beta' = beta, 1 in the first step), x' = x - rate v', or with Nesterov
     x' = x - rate (g' + alpha v')"""
     alpha = a["alpha"]
@@ -92,6 +94,6 @@ def _momentum(op: Any, a: Mapping[str, Any], rate: Any, step: Any, x: Any, g: An
     return [op.Sub(x, op.Mul(rate, way)), v]
 
 
-_OPTIMIZERS: dict[str, tuple[Callable[..., list[Any]], int]] = {
+_OPTIMIZERS: dict[str, tuple[Callable[..., list[Value]], int]] = {
     "Adagrad": (_adagrad, 1), "Adam": (_adam, 2), "Momentum": (_momentum, 1)
 }  # fmt: skip

@@ -263,6 +263,13 @@ def test_dropout_in_training_gives_the_gradient_of_its_mask(outputs: str) -> Non
     np.testing.assert_allclose(found["grad/x"], np.where(kept, dy / 0.75, 0), rtol=1e-6)
 
 
+def test_softsign_keeps_its_slope_far_from_zero() -> None:
+    text = """<ir_version: 8, opset_import: ["": 18]> g (float[N] x) => (float[N] y) { y = Softsign (x) }"""
+    x = np.float32([sign * v for v in (0, 1, 1e3, 1e7, 1e9, 1e12, 1e15) for sign in (1, -1)])
+    (dx,) = started(netc.grad(parser.parse_model(text))).run(["grad/x"], {"x": x, "grad/y": np.ones_like(x)})
+    np.testing.assert_allclose(dx, 1 / (1 + np.abs(x.astype(np.float64))) ** 2, rtol=1e-5)
+
+
 LIGHT = Path(onnx.__file__).parent / "backend" / "test" / "data" / "light"
 
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,13 +11,15 @@ import numpy as np
 import onnx_ir as ir
 
 from netc.compiler.autodiff.bodies import copied, differentiated, finish, fresh
-from netc.compiler.autodiff.registry import attribute, gradient
+from netc.compiler.autodiff.registry import Cotangents, Node, attribute, gradient
+from netc.compiler.graph.dimensions import Shape
+from netc.compiler.graph.emitter import Emitter, Value
 from netc.compiler.graph.inference import UnknownError, type_proto
 from netc.compiler.graph.types import I64, TensorType
 
 
 @gradient("If")
-def if_(op: Any, node: Any, *dys: Any) -> list[Any]:
+def if_(op: Emitter, node: Node, *dys: Value | None) -> Cotangents:
     """y = then or else;  the cotangents of the branch that was taken, 0 for what only the other one reads"""
     names = ("then_branch", "else_branch")
     outer = [x for x in _captured_by(node) if x is not None]
@@ -36,7 +39,7 @@ def if_(op: Any, node: Any, *dys: Any) -> list[Any]:
 
 
 @gradient("Scan")
-def scan(op: Any, node: Any, *dys: Any) -> list[Any]:
+def scan(op: Emitter, node: Node, *dys: Value | None) -> Cotangents:
     """(states, outputs) = a body over slices;  the body's cotangents over the slices in reverse"""
     body: ir.Graph = node.attributes["body"].value
     slices = attribute(node, "num_scan_inputs")
@@ -47,7 +50,8 @@ def scan(op: Any, node: Any, *dys: Any) -> list[Any]:
     saved = _saved(op, node, body, list(body.inputs[:states]), outs)
     read = [_Read(v, 0, 1) for v in saved]
     read += [_Read(x, a, 1 - w) for x, a, w in zip(node.inputs[states:], in_axes, in_ways)]
-    written = [_Read(dy, a, 1 - w) for dy, a, w in zip(dys[states:], out_axes, out_ways)]
+    given = enumerate(zip(dys[states:], out_axes, out_ways))
+    written = {k: _Read(dy, a, 1 - w) for k, (dy, a, w) in given if dy is not None}
     dstates, dslices, douter = _reverse(
         op, body, list(body.inputs), list(body.outputs), list(dys[:states]), list(node.inputs[:states]), read, written,
         _captured_by(node),
@@ -56,7 +60,7 @@ def scan(op: Any, node: Any, *dys: Any) -> list[Any]:
 
 
 @gradient("Loop")
-def loop(op: Any, node: Any, *dys: Any) -> list[Any]:
+def loop(op: Emitter, node: Node, *dys: Value | None) -> Cotangents:
     """(states, outputs) = a body again and again;  the body's cotangents over its iterations in reverse, by a Scan"""
     body: ir.Graph = node.attributes["body"].value
     number, going, *states = body.inputs
@@ -73,7 +77,8 @@ def loop(op: Any, node: Any, *dys: Any) -> list[Any]:
         op.stamp(number, TensorType(I64, ()))
     saved = _saved(op, node, body, [number, *states], outs)
     read = [_Read(v, 0, 1) for v in saved]
-    written = [_Read(dy, 0, 1) for dy in dys[len(states) : len(states) + outs]]
+    given = enumerate(dys[len(states) : len(states) + outs])
+    written = {k: _Read(dy, 0, 1) for k, dy in given if dy is not None}
     dstates, _, douter = _reverse(
         op, body, [number, *states], list(body.outputs[1:]), list(dys[: len(states)]), initial, read, written,
         _captured_by(node), always=going, first=1,
@@ -85,19 +90,19 @@ def loop(op: Any, node: Any, *dys: Any) -> list[Any]:
 class _Read:
     """A tensor read slice by slice along an axis; `way` 1 reads from the end."""
 
-    value: Any
+    value: Value
     axis: int
     way: int
 
 
-def _captured_by(node: ir.Node) -> list[ir.Value]:
+def _captured_by(node: Any) -> list[ir.Value]:
     """What the bodies of a node capture, as the engine lists it."""
     from netc.compiler.graph.bodies import operands
 
     return [x for x in operands(node)[len(node.inputs) :] if x is not None]
 
 
-def _saved(op: Any, node: ir.Node, body: ir.Graph, values: list[ir.Value], outs: int) -> list[ir.Value]:
+def _saved(op: Emitter, node: Node, body: ir.Graph, values: list[ir.Value], outs: int) -> list[ir.Value]:
     """Makes a forward node return what its body's inputs were in each iteration, once for all who ask."""
     known = op.root.shared(("saved", node), dict)
     for value in values:
@@ -126,22 +131,23 @@ def _saved(op: Any, node: ir.Node, body: ir.Graph, values: list[ir.Value], outs:
 
 
 def _reverse(
-    op: Any,
+    op: Emitter,
     body: ir.Graph,
     inputs: list[ir.Value],
     results: list[ir.Value],
-    dstates: list[Any],
-    initial: list[Any],
+    dstates: Cotangents,
+    initial: Sequence[Any],
     read: list[_Read],
-    written: list[_Read],
+    written: dict[int, _Read],
     outer: list[ir.Value],
-    always: Any = None,
+    always: Value | None = None,
     first: int = 0,
-) -> tuple[list[Any], list[Any], list[Any]]:
+) -> tuple[Cotangents, Cotangents, Cotangents]:
     """The backward Scan: cotangents of the initial states, of the slices read (None among them), of captured values.
 
     `inputs` and `results` are those of the body that take part: `inputs` are read from `read`, in this order, of which
-    the states are those from `first` on; `results` are the new states, then the outputs with cotangents in `written`.
+    the states are those from `first` on; `results` are the new states, then the outputs; `written` has the cotangents
+    of outputs by their place among these.
     """
     count = len(initial)
     inner = copied(op, body)
@@ -158,24 +164,23 @@ def _reverse(
     dstate = {i: fresh(inner, own[first + i]) for i in floats}
     captures = [x for x in outer if op.is_float(x) and op.has_type(x)]
     total = {x: fresh(inner, x) for x in captures}
-    dslice = {k: fresh(inner, made[count + k]) for k, w in enumerate(written) if w.value is not None}
+    dslice = {k: fresh(inner, made[count + k]) for k in written}
     pairs = [(made[i], dstate.get(i)) for i in range(count)]
     pairs += [(made[count + k], d) for k, d in dslice.items()]
     floating = [i for i, v in enumerate(own) if op.is_float(v)]
     found = differentiated(inner, pairs, [*(own[i] for i in floating), *captures])
     downs = dict(zip(floating, found))
-    outer_found = dict(zip(captures, found[len(floating) :]))
-    kept = [x for x in captures if outer_found[x] is not None]
+    kept = {x: d for x, d in zip(captures, found[len(floating) :]) if d is not None}
     sliced = [i for i in floating if downs[i] is not None and not first <= i < first + count]
     new_states = [inner.zeros_like(own[first + i]) if (d := downs.get(first + i)) is None else d for i in floats]
-    sums = [inner.Add(total[x], outer_found[x]) for x in kept]
+    sums = [inner.Add(total[x], d) for x, d in kept.items()]
     slices = [d for i in sliced if (d := downs[i]) is not None]
     graph = finish(
         inner,
         [*(dstate[i] for i in floats), *(total[x] for x in kept), *read_in, *dslice.values()],
         [*new_states, *sums, *slices],
     )
-    scans = [_backwards(op, s) for s in (*read, *(written[k] for k in dslice))]
+    scans = [_backwards(op, s) for s in (*read, *written.values())]
     starts = [op.zeros_like(initial[i]) if dstates[i] is None else dstates[i] for i in floats]
     types = [op.type_of(initial[i]) for i in floats] + [op.type_of(x) for x in kept]
     types += [op.type_of(read[i].value) for i in sliced]
@@ -185,7 +190,7 @@ def _reverse(
         {
             "body": graph,
             "num_scan_inputs": len(scans),
-            **_axes("scan_input_axes", [*(s.axis for s in read), *(written[k].axis for k in dslice)]),
+            **_axes("scan_input_axes", [*(s.axis for s in read), *(s.axis for s in written.values())]),
             **_axes("scan_output_axes", [read[i].axis for i in sliced]),
         },
         len(types),
@@ -204,12 +209,12 @@ def _reverse(
     )
 
 
-def _declared(op: Any, x: ir.Value) -> Any:
+def _declared(op: Emitter, x: ir.Value) -> Any:
     """The type of a value as far as it is known."""
     return op.type_of(x) if op.has_type(x) else type_proto(x, None)
 
 
-def _as_saved(inner: Any, value: ir.Value, stacked: tuple[Any, ...]) -> tuple[ir.Value, ir.Value]:
+def _as_saved(inner: Emitter, value: ir.Value, stacked: Shape) -> tuple[ir.Value, ir.Value]:
     """The body's input for what was saved, and the value: a number, saved as a vector of one, becomes a number again."""
     if len(stacked) == len(inner.shape(value)) + 1:
         return value, value
@@ -221,7 +226,7 @@ def _as_saved(inner: Any, value: ir.Value, stacked: tuple[Any, ...]) -> tuple[ir
     return saved, number.outputs[0]
 
 
-def _backwards(op: Any, read: _Read) -> Any:
+def _backwards(op: Emitter, read: _Read) -> Value:
     """The tensor itself, or turned round where it is read from the end: not every runtime reads in both directions."""
     return op.flip(read.value, read.axis) if read.way else read.value
 

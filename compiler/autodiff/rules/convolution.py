@@ -6,15 +6,16 @@ from typing import Any
 
 import numpy as np
 
-from netc.compiler.autodiff.registry import attribute, gradient, lowered
+from netc.compiler.autodiff.registry import Cotangents, Node, attribute, gradient, lowered
 from netc.compiler.autodiff.rules.sampling import sampled, zeros_outside
 from netc.compiler.autodiff.windows import Windows, padded, windows
 from netc.compiler.graph.dimensions import Dim, product, quotient
+from netc.compiler.graph.emitter import Emitter, Value
 from netc.compiler.graph.inference import UnknownError
 
 
 @gradient("Conv", rewrite=padded)
-def conv(op: Any, node: Any, dy: Any) -> list[Any]:
+def conv(op: Emitter, node: Node, dy: Value) -> Cotangents:
     """Y = X * W + b;  dX = dY spread back through W, dW = X * dY with strides and dilations exchanged, db = sum dY"""
     x, w, b = (*node.inputs, None)[:3]
     at, group = windows(op, node, x, op.shape(w)[2:]), attribute(node, "group", 1)
@@ -22,7 +23,7 @@ def conv(op: Any, node: Any, dy: Any) -> list[Any]:
 
 
 @gradient("ConvTranspose")
-def conv_transpose(op: Any, node: Any, dy: Any) -> list[Any]:
+def conv_transpose(op: Emitter, node: Node, dy: Value) -> Cotangents:
     """Y spreads X through W;  dX = dY * W, dW = dY * X with strides and dilations exchanged, db = sum dY"""
     x, w, b = (*node.inputs, None)[:3]
     at, group = _transposed_windows(op, node), attribute(node, "group", 1)
@@ -33,11 +34,11 @@ def conv_transpose(op: Any, node: Any, dy: Any) -> list[Any]:
     return [op.stamp(dx, op.type_of(x)), _kernel(op, at, dy, x, w, group), None if b is None else _bias(op, dy)]
 
 
-def _bias(op: Any, dy: Any) -> Any:
+def _bias(op: Emitter, dy: Value) -> Value:
     return op.reduce("ReduceSum", dy, [0, *range(2, len(op.shape(dy)))], False)
 
 
-def _spread(op: Any, at: Windows, dy: Any, w: Any, x: Any, group: int) -> Any:
+def _spread(op: Emitter, at: Windows, dy: Value, w: Value, x: Value, group: int) -> Value:
     """dY laid back over X, each element through the kernel that read it."""
     sizes, counts = op.shape(x)[2:], op.shape(dy)[2:]
     left = [0 if s == 1 else at.left_over(i, d, c) for i, (s, d, c) in enumerate(zip(at.strides, sizes, counts))]
@@ -53,11 +54,10 @@ def _spread(op: Any, at: Windows, dy: Any, w: Any, x: Any, group: int) -> Any:
     whole = op.ConvTranspose(dy, w, group=group, output_padding=[s - 1 for s in at.strides], **at.moves)
     first = op.vector(at.begin)
     axes = op.vector(list(range(2, 2 + len(sizes))))
-    cut: Any = op.Slice(whole, first, op.Add(first, op.Shape(x, start=2)), axes, type=op.type_of(x))
-    return cut
+    return op.Slice(whole, first, op.Add(first, op.Shape(x, start=2)), axes, type=op.type_of(x))
 
 
-def _kernel(op: Any, at: Windows, x: Any, dy: Any, w: Any, group: int) -> Any:
+def _kernel(op: Emitter, at: Windows, x: Value, dy: Value, w: Value, group: int) -> Value:
     """How each element of the kernel met X and dY: X * dY with channels in the place of rows."""
     rows, channels, *space = op.shape(x)
     n = len(space)
@@ -82,7 +82,7 @@ def _kernel(op: Any, at: Windows, x: Any, dy: Any, w: Any, group: int) -> Any:
     return op.stamp(found, op.type_of(w))
 
 
-def _transposed_windows(op: Any, node: Any) -> Windows:
+def _transposed_windows(op: Emitter, node: Node) -> Windows:
     """The windows of the convolution that a ConvTranspose undoes, with the pads that its output's size implies."""
     x, w = node.inputs[:2]
     plain = _without_auto_pad(op, node, w)
@@ -106,7 +106,7 @@ def _transposed_windows(op: Any, node: Any) -> Windows:
     return Windows(plain.kernel, plain.strides, plain.dilations, tuple(begin), tuple(end))
 
 
-def _without_auto_pad(op: Any, node: Any, w: Any) -> Windows:
+def _without_auto_pad(op: Emitter, node: Node, w: Value) -> Windows:
     kernel = attribute(node, "kernel_shape") or op.shape(w)[2:]
     n = len(kernel)
     pads = attribute(node, "pads") or [0] * (2 * n)
@@ -119,15 +119,15 @@ def _without_auto_pad(op: Any, node: Any, w: Any) -> Windows:
 
 
 @lowered("DeformConv")
-def deform_conv(op: Any, node: Any) -> list[Any]:
+def deform_conv(op: Emitter, node: Node) -> list[Value]:
     """Y = sum over kernel elements of W times X read between pixels, at places moved by `offset`, times `mask`."""
     x, w, offset, b, mask = (*node.inputs, None, None)[:5]
     at, group = windows(op, node, x, op.shape(w)[2:]), attribute(node, "group", 1)
     rows, channels, height, width = op.shape(x)
     outs, groups = op.shape(offset)[2:], attribute(node, "offset_group", 1)
-    taps_of = [k for k in at.kernel if isinstance(k, int)]
-    known = [channels, *outs, op.shape(w)[0]]
-    if len(taps_of) < 2 or not all(isinstance(d, int) for d in known):
+    taps_of, filters = [k for k in at.kernel if isinstance(k, int)], op.shape(w)[0]
+    grid = [d for d in outs if isinstance(d, int)]
+    if len(taps_of) < 2 or len(grid) < 2 or not (isinstance(channels, int) and isinstance(filters, int)):
         raise UnknownError("the number of channels and the size of the output must be known")
     count = taps_of[0] * taps_of[1]
     moved = op.reshape(offset, (rows, groups, *at.kernel, 2, *outs))
@@ -135,7 +135,7 @@ def deform_conv(op: Any, node: Any) -> list[Any]:
     for axis in range(2):
         shape: list[int] = [1] * 6
         shape[4 + axis] = -1
-        steps = op.Reshape(_counted(op, outs[axis], at.strides[axis], -at.begin[axis], x), op.vector(shape))
+        steps = op.Reshape(_counted(op, grid[axis], at.strides[axis], -at.begin[axis], x), op.vector(shape))
         shape = [1] * 6
         shape[2 + axis] = -1
         taps = op.Reshape(_counted(op, taps_of[axis], at.dilations[axis], 0, x), op.vector(shape))
@@ -150,19 +150,18 @@ def deform_conv(op: Any, node: Any) -> list[Any]:
     columns = op.reshape(
         op.Transpose(read, perm=[0, 4, 1, 2, 3]), (rows, group, channels // group * count, product(outs))
     )
-    filters = op.shape(w)[0]
     kernel = op.reshape(w, (1, group, filters // group, channels // group * count))
     y = op.reshape(op.MatMul(kernel, columns), (rows, filters, *outs))
     return [y if b is None else op.Add(y, op.Unsqueeze(b, op.vector([1, 2])))]
 
 
-def _counted(op: Any, count: int, step: int, start: int, x: Any) -> Any:
+def _counted(op: Emitter, count: int, step: int, start: int, x: Value) -> Value:
     """start, start + step, ... as numbers of x's dtype."""
-    return op.tensor((start + step * np.arange(count)).astype(x.dtype.numpy()))
+    return op.numbers(start + step * np.arange(count), x)
 
 
 @gradient("Col2Im")
-def col2im(op: Any, node: Any, dy: Any) -> list[Any]:
+def col2im(op: Emitter, node: Node, dy: Value) -> Cotangents:
     """y = blocks added up where they overlap in the image;  dx = dy read at the place of each element of each block"""
     x, image, block = node.inputs
     n = op.shape(image)[0]
@@ -171,7 +170,7 @@ def col2im(op: Any, node: Any, dy: Any) -> list[Any]:
     pads, strides = attribute(node, "pads") or [0] * (2 * n), attribute(node, "strides") or [1] * n
     dilations = attribute(node, "dilations") or [1] * n
     one, zero = op.constant(1, 7), op.constant(0, 7)
-    place, inside = zero, None
+    place = inside = zero
     for axis in range(n):  # place [b1, ..., bn, l1, ..., ln] of each element in the image, row by row
         size, tall = (op.Gather(v, op.constant(axis, 7), axis=0) for v in (image, block))
         reach = op.Add(op.Mul(op.Sub(tall, one), op.constant(dilations[axis], 7)), one)
@@ -184,7 +183,7 @@ def col2im(op: Any, node: Any, dy: Any) -> list[Any]:
         at = op.Add(op.Unsqueeze(taps, op.vector([1])), op.Unsqueeze(steps, op.vector([0])))
         at = op.Unsqueeze(at, op.vector(others)) if others else at
         within = op.And(op.GreaterOrEqual(at, zero), op.Less(at, size))
-        inside = within if inside is None else op.And(inside, within)
+        inside = op.And(inside, within) if axis else within
         place = op.Add(op.Mul(place, size), at)
     pixels = op.ReduceProd(image, keepdims=1)
     lead = op.Slice(op.Shape(dy), op.vector([0]), op.vector([2]))

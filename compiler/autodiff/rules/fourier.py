@@ -3,14 +3,15 @@ without the factor 1 / N."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TypedDict, Unpack
 
-from netc.compiler.autodiff.registry import attribute, gradient, lowered
+from netc.compiler.autodiff.registry import Cotangents, Node, attribute, gradient, lowered
+from netc.compiler.graph.emitter import Emitter, Value
 from netc.compiler.graph.types import INT64
 
 
 @gradient("DFT")
-def dft(op: Any, node: Any, dy: Any) -> list[Any]:
+def dft(op: Emitter, node: Node, dy: Value) -> Cotangents:
     """y_k = sum x_n e^(-2 pi i k n / N);  dx = N inverse(dy), cut to x's length, its real part where x is real"""
     x, length, at = (*node.inputs, None, None)[:3]
     inverse, onesided = attribute(node, "inverse", 0), attribute(node, "onesided", 0)
@@ -34,7 +35,7 @@ def dft(op: Any, node: Any, dy: Any) -> list[Any]:
     return [dx, None, None]
 
 
-def _half_spectrum(op: Any, x: Any, dy: Any, axis: Any, size: Any) -> Any:
+def _half_spectrum(op: Emitter, x: Value, dy: Value, axis: Value, size: Value) -> Value:
     """y_n = 1 / N sum c_k Re(x_k e^(2 pi i k n / N)), c_k = 1 at k = 0 and 2 k = N, else 2;  dx_k = c_k / N DFT(dy)_k"""
     spectrum = _transform(op, dy, axis, onesided=1)
     zero, one = op.constant(0, INT64), op.constant(1, INT64)
@@ -46,14 +47,19 @@ def _half_spectrum(op: Any, x: Any, dy: Any, axis: Any, size: Any) -> Any:
     return op.stamp(_resized(op, op.Mul(spectrum, op.Reshape(weights, along)), axis, size), op.type_of(x))
 
 
-def _transform(op: Any, x: Any, axis: Any, **flags: int) -> Any:
+class _Way(TypedDict, total=False):
+    inverse: int
+    onesided: int
+
+
+def _transform(op: Emitter, x: Value, axis: Value, **way: Unpack[_Way]) -> Value:
     """DFT along an axis, given as a vector: an attribute before opset 20, an input since."""
     if op.opset < 20:
-        return op.DFT(x, axis=op.integers(axis)[0], **flags)
-    return op.DFT(x, None, op.Squeeze(axis, op.vector([0])), **flags)
+        return op.DFT(x, axis=op.integers(axis)[0], **way)
+    return op.DFT(x, None, op.Squeeze(axis, op.vector([0])), **way)
 
 
-def _resized(op: Any, x: Any, axis: Any, size: Any) -> Any:
+def _resized(op: Emitter, x: Value, axis: Value, size: Value) -> Value:
     """x cut, or filled up with zeros, to a size [1] along an axis [1]."""
     zero = op.vector([0])
     room = op.Max(op.Sub(size, op.Gather(op.Shape(x), axis, axis=0)), zero)
@@ -62,7 +68,7 @@ def _resized(op: Any, x: Any, axis: Any, size: Any) -> Any:
 
 
 @lowered("STFT")
-def stft(op: Any, node: Any) -> list[Any]:
+def stft(op: Emitter, node: Node) -> list[Value]:
     """y = the transform of each frame of the signal [rows, length, 1 or 2], times the window"""
     signal, step, window, length = (*node.inputs, None, None)[:4]
     zero, one = op.constant(0, INT64), op.constant(1, INT64)

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import string
-from typing import Any
 
 import numpy as np
 
-from netc.compiler.autodiff.registry import Needs, attribute, gradient
+from netc.compiler.autodiff.registry import Cotangents, Needs, Node, attribute, gradient
 from netc.compiler.graph.dimensions import product
+from netc.compiler.graph.emitter import Emitter, Value
 from netc.compiler.graph.inference import UnknownError
 
 
 @gradient("MatMul", broadcasts=True)
-def matmul(op: Any, node: Any, dy: Any, needs: Needs) -> list[Any]:
+def matmul(op: Emitter, node: Node, dy: Value, needs: Needs) -> Cotangents:
     """Y = A B;  dA = dY B', dB = A' dY; leading axes that broadcast are summed by the engine"""
     a, b = node.inputs
     if not op.has_type(a) and op.has_type(b) and len(op.shape(b)) == 2:  # a's rank shows at run time, 2 or more
@@ -34,7 +34,7 @@ def matmul(op: Any, node: Any, dy: Any, needs: Needs) -> list[Any]:
     return [op.MatMul(dy, _swapped(op, b)), op.MatMul(_swapped(op, a), dy)]
 
 
-def _with_vector(op: Any, a: Any, b: Any, dy: Any) -> list[Any]:
+def _with_vector(op: Emitter, a: Value, b: Value, dy: Value) -> list[Value]:
     """A vector counts as a matrix of one row (on the left) or one column (on the right)."""
     front, back = op.vector([-2]), op.vector([-1])
     left = op.Unsqueeze(a, op.vector([0])) if len(op.shape(a)) == 1 else a
@@ -50,14 +50,14 @@ def _with_vector(op: Any, a: Any, b: Any, dy: Any) -> list[Any]:
     ]
 
 
-def _swapped(op: Any, x: Any) -> Any:
+def _swapped(op: Emitter, x: Value) -> Value:
     """x with its last two axes exchanged."""
     rank = len(op.shape(x))
     return op.Transpose(x, perm=[*range(rank - 2), rank - 1, rank - 2])
 
 
 @gradient("Gemm", broadcasts=True)
-def gemm(op: Any, node: Any, dy: Any, needs: Needs) -> list[Any]:
+def gemm(op: Emitter, node: Node, dy: Value, needs: Needs) -> Cotangents:
     """Y = alpha A B + beta C (A, B transposed on request);  dA = alpha dY B', dB = alpha A' dY, dC = beta dY"""
     a, b, c = (*node.inputs, None)[:3]
     alpha, beta = attribute(node, "alpha", 1.0), attribute(node, "beta", 1.0)
@@ -71,7 +71,7 @@ def gemm(op: Any, node: Any, dy: Any, needs: Needs) -> list[Any]:
 
 
 @gradient("Det")
-def det(op: Any, node: Any, dy: Any) -> list[Any]:
+def det(op: Emitter, node: Node, dy: Value) -> Cotangents:
     """y = det X;  dX = dy C, C_ij = (-1)^(i+j) det(X without row i and column j), singular X included"""
     x = node.inputs[0]
     *lead, _, n = op.shape(x)
@@ -89,7 +89,7 @@ def det(op: Any, node: Any, dy: Any) -> list[Any]:
 
 
 @gradient("Einsum", broadcasts=True)
-def einsum(op: Any, node: Any, dy: Any) -> list[Any]:
+def einsum(op: Emitter, node: Node, dy: Value) -> Cotangents:
     """y = sum of products over labels;  the cotangent of one operand is the sum of products of dy and the others"""
     left, result = _equation(attribute(node, "equation"))
     found = []
@@ -107,7 +107,7 @@ def einsum(op: Any, node: Any, dy: Any) -> list[Any]:
                 square = op.ConstantOfShape(op.Concat(size, size, axis=0))
                 terms, values, target = (
                     [*terms, label + fresh],
-                    [*values, op.EyeLike(square, dtype=int(dy.dtype))],
+                    [*values, op.EyeLike(square, dtype=dy.dtype)],
                     target + fresh,
                 )
             else:
@@ -137,5 +137,5 @@ def _labels(term: str) -> list[str]:
     return [*front, *([dots] if dots else []), *back]
 
 
-def _size(op: Any, x: Any, axis: int) -> Any:
+def _size(op: Emitter, x: Value, axis: int) -> Value:
     return op.dimension(op.shape(x)[axis])

@@ -1,16 +1,17 @@
-"""Normalisations and other operators that are short formulas of simpler ones; the gradient is taken through these."""
+"""Normalisations and other operators that are short formulas of simpler ones; mostly the gradient is taken through these."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
-from netc.compiler.autodiff.registry import attribute, gradient, lowered
-from netc.compiler.graph.types import BOOL
+from netc.compiler.autodiff.registry import Cotangents, Node, Outputs, attribute, gradient, lowered
+from netc.compiler.graph.emitter import Emitter, Value
+from netc.compiler.graph.types import BOOL, F32, FLOAT, TensorType
 
 
-def _normalized(op: Any, x: Any, axes: list[int], epsilon: float) -> tuple[Any, Any, Any]:
+def _normalized(op: Emitter, x: Value, axes: list[int], epsilon: float) -> tuple[Value, Value, Value]:
     """((x - mean) / sqrt(variance + epsilon), mean, 1 / sqrt(variance + epsilon)) over some axes."""
     mean = op.reduce("ReduceMean", x, axes, True)
     centred = op.Sub(x, mean)
@@ -19,19 +20,19 @@ def _normalized(op: Any, x: Any, axes: list[int], epsilon: float) -> tuple[Any, 
     return op.Mul(centred, scale), mean, scale
 
 
-def _per_channel(op: Any, v: Any, x: Any) -> Any:
+def _per_channel(op: Emitter, v: Value, x: Value) -> Value:
     """A vector [C] against x [N, C, ...]."""
     axes = list(range(1, len(op.shape(x)) - 1))
     return op.Unsqueeze(v, op.vector(axes)) if axes else v
 
 
 @lowered("BatchNormalization")
-def batch_normalization(op: Any, node: Any) -> list[Any]:
+def batch_normalization(op: Emitter, node: Node) -> list[Value]:
     """y = (x - mean) / sqrt(variance + epsilon) scale + b; in training with the batch's own mean and (biased) variance,
     of which momentum goes into the running ones: r' = r momentum + batch (1 - momentum)"""
     x, scale, b, mean, variance = node.inputs
     epsilon, momentum = attribute(node, "epsilon", 1e-5), attribute(node, "momentum", 0.9)
-    running: list[Any] = []
+    running: list[Value] = []
     if attribute(node, "training_mode", 0):
         axes = [0, *range(2, len(op.shape(x)))]
         batch_mean = op.reduce("ReduceMean", x, axes, False)
@@ -46,28 +47,65 @@ def batch_normalization(op: Any, node: Any) -> list[Any]:
 
 
 @lowered("InstanceNormalization")
-def instance_normalization(op: Any, node: Any) -> list[Any]:
+def instance_normalization(op: Emitter, node: Node) -> list[Value]:
     """y = (x - mean) / sqrt(variance + epsilon) scale + b, mean and variance over the space of each row and channel"""
     x, scale, b = node.inputs
     y, _, _ = _normalized(op, x, list(range(2, len(op.shape(x)))), attribute(node, "epsilon", 1e-5))
     return [op.Add(op.Mul(y, _per_channel(op, scale, x)), _per_channel(op, b, x))]
 
 
-@lowered("LayerNormalization")
-def layer_normalization(op: Any, node: Any) -> list[Any]:
-    """y = (x - mean) / sqrt(variance + epsilon) scale + b, mean and variance over the axes from `axis` on"""
+def _normalized_axes(op: Emitter, node: Node) -> list[int]:
+    rank = len(op.shape(node.inputs[0]))
+    return list(range(attribute(node, "axis", -1) % rank, rank))
+
+
+def _in_full(op: Emitter, node: Node) -> Outputs | None:
+    """A LayerNormalization written out where the statistics that it gives are too coarse: float32 for float64, bfloat16."""
     x, scale, b = (*node.inputs, None)[:3]
-    rank = len(op.shape(x))
-    axes = list(range(attribute(node, "axis", -1) % rank, rank))
-    wide = op.cast(x, 1) if op.type_of(x).dtype.name == "f16" else x
-    y, mean, inverse = _normalized(op, wide, axes, attribute(node, "epsilon", 1e-5))
+    if op.type_of(x).dtype.name != "f64" and attribute(node, "stash_type", 1) == FLOAT:
+        return None
+    wide = op.cast(x, FLOAT) if op.type_of(x).dtype.name == "f16" else x
+    y, mean, inverse = _normalized(op, wide, _normalized_axes(op, node), attribute(node, "epsilon", 1e-5))
     y = op.Mul(op.cast(y, x.dtype), scale)
     statistics = [op.cast(s, o.dtype) for s, o in zip((mean, inverse), node.outputs[1:])]
     return [y if b is None else op.Add(y, b), *statistics]
 
 
+def _statistics(op: Emitter, node: Node, axes: list[int]) -> Sequence[Value]:
+    """The mean and 1 / sqrt(variance + epsilon) that a LayerNormalization computes; it gives them where it did not."""
+    shape = tuple(1 if i in axes else d for i, d in enumerate(op.shape(node.inputs[0])))
+    given = len(node.outputs)
+    if given < 3:
+        node.resize_outputs(3)
+    for o in node.outputs[given:]:
+        op.stamp(o, TensorType(F32, shape))
+    return node.outputs[1:]
+
+
+@gradient("LayerNormalization", broadcasts=True, rewrite=_in_full)
+def layer_normalization(
+    op: Emitter, node: Node, dy: Value | None, dmean: Value | None = None, dr: Value | None = None
+) -> Cotangents:
+    """y = z scale + b, z = (x - mean) r, r = 1 / sqrt(variance + epsilon), over the n elements of the axes from `axis` on;
+    dscale = dy z, db = dy, dx = r (dz - mean dz - z (mean(dz z) + r dr / n)) + dmean / n, dz = dy scale"""
+    x, scale = node.inputs[:2]
+    axes = _normalized_axes(op, node)
+    mean, r = _statistics(op, node, axes)
+    dy = op.zeros_like(node.outputs[0]) if dy is None else dy
+    wide, gain, n = op.cast(dy, FLOAT), op.cast(scale, FLOAT), op.element_count(x, axes)
+    z = op.Mul(op.Sub(op.cast(x, FLOAT), mean), r)
+    dscale, dz = op.Mul(wide, z), op.Mul(wide, gain)
+    along = op.reduce("ReduceMean", op.Mul(dscale, gain), axes, True)
+    if dr is not None:
+        along = op.Add(along, op.Div(op.Mul(r, dr), n))
+    dx = op.Mul(r, op.Sub(op.Sub(dz, op.reduce("ReduceMean", dz, axes, True)), op.Mul(z, along)))
+    if dmean is not None:
+        dx = op.Add(dx, op.Div(dmean, n))
+    return [op.cast(dx, x.dtype), op.cast(dscale, scale.dtype), dy]
+
+
 @lowered("GroupNormalization")
-def group_normalization(op: Any, node: Any) -> list[Any]:
+def group_normalization(op: Emitter, node: Node) -> list[Value]:
     """y = (x - mean) / sqrt(variance + epsilon) scale + b, over groups of channels; scale and b per group (opset 18) or
     per channel (21)"""
     x, scale, b = node.inputs
@@ -81,7 +119,7 @@ def group_normalization(op: Any, node: Any) -> list[Any]:
 
 
 @lowered("LpNormalization")
-def lp_normalization(op: Any, node: Any) -> list[Any]:
+def lp_normalization(op: Emitter, node: Node) -> list[Value]:
     """y = x / (sum |x|^p)^(1 / p), 0 where the norm is 0"""
     x, axis = node.inputs[0], attribute(node, "axis", -1)
     norm = op.reduce("ReduceL1" if attribute(node, "p", 2) == 1 else "ReduceL2", x, axis, True)
@@ -90,7 +128,7 @@ def lp_normalization(op: Any, node: Any) -> list[Any]:
 
 
 @lowered("LRN")
-def lrn(op: Any, node: Any) -> list[Any]:
+def lrn(op: Emitter, node: Node) -> list[Value]:
     """y = x / (bias + alpha / size (sum of x^2 over the nearest channels))^beta"""
     x, size = node.inputs[0], attribute(node, "size")
     alpha, beta, bias = (attribute(node, n, d) for n, d in (("alpha", 1e-4), ("beta", 0.75), ("bias", 1.0)))
@@ -105,7 +143,7 @@ def lrn(op: Any, node: Any) -> list[Any]:
 
 
 @gradient("Dropout")
-def dropout(op: Any, node: Any, dy: Any, _: Any = None) -> list[Any]:
+def dropout(op: Emitter, node: Node, dy: Value, _: Value | None = None) -> Cotangents:
     """y = x mask / (1 - ratio) in training, x otherwise;  dx = dy mask / (1 - ratio), dratio = sum(dy y) / (1 - ratio)"""
     _, ratio, training = (*node.inputs, None, None)[:3]
     if training is None or op.scalar_value(training) == 0:
@@ -122,14 +160,14 @@ def dropout(op: Any, node: Any, dy: Any, _: Any = None) -> list[Any]:
 
 
 @lowered("DequantizeLinear")
-def dequantize_linear(op: Any, node: Any) -> list[Any]:
+def dequantize_linear(op: Emitter, node: Node) -> list[Value]:
     """y = (x - zero point) scale, for the whole tensor, along an axis, or in blocks of an axis"""
     x, scale, zero = (*node.inputs, None)[:3]
     rank, axis = len(op.shape(scale)), attribute(node, "axis", 1)
     dtype = node.outputs[0].dtype
     count = op.cast(x, dtype) if zero is None else None
 
-    def spread(v: Any) -> Any:
+    def spread(v: Value) -> Value:
         """scale or zero point against x"""
         if rank == 0 or (len(x.shape) == rank == 1 and not attribute(node, "block_size", 0) and scale.shape == [1]):
             return v
@@ -147,6 +185,6 @@ def dequantize_linear(op: Any, node: Any) -> list[Any]:
 
 
 @lowered("OptionalGetElement")
-def optional_get_element(op: Any, node: Any) -> list[Any]:
+def optional_get_element(op: Emitter, node: Node) -> list[Value]:
     """y = x, for an x that is a tensor"""
     return [node.inputs[0]]

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from netc.compiler.autodiff.provenance import placed
-from netc.compiler.autodiff.registry import attribute, gradient, lowered
+from netc.compiler.autodiff.registry import Cotangents, Node, attribute, gradient, lowered
 from netc.compiler.autodiff.windows import Windows, padded, run_time_pads, windows
 from netc.compiler.graph.dimensions import add, product
+from netc.compiler.graph.emitter import Emitter, Value
 
 
 @gradient("MaxPool", rewrite=padded)
-def max_pool(op: Any, node: Any, dy: Any, _: Any = None) -> list[Any]:
+def max_pool(op: Emitter, node: Node, dy: Value, _: Value | None = None) -> Cotangents:
     """y = the largest of each window;  dx = dy added where it was found (of equals, at the first)"""
     x = node.inputs[0]
     at = windows(op, node, x, ())
@@ -24,14 +23,14 @@ def max_pool(op: Any, node: Any, dy: Any, _: Any = None) -> list[Any]:
 
 
 @gradient("MaxUnpool")
-def max_unpool(op: Any, node: Any, dy: Any) -> list[Any]:
+def max_unpool(op: Emitter, node: Node, dy: Value) -> Cotangents:
     """y = zeros with x at the indices of a MaxPool;  dx = dy at these indices"""
     x, at, shape = (*node.inputs, None)[:3]
     if shape is not None:  # the indices count in the smaller image that the windows imply
         window = windows(op, node, x, ())
         n = len(window.kernel)
         counts = op.Sub(op.Shape(x, start=2), op.constant(1, 7))
-        sizes = op.Add(op.Mul(counts, op.vector(window.strides)), op.vector(window.reach))
+        sizes = op.Add(op.Mul(counts, op.vector(window.strides)), op.shape_tensor(window.reach))
         sizes = op.Sub(sizes, op.vector([b + e for b, e in zip(window.begin, window.end)]))
         dy = op.Slice(dy, op.vector([0] * n), sizes, op.vector(list(range(2, n + 2))))
     flat = op.vector([-1])
@@ -39,7 +38,7 @@ def max_unpool(op: Any, node: Any, dy: Any) -> list[Any]:
 
 
 @lowered("AveragePool")
-def average_pool(op: Any, node: Any) -> list[Any]:
+def average_pool(op: Emitter, node: Node) -> list[Value]:
     """y = (sum of each window) / (how many elements it holds; with count_include_pad, pads among them)"""
     x, (y,) = node.inputs[0], node.outputs
     one = op.Unsqueeze(op.constant(1.0, x.dtype), op.vector(list(range(len(op.shape(x))))))
@@ -61,7 +60,7 @@ def average_pool(op: Any, node: Any) -> list[Any]:
 
 
 @lowered("LpPool")
-def lp_pool(op: Any, node: Any) -> list[Any]:
+def lp_pool(op: Emitter, node: Node) -> list[Value]:
     """y = (sum of |x|^p over each window)^(1 / p)"""
     x, (y,), p = node.inputs[0], node.outputs, float(attribute(node, "p", 2))
     powers, pads = op.Pow(op.Abs(x), p), run_time_pads(op, node)
@@ -70,7 +69,7 @@ def lp_pool(op: Any, node: Any) -> list[Any]:
     return [op.Pow(_sums(op, windows(op, node, x, ()), powers, y), 1 / p)]
 
 
-def _bare(node: Any) -> Windows:
+def _bare(node: Node) -> Windows:
     """The windows of a pooling over an image that has its pads already."""
     kernel = tuple(attribute(node, "kernel_shape"))
     n = len(kernel)
@@ -79,36 +78,36 @@ def _bare(node: Any) -> Windows:
 
 
 @lowered("GlobalAveragePool")
-def global_average_pool(op: Any, node: Any) -> list[Any]:
+def global_average_pool(op: Emitter, node: Node) -> list[Value]:
     """y = mean over space"""
     return [op.reduce("ReduceMean", node.inputs[0], _space(op, node), True)]
 
 
 @lowered("GlobalMaxPool")
-def global_max_pool(op: Any, node: Any) -> list[Any]:
+def global_max_pool(op: Emitter, node: Node) -> list[Value]:
     """y = the largest over space"""
     return [op.reduce("ReduceMax", node.inputs[0], _space(op, node), True)]
 
 
 @lowered("GlobalLpPool")
-def global_lp_pool(op: Any, node: Any) -> list[Any]:
+def global_lp_pool(op: Emitter, node: Node) -> list[Value]:
     """y = (sum of |x|^p over space)^(1 / p)"""
     p = float(attribute(node, "p", 2))
     return [op.Pow(op.reduce("ReduceSum", op.Pow(op.Abs(node.inputs[0]), p), _space(op, node), True), 1 / p)]
 
 
-def _space(op: Any, node: Any) -> list[int]:
+def _space(op: Emitter, node: Node) -> list[int]:
     return list(range(2, len(op.shape(node.inputs[0]))))
 
 
-def _sums(op: Any, at: Windows, x: Any, y: Any) -> Any:
+def _sums(op: Emitter, at: Windows, x: Value, y: Value) -> Value:
     """The sum of each window of x, with as many windows as y has: a convolution of each channel with ones."""
     rows, channels, *space = op.shape(x)
     n = len(space)
     counts = op.shape(y)[2:]
     left = [at.left_over(i, d, c) for i, (d, c) in enumerate(zip(space, counts))]
     end = [e + (s - 1 if over is None else max(-over, 0)) for e, s, over in zip(at.end, at.strides, left)]
-    ones = op.tensor(np.ones((1, 1, *(int(str(k)) for k in at.kernel)), dtype=x.dtype.numpy()))
+    ones = op.numbers(np.ones((1, 1, *(int(str(k)) for k in at.kernel))), x)
     flat = op.reshape(x, (product((rows, channels)), 1, *space))
     sums = op.Conv(flat, ones, pads=[*at.begin, *end], **at.moves)
     if any(over is None for over in left):

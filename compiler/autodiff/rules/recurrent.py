@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
-from netc.compiler.autodiff.registry import attribute, lowered
+from netc.compiler.autodiff.registry import Node, attribute, lowered
+from netc.compiler.graph.emitter import Emitter, Value
 from netc.compiler.graph.inference import UnknownError
 from netc.compiler.graph.types import I64, INT64, TensorType
 
-Activation = Callable[[Any, Any], Any]
+Activation = Callable[[Emitter, Value], Value]
 
 
-def _activations(node: Any, direction: int, defaults: list[str]) -> list[Activation]:
+def _activations(node: Node, direction: int, defaults: list[str]) -> list[Activation]:
     """The activation functions of a direction; alpha and beta are handed out in order to those that take them."""
     count = len(defaults)
     names = [n.lower() for n in (attribute(node, "activations") or defaults * 2)]
@@ -51,16 +51,18 @@ def _activation(name: str, alpha: float, beta: float) -> Activation:
     return table[name]
 
 
-Cell = Callable[[Any, Any, list[Any]], list[Any]]
+Cell = Callable[[Emitter, Value, list[Value]], list[Value]]
 
 
-def _recurrent(op: Any, node: Any, gates: int, states: list[Any], cell: Callable[[int], Cell]) -> list[Any]:
+def _recurrent(
+    op: Emitter, node: Node, gates: int, states: list[Value | None], cell: Callable[[int], Cell]
+) -> list[Value]:
     """Runs a cell over time for each direction: (emitter, x W' [rows, gates H], states) -> new states, h first.
 
     `states` are the initial states [directions, rows, H] as given, or None. Returns Y, then the last states.
     """
     x, w, _, b, lengths = (*node.inputs, None, None)[:5]
-    hidden = attribute(node, "hidden_size") or op.shape(node.inputs[2])[-1]
+    hidden = _hidden(op, node)
     way = attribute(node, "direction", "forward")
     batch_first = attribute(node, "layout", 0)
     if batch_first:
@@ -115,38 +117,38 @@ def _recurrent(op: Any, node: Any, gates: int, states: list[Any], cell: Callable
     return [y, *last]
 
 
-def _turned(op: Any, x: Any, lengths: Any) -> Any:
+def _turned(op: Emitter, x: Value, lengths: Value | None) -> Value:
     """x [steps, rows, ...] with the steps of each row in reverse."""
     if lengths is None:
         return op.flip(x, 0)
     return op.ReverseSequence(x, op.cast(lengths, INT64), batch_axis=1, time_axis=0)
 
 
-def _part(op: Any, v: Any, direction: int, start: int, count: int) -> Any:
+def _part(op: Emitter, v: Value, direction: int, start: int, count: int) -> Value:
     """Elements of a parameter [directions, n] of one direction."""
     row = op.Gather(v, op.constant(direction, INT64), axis=0)
     return op.Slice(row, op.vector([start]), op.vector([start + count]), op.vector([0]))
 
 
-def _clipped(op: Any, node: Any, x: Any) -> Any:
+def _clipped(op: Emitter, node: Node, x: Value) -> Value:
     limit = attribute(node, "clip")
     return x if limit is None else op.Clip(x, op.constant(-limit, x.dtype), op.constant(limit, x.dtype))
 
 
-def _hidden(op: Any, node: Any) -> int:
+def _hidden(op: Emitter, node: Node) -> int:
     found = attribute(node, "hidden_size") or op.shape(node.inputs[2])[-1]
     if not isinstance(found, int):
         raise UnknownError("its hidden size is not known")
     return found
 
 
-def _recurrence(op: Any, node: Any, direction: int) -> Any:
+def _recurrence(op: Emitter, node: Node, direction: int) -> Value:
     """R' [H, gates H] of a direction."""
     return op.Transpose(op.Gather(node.inputs[2], op.constant(direction, INT64), axis=0), perm=[1, 0])
 
 
 @lowered("RNN")
-def rnn(op: Any, node: Any) -> list[Any]:
+def rnn(op: Emitter, node: Node) -> list[Value]:
     """h' = f(x W' + h R' + b)"""
     b, initial, n = (*node.inputs, None, None, None)[3], (*node.inputs, None, None, None)[5], _hidden(op, node)
 
@@ -154,7 +156,7 @@ def rnn(op: Any, node: Any) -> list[Any]:
         (f,), r = _activations(node, d, ["Tanh"]), _recurrence(op, node, d)
         rb = None if b is None else _part(op, b, d, n, n)
 
-        def run(op: Any, x: Any, states: list[Any]) -> list[Any]:
+        def run(op: Emitter, x: Value, states: list[Value]) -> list[Value]:
             z = op.Add(x, op.MatMul(states[0], r))
             return [f(op, _clipped(op, node, z if rb is None else op.Add(z, rb)))]
 
@@ -164,7 +166,7 @@ def rnn(op: Any, node: Any) -> list[Any]:
 
 
 @lowered("GRU")
-def gru(op: Any, node: Any) -> list[Any]:
+def gru(op: Emitter, node: Node) -> list[Value]:
     """z = f(x Wz' + h Rz' + b), r = f(x Wr' + h Rr' + b), c = g(x Wc' + (r h) Rc' + b), h' = (1 - z) c + z h; with
     linear_before_reset c = g(x Wc' + r (h Rc' + b) + b)"""
     b, initial, n = (*node.inputs, None, None, None)[3], (*node.inputs, None, None, None)[5], _hidden(op, node)
@@ -176,7 +178,7 @@ def gru(op: Any, node: Any) -> list[Any]:
         pieces = [op.Slice(w, op.vector([i]), op.vector([j]), op.vector([1])) for i, j in ((0, 2 * n), (2 * n, 3 * n))]
         rb = None if b is None else _part(op, b, d, 3 * n, 3 * n)
 
-        def run(op: Any, x: Any, states: list[Any]) -> list[Any]:
+        def run(op: Emitter, x: Value, states: list[Value]) -> list[Value]:
             (h,) = states
             gates, bias = _cut(op, x, [2 * n, n]), None if rb is None else _cut(op, rb, [2 * n, n])
             zr = op.Add(gates[0], op.MatMul(h, pieces[0]))
@@ -193,7 +195,7 @@ def gru(op: Any, node: Any) -> list[Any]:
 
 
 @lowered("LSTM")
-def lstm(op: Any, node: Any) -> list[Any]:
+def lstm(op: Emitter, node: Node) -> list[Value]:
     """i, o, f = f(x W' + h R' + b + P c), c' = f c + i g(x Wc' + h Rc' + b), h' = o h(c'); o sees the new c"""
     given = (*node.inputs, *[None] * 8)[:8]
     b, initial, memory, peep, n = given[3], given[5], given[6], given[7], _hidden(op, node)
@@ -204,7 +206,7 @@ def lstm(op: Any, node: Any) -> list[Any]:
         rb = None if b is None else _part(op, b, d, 4 * n, 4 * n)
         peeps = None if peep is None else [_part(op, peep, d, k * n, n) for k in range(3)]
 
-        def run(op: Any, x: Any, states: list[Any]) -> list[Any]:
+        def run(op: Emitter, x: Value, states: list[Value]) -> list[Value]:
             old, c = states
             z = op.Add(x, op.MatMul(old, w))
             i, o, forget, new = _cut(op, z if rb is None else op.Add(z, rb), [n] * 4)
@@ -221,7 +223,7 @@ def lstm(op: Any, node: Any) -> list[Any]:
     return _recurrent(op, node, 4, [initial, memory], cell)
 
 
-def _cut(op: Any, x: Any, sizes: list[int]) -> list[Any]:
+def _cut(op: Emitter, x: Value, sizes: list[int]) -> list[Value]:
     """x cut into parts along its last axis."""
     t = op.type_of(x)
     types = [t.with_shape((*t.shape[:-1], s)) for s in sizes]

@@ -5,17 +5,17 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from itertools import product as every
-from typing import Any
 
 import numpy as np
 
-from netc.compiler.autodiff.registry import attribute, lowered
+from netc.compiler.autodiff.registry import Node, attribute, lowered
 from netc.compiler.autodiff.rules.sampling import edge_outside, extent, hat, limited, sampled
+from netc.compiler.graph.emitter import Emitter, Value
 from netc.compiler.graph.types import INT64
 
 
 @lowered("RoiAlign")
-def roi_align(op: Any, node: Any) -> list[Any]:
+def roi_align(op: Emitter, node: Node) -> list[Value]:
     """Y[r, c, i, j] = mean (or largest weighted pixel) of X read at a grid of places in each part of each box"""
     x, rows, dtype = node.inputs[0], node.inputs[2], node.inputs[0].dtype
     height, width = (attribute(node, f"output_{n}", 1) for n in ("height", "width"))
@@ -33,7 +33,7 @@ def roi_align(op: Any, node: Any) -> list[Any]:
         pooled = op.Div(total, op.Unsqueeze(op.Mul(tall.count, wide.count), op.vector([1, 2, 3])))
     else:
         corners = [op.Mul(c, holds) for c in _weighted_corners(op, image, places)]
-        if tall.used is not None:
+        if tall.used is not None and wide.used is not None:
             used = op.And(op.Unsqueeze(tall.used, along), op.Unsqueeze(wide.used, across))
             corners = [op.Where(op.Unsqueeze(used, last), c, op.constant(-math.inf, dtype)) for c in corners]
         pooled = op.Max(*(op.reduce("ReduceMax", op.Reshape(c, shape), [2, 4], False) for c in corners))
@@ -45,14 +45,14 @@ class _Taps:
     """Where boxes are read along one axis, [R, parts taps]: the places, which of them count (`inside`), which of them a box
     has (`used`, None where all have all); how many a box has in each part (`count`), and the most of any box (`number`)."""
 
-    places: Any
-    inside: Any
-    used: Any
-    count: Any
-    number: Any
+    places: Value
+    inside: Value
+    used: Value | None
+    count: Value
+    number: Value
 
 
-def _taps(op: Any, node: Any, axis: int, parts: int) -> _Taps:
+def _taps(op: Emitter, node: Node, axis: int, parts: int) -> _Taps:
     """Without `sampling_ratio` a box has as many taps as a part of it spans pixels."""
     x, rois, _ = node.inputs
     dtype, one, inner, flat = x.dtype, op.constant(1.0, x.dtype), op.vector([1, 2]), op.vector([0, -1])
@@ -86,19 +86,19 @@ def _taps(op: Any, node: Any, axis: int, parts: int) -> _Taps:
     return _Taps(op.Reshape(at, flat), op.Reshape(inside, flat), used, count, number)
 
 
-def _weighted_corners(op: Any, image: Any, places: list[Any]) -> list[Any]:
+def _weighted_corners(op: Emitter, image: Value, places: list[Value]) -> list[Value]:
     """The four pixels around each place, each times its weight."""
     last = op.vector([-1])
     low = [op.Floor(p) for p in places]
     found = []
     for corner in every((0, 1), repeat=2):
-        weight, index = None, []
+        weights, index = [], []
         for i, (x, floor, k) in enumerate(zip(places, low, corner)):
             size = extent(op, image, i + 1)
             at, _ = edge_outside(op, op.Add(op.cast(floor, INT64), op.constant(k, INT64)), size)
             index.append(op.Unsqueeze(at, last))
-            part = hat(op, op.Sub(op.Sub(x, floor), float(k)))
-            weight = part if weight is None else op.Mul(weight, part)
+            weights.append(hat(op, op.Sub(op.Sub(x, floor), float(k))))
+        weight = op.Mul(*weights)
         value = op.GatherND(image, op.Concat(*index, axis=-1), batch_dims=1)
         found.append(op.Mul(value, op.Unsqueeze(weight, last)))
     return found

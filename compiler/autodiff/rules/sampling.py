@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import product as every
-from typing import Any
 
-from netc.compiler.autodiff.registry import attribute, lowered
+from netc.compiler.autodiff.registry import Node, attribute, lowered
+from netc.compiler.graph.emitter import Emitter, Value
 from netc.compiler.graph.inference import UnknownError
 from netc.compiler.graph.types import INT64
 
 # --- weights ----------------------------------------------------------------------------------------------------------
 
 
-def hat(op: Any, t: Any) -> Any:
+def hat(op: Emitter, t: Value) -> Value:
     """max(0, 1 - |t|): the weight of a pixel at distance t in linear interpolation."""
     return op.Max(op.Sub(1.0, op.Abs(t)), op.constant(0.0, t.dtype))
 
 
-def keys(op: Any, t: Any, a: float) -> Any:
+def keys(op: Emitter, t: Value, a: float) -> Value:
     """R. Keys' cubic convolution kernel (1981): ((a + 2)|t| - (a + 3)) t^2 + 1 up to 1, a (|t|^3 - 5 t^2 + 8|t| - 4) to 2."""
     t = op.Abs(t)
     near = op.Add(op.Mul(op.Mul(op.Sub(op.Mul(t, a + 2), a + 3), t), t), 1.0)
@@ -29,17 +29,17 @@ def keys(op: Any, t: Any, a: float) -> Any:
 
 # --- anywhere in an image ---------------------------------------------------------------------------------------------
 
-Outside = Callable[[Any, Any, Any], tuple[Any, Any]]
+Outside = Callable[[Emitter, Value, Value], tuple[Value, Value | None]]
 
 
-def zeros_outside(op: Any, at: Any, size: Any) -> tuple[Any, Any]:
+def zeros_outside(op: Emitter, at: Value, size: Value) -> tuple[Value, Value | None]:
     """Pixels beyond the border are 0: (a place inside, where it holds)."""
     zero = op.constant(0, INT64)
     inside = op.And(op.GreaterOrEqual(at, zero), op.Less(at, size))
     return op.Where(inside, at, zero), inside
 
 
-def edge_outside(op: Any, at: Any, size: Any) -> tuple[Any, Any]:
+def edge_outside(op: Emitter, at: Value, size: Value) -> tuple[Value, Value | None]:
     """Pixels beyond the border are those at the border."""
     return op.Min(op.Max(at, op.constant(0, INT64)), op.Sub(size, op.constant(1, INT64))), None
 
@@ -47,7 +47,7 @@ def edge_outside(op: Any, at: Any, size: Any) -> tuple[Any, Any]:
 def mirrored_outside(align: bool) -> Outside:
     """Pixels beyond the border are those before it: mirrored at the last pixel's centre, or at its edge."""
 
-    def outside(op: Any, at: Any, size: Any) -> tuple[Any, Any]:
+    def outside(op: Emitter, at: Value, size: Value) -> tuple[Value, Value | None]:
         one, zero = op.constant(1, INT64), op.constant(0, INT64)
         last = op.Sub(size, one)
         if align:
@@ -61,7 +61,7 @@ def mirrored_outside(align: bool) -> Outside:
     return outside
 
 
-def sampled(op: Any, image: Any, places: list[Any], mode: str, outside: Outside) -> Any:
+def sampled(op: Emitter, image: Value, places: list[Value], mode: str, outside: Outside) -> Value:
     """The values of an image [B, D1, ..., Dn, C] at n coordinates, each [B, ...] in pixels: [B, ..., C]."""
     taps = {"nearest": [0], "linear": [0, 1], "cubic": [-1, 0, 1, 2]}[mode]
     axes = []
@@ -81,20 +81,26 @@ def sampled(op: Any, image: Any, places: list[Any], mode: str, outside: Outside)
                 weight = mask if weight is None else op.Mul(weight, mask)
             choices.append((at, weight))
         axes.append(choices)
-    total = None
     last = op.vector([-1])
-    for corner in every(*axes):
+
+    def read(corner: Sequence[tuple[Value, Value | None]]) -> Value:
+        """The pixels at one corner, times their weights"""
         index = op.Concat(*(op.Unsqueeze(at, last) for at, _ in corner), axis=-1)
         value = op.GatherND(image, index, batch_dims=1)
         for _, weight in corner:
             if weight is not None:
                 value = op.Mul(value, op.Unsqueeze(weight, last))
-        total = value if total is None else op.Add(total, value)
+        return value
+
+    first, *others = every(*axes)
+    total = read(first)
+    for corner in others:
+        total = op.Add(total, read(corner))
     return total
 
 
 @lowered("GridSample")
-def grid_sample(op: Any, node: Any) -> list[Any]:
+def grid_sample(op: Emitter, node: Node) -> list[Value]:
     """Y[n, c, p] = X[n, c] read at grid[n, p], whose numbers from -1 to 1 (the last axis of X first) span the image"""
     x, grid = node.inputs
     n = len(op.shape(x)) - 2
@@ -122,7 +128,7 @@ def grid_sample(op: Any, node: Any) -> list[Any]:
 
 
 @lowered("AffineGrid")
-def affine_grid(op: Any, node: Any) -> list[Any]:
+def affine_grid(op: Emitter, node: Node) -> list[Value]:
     """grid = theta (x, y, 1)' (or (x, y, z, 1)') at each pixel of an image of the given size, numbers from -1 to 1"""
     theta, size = node.inputs
     n = op.shape(size)[0]
@@ -146,11 +152,11 @@ def affine_grid(op: Any, node: Any) -> list[Any]:
     return [op.Reshape(grid, op.Concat(op.vector([0]), shape, op.vector([n]), axis=0))]
 
 
-def limited(op: Any, x: Any, low: Any, high: Any) -> Any:
+def limited(op: Emitter, x: Value, low: Value, high: Value) -> Value:
     return op.Max(op.Min(x, high), low)
 
 
-def _reflected(op: Any, x: Any, size: Any, align: bool) -> Any:
+def _reflected(op: Emitter, x: Value, size: Value, align: bool) -> Value:
     """x mirrored at the borders until it lies between them: the centres (align) or the edges of the outermost pixels."""
     low = op.constant(0.0 if align else -0.5, x.dtype)
     span = op.Sub(size, 1.0) if align else size
@@ -164,15 +170,15 @@ def _reflected(op: Any, x: Any, size: Any, align: bool) -> Any:
 
 
 @lowered("Resize")
-def resize(op: Any, node: Any) -> list[Any]:
+def resize(op: Emitter, node: Node) -> list[Value]:
     """Y = X times, along each axis, a matrix of weights [size of Y, size of X]: the filter at each pixel's distance"""
-    x, roi, scales, sizes = (*node.inputs, None, None, None)[:4]
+    x, roi, scales = (*node.inputs, None, None)[:3]
     (y,) = node.outputs
     rank = len(op.shape(x))
     axes = [a % rank for a in attribute(node, "axes") or range(rank)]
     given = scales if scales is not None and not (op.has_type(scales) and op.shape(scales) == (0,)) else None
     crop = attribute(node, "coordinate_transformation_mode", "half_pixel") == "tf_crop_and_resize"
-    factors = _factors(op, node, x, given, sizes, axes)
+    factors = _factors(op, node, x, given, axes)
     for i, axis in enumerate(axes):
         before, after = op.shape(x)[axis], op.shape(y)[axis]
         if isinstance(before, int) and before == after and not crop:
@@ -185,15 +191,16 @@ def resize(op: Any, node: Any) -> list[Any]:
     return [x if op.has_type(x) else op.like(x, y)]
 
 
-def extent(op: Any, x: Any, axis: int) -> Any:
+def extent(op: Emitter, x: Value, axis: int) -> Value:
     """The size of an axis as an int64 scalar."""
     return op.Squeeze(op.Shape(x, start=axis, end=axis + 1), op.vector([0]))
 
 
-def _factors(op: Any, node: Any, x: Any, scales: Any, sizes: Any, axes: list[int]) -> list[Any]:
-    """The scale of each axis as a scalar of x's dtype."""
+def _factors(op: Emitter, node: Node, x: Value, scales: Value | None, axes: list[int]) -> list[Value]:
+    """The scale of each axis as a scalar of x's dtype; without scales there are sizes."""
     if scales is not None:
         return [op.cast(op.Gather(scales, op.constant(i, INT64), axis=0), x.dtype) for i in range(len(axes))]
+    sizes = node.inputs[3]
     ratios = [
         op.Div(op.cast(op.Gather(sizes, op.constant(i, INT64), axis=0), x.dtype), op.cast(extent(op, x, a), x.dtype))
         for i, a in enumerate(axes)
@@ -205,7 +212,7 @@ def _factors(op: Any, node: Any, x: Any, scales: Any, sizes: Any, axes: list[int
     return [common] * len(ratios)
 
 
-def _axis_weights(op: Any, node: Any, before: Any, after: Any, scale: Any, roi: list[Any] | None) -> Any:
+def _axis_weights(op: Emitter, node: Node, before: Value, after: Value, scale: Value, roi: list[Value] | None) -> Value:
     """The weight [after, before] of each pixel of an axis for each pixel of the resized axis."""
     dtype = scale.dtype
     zero, one = op.constant(0, INT64), op.constant(1, INT64)
@@ -241,7 +248,7 @@ def _axis_weights(op: Any, node: Any, before: Any, after: Any, scale: Any, roi: 
     return weights
 
 
-def _filtered(op: Any, node: Any, place: Any, before: Any, scale: Any) -> Any:
+def _filtered(op: Emitter, node: Node, place: Value, before: Value, scale: Value) -> Value:
     """The filter around each place, laid over pixels; pixels beyond the border count as the border or not at all."""
     dtype = scale.dtype
     zero, one = op.constant(0, INT64), op.constant(1, INT64)

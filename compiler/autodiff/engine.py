@@ -45,9 +45,9 @@ def backpropagate(
         """The cotangent of a value, all its contributions added up."""
         parts = gathered.pop(value, None)
         if parts:
-            with op.at(op.scope.line, f"grad/{value.name}"):
+            with op.at(op.scope.line, name := f"grad/{value.name}"):
                 added = parts[0] if len(parts) == 1 else op.Add(*parts) if len(parts) == 2 else op.Sum(*parts)
-            total[value] = op.name(added, f"grad/{value.name}")
+            total[value] = op.name(added, name)
         return total.get(value)
 
     def needed(x: ir.Value) -> bool:
@@ -87,9 +87,8 @@ def _pulled_back(op: Emitter, node: ir.Node, entry: Entry | None, dys: Cotangent
     assert entry is not None
     if entry.kind == "refused":
         raise NoGradientError(node, entry.reason)
-    if entry.run is None:
-        return []
-    return entry.run(op, node, *dys, needs=needs) if entry.asks else entry.run(op, node, *dys)
+    asked = {"needs": needs} if entry.asks else {}
+    return entry.run(op, node, *dys, **asked) if entry.run is not None else []
 
 
 def _between(op: Emitter, targets: Iterable[ir.Value], wanted: set[ir.Value], partial: bool) -> dict[ir.Node, Operands]:

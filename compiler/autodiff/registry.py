@@ -26,7 +26,7 @@ Needs = Callable[[Value], bool]  # whether anything becomes of an operand's cota
 Outputs = Sequence[Value | None]  # computed anew; None for what cannot be
 
 
-class Node(Protocol):
+class GraphNode(Protocol):
     """A node as its rule reads it. The rule knows which operands are there, so none is said to be missing."""
 
     @property
@@ -40,9 +40,9 @@ class Node(Protocol):
     def resize_outputs(self, new_size: int, /) -> None: ...
 
 
-Rule = Callable[Concatenate[Emitter, Node, ...], Cotangents]
-Lowering = Callable[[Emitter, Node], Outputs]
-Rewrite = Callable[[Emitter, Node], Outputs | None]
+Rule = Callable[Concatenate[Emitter, GraphNode, ...], Cotangents]
+Lowering = Callable[[Emitter, GraphNode], Outputs]
+Rewrite = Callable[[Emitter, GraphNode], Outputs | None]
 R = TypeVar("R", bound=Rule)
 L = TypeVar("L", bound=Lowering)
 
@@ -124,7 +124,7 @@ def operators() -> dict[str, list[Entry]]:
     return dict(sorted(_TABLE.items()))
 
 
-def attribute(node: Node, name: str, default: Any = None) -> Any:
+def attribute(node: GraphNode, name: str, default: Any = None) -> Any:
     """The value of an attribute, or `default` where the node leaves it out."""
     found = node.attributes.get(name)
     return default if found is None else found.value

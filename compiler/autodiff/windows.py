@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypedDict
 
-from netc.compiler.autodiff.registry import Node, Outputs, attribute
+from netc.compiler.autodiff.registry import GraphNode, Outputs, attribute
 from netc.compiler.graph.dimensions import Dim, add, multiply
 from netc.compiler.graph.emitter import Emitter, Value
 from netc.compiler.graph.inference import UnknownError
@@ -48,7 +48,7 @@ class Windows:
         return None
 
 
-def windows(op: Emitter, node: Node, x: Value, kernel: Sequence[Dim]) -> Windows:
+def windows(op: Emitter, node: GraphNode, x: Value, kernel: Sequence[Dim]) -> Windows:
     """The windows of Conv or a pooling over x. Raises UnknownError where pads depend on sizes that are not known."""
     kernel = attribute(node, "kernel_shape") or kernel
     sizes = tuple(kernel)
@@ -72,7 +72,7 @@ def windows(op: Emitter, node: Node, x: Value, kernel: Sequence[Dim]) -> Windows
     return Windows(sizes, strides, dilations, tuple(pads[:n]), tuple(pads[n:]))
 
 
-def run_time_pads(op: Emitter, node: Node) -> Value | None:
+def run_time_pads(op: Emitter, node: GraphNode) -> Value | None:
     """The pads of the whole image, as Pad reads them, where `auto_pad` depends on sizes that only show at run time."""
     x, auto = node.inputs[0], attribute(node, "auto_pad", "NOTSET")
     sizes = op.shape(x)[2:]
@@ -92,7 +92,7 @@ def run_time_pads(op: Emitter, node: Node) -> Value | None:
     return op.Concat(whole, before, whole, behind, axis=0)
 
 
-def padded(op: Emitter, node: Node) -> Outputs | None:
+def padded(op: Emitter, node: GraphNode) -> Outputs | None:
     """The outputs of Conv or MaxPool on an image that is padded before, where that must wait for the run."""
     pads = run_time_pads(op, node)
     if pads is None:

@@ -26,11 +26,11 @@ SPEC = """net n {{
 }}
 {data}train {{ optimizer = {optimizer}; batch = 4; steps = 5 }}
 """
-PLAIN = {"body": "x -> Dense(3)", "loss": "mean((y - r)^2)", "optimizer": "sgd(rate = 0.01)", "data": ""}
+PLAIN = {"body": "x -> Dense(3)", "loss": "mean((y - r)^2)", "optimizer": "sgd(rate = 0.05)", "data": ""}
 USED: dict[str, dict[str, str]] = {
     "A gradient": {"body": "x -> Dense(3) -> tanh"},
     "A function, a loss or a metric": {"body": "x -> Dense(3) -> squareplus(b = 2)", "loss": "log_cosh(y, r)"},
-    "A layer": {"body": "x -> Dense(3) -> RunningScale(momentum = 0.2)"},
+    "A layer": {"body": "x -> RunningScale(momentum = 0.2) -> Dense(3)"},
     "An optimizer or a schedule": {"optimizer": "lion(rate = 0.01)"},
     "A data format": {"data": 'data { source = raw(("x.f32", "r.f32"), skip = 4) }\n'},
 }
@@ -57,7 +57,7 @@ def test_an_example_is_a_whole_file_and_works(heading: str, tmp_path: Path) -> N
         assert netc.run(tmp_path / "n.net", folder=None, plots=False).trainer.steps == 5
         return
     host = Host(netc.compile(text))
-    losses = [float(host.step(batch)["loss"]) for _ in range(20)]
+    losses = [float(host.step(batch)["loss"]) for _ in range(60)]
     assert losses[-1] < losses[0]
     assert np.isfinite(host.graph("infer", batch)["y"]).all()
     if heading == "A layer":

@@ -11,7 +11,7 @@ import numpy as np
 import onnx_ir as ir
 
 from netc.compiler.autodiff.bodies import copied, differentiated, finish, fresh
-from netc.compiler.autodiff.registry import Cotangents, Node, attribute, gradient
+from netc.compiler.autodiff.registry import Cotangents, GraphNode, attribute, gradient
 from netc.compiler.graph.dimensions import Shape
 from netc.compiler.graph.emitter import Emitter, Value
 from netc.compiler.graph.inference import UnknownError, type_proto
@@ -19,7 +19,7 @@ from netc.compiler.graph.types import I64, TensorType
 
 
 @gradient("If")
-def if_(op: Emitter, node: Node, *dys: Value | None) -> Cotangents:
+def if_(op: Emitter, node: GraphNode, *dys: Value | None) -> Cotangents:
     """y = then or else;  the cotangents of the branch that was taken, 0 for what only the other one reads"""
     names = ("then_branch", "else_branch")
     outer = [x for x in _captured_by(node) if x is not None]
@@ -39,7 +39,7 @@ def if_(op: Emitter, node: Node, *dys: Value | None) -> Cotangents:
 
 
 @gradient("Scan")
-def scan(op: Emitter, node: Node, *dys: Value | None) -> Cotangents:
+def scan(op: Emitter, node: GraphNode, *dys: Value | None) -> Cotangents:
     """(states, outputs) = a body over slices;  the body's cotangents over the slices in reverse"""
     body: ir.Graph = node.attributes["body"].value
     slices = attribute(node, "num_scan_inputs")
@@ -60,7 +60,7 @@ def scan(op: Emitter, node: Node, *dys: Value | None) -> Cotangents:
 
 
 @gradient("Loop")
-def loop(op: Emitter, node: Node, *dys: Value | None) -> Cotangents:
+def loop(op: Emitter, node: GraphNode, *dys: Value | None) -> Cotangents:
     """(states, outputs) = a body again and again;  the body's cotangents over its iterations in reverse, by a Scan"""
     body: ir.Graph = node.attributes["body"].value
     number, going, *states = body.inputs
@@ -102,7 +102,7 @@ def _captured_by(node: Any) -> list[ir.Value]:
     return [x for x in operands(node)[len(node.inputs) :] if x is not None]
 
 
-def _saved(op: Emitter, node: Node, body: ir.Graph, values: list[ir.Value], outs: int) -> list[ir.Value]:
+def _saved(op: Emitter, node: GraphNode, body: ir.Graph, values: list[ir.Value], outs: int) -> list[ir.Value]:
     """Makes a forward node return what its body's inputs were in each iteration, once for all who ask."""
     known = op.root.shared(("saved", node), dict)
     for value in values:

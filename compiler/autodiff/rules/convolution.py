@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from netc.compiler.autodiff.registry import Cotangents, Node, attribute, gradient, lowered
+from netc.compiler.autodiff.registry import Cotangents, GraphNode, attribute, gradient, lowered
 from netc.compiler.autodiff.rules.sampling import sampled, zeros_outside
 from netc.compiler.autodiff.windows import Windows, padded, windows
 from netc.compiler.graph.dimensions import Dim, product, quotient
@@ -15,7 +15,7 @@ from netc.compiler.graph.inference import UnknownError
 
 
 @gradient("Conv", rewrite=padded)
-def conv(op: Emitter, node: Node, dy: Value) -> Cotangents:
+def conv(op: Emitter, node: GraphNode, dy: Value) -> Cotangents:
     """Y = X * W + b;  dX = dY spread back through W, dW = X * dY with strides and dilations exchanged, db = sum dY"""
     x, w, b = (*node.inputs, None)[:3]
     at, group = windows(op, node, x, op.shape(w)[2:]), attribute(node, "group", 1)
@@ -23,7 +23,7 @@ def conv(op: Emitter, node: Node, dy: Value) -> Cotangents:
 
 
 @gradient("ConvTranspose")
-def conv_transpose(op: Emitter, node: Node, dy: Value) -> Cotangents:
+def conv_transpose(op: Emitter, node: GraphNode, dy: Value) -> Cotangents:
     """Y spreads X through W;  dX = dY * W, dW = dY * X with strides and dilations exchanged, db = sum dY"""
     x, w, b = (*node.inputs, None)[:3]
     at, group = _transposed_windows(op, node), attribute(node, "group", 1)
@@ -82,7 +82,7 @@ def _kernel(op: Emitter, at: Windows, x: Value, dy: Value, w: Value, group: int)
     return op.stamp(found, op.type_of(w))
 
 
-def _transposed_windows(op: Emitter, node: Node) -> Windows:
+def _transposed_windows(op: Emitter, node: GraphNode) -> Windows:
     """The windows of the convolution that a ConvTranspose undoes, with the pads that its output's size implies."""
     x, w = node.inputs[:2]
     plain = _without_auto_pad(op, node, w)
@@ -106,7 +106,7 @@ def _transposed_windows(op: Emitter, node: Node) -> Windows:
     return Windows(plain.kernel, plain.strides, plain.dilations, tuple(begin), tuple(end))
 
 
-def _without_auto_pad(op: Emitter, node: Node, w: Value) -> Windows:
+def _without_auto_pad(op: Emitter, node: GraphNode, w: Value) -> Windows:
     kernel = attribute(node, "kernel_shape") or op.shape(w)[2:]
     n = len(kernel)
     pads = attribute(node, "pads") or [0] * (2 * n)
@@ -119,7 +119,7 @@ def _without_auto_pad(op: Emitter, node: Node, w: Value) -> Windows:
 
 
 @lowered("DeformConv")
-def deform_conv(op: Emitter, node: Node) -> list[Value]:
+def deform_conv(op: Emitter, node: GraphNode) -> list[Value]:
     """Y = sum over kernel elements of W times X read between pixels, at places moved by `offset`, times `mask`."""
     x, w, offset, b, mask = (*node.inputs, None, None)[:5]
     at, group = windows(op, node, x, op.shape(w)[2:]), attribute(node, "group", 1)
@@ -161,7 +161,7 @@ def _counted(op: Emitter, count: int, step: int, start: int, x: Value) -> Value:
 
 
 @gradient("Col2Im")
-def col2im(op: Emitter, node: Node, dy: Value) -> Cotangents:
+def col2im(op: Emitter, node: GraphNode, dy: Value) -> Cotangents:
     """y = blocks added up where they overlap in the image;  dx = dy read at the place of each element of each block"""
     x, image, block = node.inputs
     n = op.shape(image)[0]

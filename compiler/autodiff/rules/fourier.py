@@ -5,13 +5,13 @@ from __future__ import annotations
 
 from typing import TypedDict, Unpack
 
-from netc.compiler.autodiff.registry import Cotangents, Node, attribute, gradient, lowered
+from netc.compiler.autodiff.registry import Cotangents, GraphNode, attribute, gradient, lowered
 from netc.compiler.graph.emitter import Emitter, Value
 from netc.compiler.graph.types import INT64
 
 
 @gradient("DFT")
-def dft(op: Emitter, node: Node, dy: Value) -> Cotangents:
+def dft(op: Emitter, node: GraphNode, dy: Value) -> Cotangents:
     """y_k = sum x_n e^(-2 pi i k n / N);  dx = N inverse(dy), cut to x's length, its real part where x is real"""
     x, length, at = (*node.inputs, None, None)[:3]
     inverse, onesided = attribute(node, "inverse", 0), attribute(node, "onesided", 0)
@@ -68,7 +68,7 @@ def _resized(op: Emitter, x: Value, axis: Value, size: Value) -> Value:
 
 
 @lowered("STFT")
-def stft(op: Emitter, node: Node) -> list[Value]:
+def stft(op: Emitter, node: GraphNode) -> list[Value]:
     """y = the transform of each frame of the signal [rows, length, 1 or 2], times the window"""
     signal, step, window, length = (*node.inputs, None, None)[:4]
     zero, one = op.constant(0, INT64), op.constant(1, INT64)

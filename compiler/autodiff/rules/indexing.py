@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from netc.compiler.autodiff.provenance import placed, positions
-from netc.compiler.autodiff.registry import Cotangents, Node, attribute, gradient, lowered
+from netc.compiler.autodiff.registry import Cotangents, GraphNode, attribute, gradient, lowered
 from netc.compiler.graph.emitter import Emitter, Value
 from netc.compiler.graph.types import I64, INT64, TensorType
 
 
 @gradient("GatherElements")
-def gather_elements(op: Emitter, node: Node, dy: Value) -> Cotangents:
+def gather_elements(op: Emitter, node: GraphNode, dy: Value) -> Cotangents:
     """y[..., i, ...] = x[..., index[i], ...];  dx = zeros with dy added at the same places"""
     x, index = node.inputs
     axis = attribute(node, "axis", 0) % len(op.shape(x))
@@ -20,7 +20,7 @@ def gather_elements(op: Emitter, node: Node, dy: Value) -> Cotangents:
 
 
 @gradient("Gather")
-def gather(op: Emitter, node: Node, dy: Value) -> Cotangents:
+def gather(op: Emitter, node: GraphNode, dy: Value) -> Cotangents:
     """y = x taken at indices along an axis;  dx = zeros with each slice of dy added at its index"""
     x, indices = node.inputs
     rank, axis = len(op.shape(x)), attribute(node, "axis", 0) % len(op.shape(x))
@@ -37,7 +37,7 @@ def gather(op: Emitter, node: Node, dy: Value) -> Cotangents:
 
 
 @gradient("GatherND")
-def gather_nd(op: Emitter, node: Node, dy: Value) -> Cotangents:
+def gather_nd(op: Emitter, node: GraphNode, dy: Value) -> Cotangents:
     """y = x taken at index tuples;  dx = zeros with dy added at the same places"""
     x, indices = node.inputs
     at = op.GatherND(positions(op, x), indices, batch_dims=attribute(node, "batch_dims", 0))
@@ -45,7 +45,7 @@ def gather_nd(op: Emitter, node: Node, dy: Value) -> Cotangents:
 
 
 @gradient("Compress")
-def compress(op: Emitter, node: Node, dy: Value) -> Cotangents:
+def compress(op: Emitter, node: GraphNode, dy: Value) -> Cotangents:
     """y = the slices of x where a condition holds;  dx = zeros with dy at the same places"""
     x, condition = node.inputs
     at = op.Compress(positions(op, x), condition, axis=attribute(node, "axis"))
@@ -53,7 +53,7 @@ def compress(op: Emitter, node: Node, dy: Value) -> Cotangents:
 
 
 @lowered("Unique")
-def unique(op: Emitter, node: Node) -> list[Value]:
+def unique(op: Emitter, node: GraphNode) -> list[Value]:
     """y = x read at the first place of each value; how many there are is taken as given"""
     x, axis = node.inputs[0], attribute(node, "axis")
     if len(node.outputs) < 2:
@@ -65,7 +65,7 @@ def unique(op: Emitter, node: Node) -> list[Value]:
 
 
 @gradient("TopK")
-def top_k(op: Emitter, node: Node, dvalues: Value | None, _: Value | None) -> Cotangents:
+def top_k(op: Emitter, node: GraphNode, dvalues: Value | None, _: Value | None) -> Cotangents:
     """(values, indices) = the k largest of x;  dx = zeros with dvalues at the indices (of equals, at the one chosen)"""
     if dvalues is None:
         return [None, None]
@@ -75,7 +75,7 @@ def top_k(op: Emitter, node: Node, dvalues: Value | None, _: Value | None) -> Co
 
 
 @gradient("ScatterElements")
-def scatter_elements(op: Emitter, node: Node, dy: Value) -> Cotangents:
+def scatter_elements(op: Emitter, node: GraphNode, dy: Value) -> Cotangents:
     """y = x with updates written, added, multiplied in, or compared at an index; see `_scattered`"""
     index, axis = node.inputs[1], attribute(node, "axis", 0) % len(op.shape(node.inputs[0]))
 
@@ -92,7 +92,7 @@ def scatter_elements(op: Emitter, node: Node, dy: Value) -> Cotangents:
 
 
 @gradient("ScatterND")
-def scatter_nd(op: Emitter, node: Node, dy: Value) -> Cotangents:
+def scatter_nd(op: Emitter, node: GraphNode, dy: Value) -> Cotangents:
     """y = x with slices written, added, multiplied in, or compared at index tuples; see `_scattered`"""
     index = node.inputs[1]
 
@@ -106,7 +106,7 @@ Read = Callable[[Value], Value]
 Write = Callable[[Value, Value, str | None], Value]
 
 
-def _scattered(op: Emitter, node: Node, dy: Value, read: Read, write: Write) -> Cotangents:
+def _scattered(op: Emitter, node: GraphNode, dy: Value, read: Read, write: Write) -> Cotangents:
     """y = x with u written at places:
 
     none  dx = dy, 0 at the places; du = dy there
@@ -137,7 +137,7 @@ def _scattered(op: Emitter, node: Node, dy: Value, read: Read, write: Write) -> 
 
 
 @gradient("TensorScatter")
-def tensor_scatter(op: Emitter, node: Node, dy: Value) -> Cotangents:
+def tensor_scatter(op: Emitter, node: GraphNode, dy: Value) -> Cotangents:
     """y = x with u written at a place of each row;  dx = dy where y is x's, du = dy at the places"""
     x, u, at = (*node.inputs, None)[:3]
     one = op.constant(1, INT64)
@@ -151,7 +151,7 @@ def tensor_scatter(op: Emitter, node: Node, dy: Value) -> Cotangents:
 
 
 @gradient("OneHot")
-def one_hot(op: Emitter, node: Node, dy: Value) -> Cotangents:
+def one_hot(op: Emitter, node: GraphNode, dy: Value) -> Cotangents:
     """y = on at each index, off elsewhere;  doff = sum of dy elsewhere, don = sum of dy at the indices"""
     indices, depth = node.inputs[:2]
     low, high = op.constant(0.0, dy.dtype), op.constant(1.0, dy.dtype)
@@ -164,7 +164,7 @@ def one_hot(op: Emitter, node: Node, dy: Value) -> Cotangents:
 
 
 @gradient("Range")
-def range_(op: Emitter, node: Node, dy: Value) -> Cotangents:
+def range_(op: Emitter, node: GraphNode, dy: Value) -> Cotangents:
     """y_i = start + i delta;  dstart = sum dy, ddelta = sum i dy"""
     count = op.Range(op.constant(0, INT64), op.Size(dy), op.constant(1, INT64))
     total = op.ReduceSum(dy, keepdims=0)

@@ -6,14 +6,14 @@ import string
 
 import numpy as np
 
-from netc.compiler.autodiff.registry import Cotangents, Needs, Node, attribute, gradient
+from netc.compiler.autodiff.registry import Cotangents, GraphNode, Needs, attribute, gradient
 from netc.compiler.graph.dimensions import product
 from netc.compiler.graph.emitter import Emitter, Value
 from netc.compiler.graph.inference import UnknownError
 
 
 @gradient("MatMul", broadcasts=True)
-def matmul(op: Emitter, node: Node, dy: Value, needs: Needs) -> Cotangents:
+def matmul(op: Emitter, node: GraphNode, dy: Value, needs: Needs) -> Cotangents:
     """Y = A B;  dA = dY B', dB = A' dY; leading axes that broadcast are summed by the engine"""
     a, b = node.inputs
     if not op.has_type(a) and op.has_type(b) and len(op.shape(b)) == 2:  # a's rank shows at run time, 2 or more
@@ -57,7 +57,7 @@ def _swapped(op: Emitter, x: Value) -> Value:
 
 
 @gradient("Gemm", broadcasts=True)
-def gemm(op: Emitter, node: Node, dy: Value, needs: Needs) -> Cotangents:
+def gemm(op: Emitter, node: GraphNode, dy: Value, needs: Needs) -> Cotangents:
     """Y = alpha A B + beta C (A, B transposed on request);  dA = alpha dY B', dB = alpha A' dY, dC = beta dY"""
     a, b, c = (*node.inputs, None)[:3]
     alpha, beta = attribute(node, "alpha", 1.0), attribute(node, "beta", 1.0)
@@ -71,7 +71,7 @@ def gemm(op: Emitter, node: Node, dy: Value, needs: Needs) -> Cotangents:
 
 
 @gradient("Det")
-def det(op: Emitter, node: Node, dy: Value) -> Cotangents:
+def det(op: Emitter, node: GraphNode, dy: Value) -> Cotangents:
     """y = det X;  dX = dy C, C_ij = (-1)^(i+j) det(X without row i and column j), singular X included"""
     x = node.inputs[0]
     *lead, _, n = op.shape(x)
@@ -89,7 +89,7 @@ def det(op: Emitter, node: Node, dy: Value) -> Cotangents:
 
 
 @gradient("Einsum", broadcasts=True)
-def einsum(op: Emitter, node: Node, dy: Value) -> Cotangents:
+def einsum(op: Emitter, node: GraphNode, dy: Value) -> Cotangents:
     """y = sum of products over labels;  the cotangent of one operand is the sum of products of dy and the others"""
     left, result = _equation(attribute(node, "equation"))
     found = []

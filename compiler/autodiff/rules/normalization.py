@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from netc.compiler.autodiff.registry import Cotangents, Node, Outputs, attribute, gradient, lowered
+from netc.compiler.autodiff.registry import Cotangents, GraphNode, Outputs, attribute, gradient, lowered
 from netc.compiler.graph.emitter import Emitter, Value
 from netc.compiler.graph.types import BOOL, F32, FLOAT, TensorType
 
@@ -27,7 +27,7 @@ def _per_channel(op: Emitter, v: Value, x: Value) -> Value:
 
 
 @lowered("BatchNormalization")
-def batch_normalization(op: Emitter, node: Node) -> list[Value]:
+def batch_normalization(op: Emitter, node: GraphNode) -> list[Value]:
     """y = (x - mean) / sqrt(variance + epsilon) scale + b; in training with the batch's own mean and (biased) variance,
     of which momentum goes into the running ones: r' = r momentum + batch (1 - momentum)"""
     x, scale, b, mean, variance = node.inputs
@@ -47,19 +47,19 @@ def batch_normalization(op: Emitter, node: Node) -> list[Value]:
 
 
 @lowered("InstanceNormalization")
-def instance_normalization(op: Emitter, node: Node) -> list[Value]:
+def instance_normalization(op: Emitter, node: GraphNode) -> list[Value]:
     """y = (x - mean) / sqrt(variance + epsilon) scale + b, mean and variance over the space of each row and channel"""
     x, scale, b = node.inputs
     y, _, _ = _normalized(op, x, list(range(2, len(op.shape(x)))), attribute(node, "epsilon", 1e-5))
     return [op.Add(op.Mul(y, _per_channel(op, scale, x)), _per_channel(op, b, x))]
 
 
-def _normalized_axes(op: Emitter, node: Node) -> list[int]:
+def _normalized_axes(op: Emitter, node: GraphNode) -> list[int]:
     rank = len(op.shape(node.inputs[0]))
     return list(range(attribute(node, "axis", -1) % rank, rank))
 
 
-def _in_full(op: Emitter, node: Node) -> Outputs | None:
+def _in_full(op: Emitter, node: GraphNode) -> Outputs | None:
     """A LayerNormalization written out where the statistics that it gives are too coarse: float32 for float64, bfloat16."""
     x, scale, b = (*node.inputs, None)[:3]
     if op.type_of(x).dtype.name != "f64" and attribute(node, "stash_type", 1) == FLOAT:
@@ -71,7 +71,7 @@ def _in_full(op: Emitter, node: Node) -> Outputs | None:
     return [y if b is None else op.Add(y, b), *statistics]
 
 
-def _statistics(op: Emitter, node: Node, axes: list[int]) -> Sequence[Value]:
+def _statistics(op: Emitter, node: GraphNode, axes: list[int]) -> Sequence[Value]:
     """The mean and 1 / sqrt(variance + epsilon) that a LayerNormalization computes; it gives them where it did not."""
     shape = tuple(1 if i in axes else d for i, d in enumerate(op.shape(node.inputs[0])))
     given = len(node.outputs)
@@ -84,7 +84,7 @@ def _statistics(op: Emitter, node: Node, axes: list[int]) -> Sequence[Value]:
 
 @gradient("LayerNormalization", broadcasts=True, rewrite=_in_full)
 def layer_normalization(
-    op: Emitter, node: Node, dy: Value | None, dmean: Value | None = None, dr: Value | None = None
+    op: Emitter, node: GraphNode, dy: Value | None, dmean: Value | None = None, dr: Value | None = None
 ) -> Cotangents:
     """y = z scale + b, z = (x - mean) r, r = 1 / sqrt(variance + epsilon), over the n elements of the axes from `axis` on;
     dscale = dy z, db = dy, dx = r (dz - mean dz - z (mean(dz z) + r dr / n)) + dmean / n, dz = dy scale"""
@@ -105,7 +105,7 @@ def layer_normalization(
 
 
 @lowered("GroupNormalization")
-def group_normalization(op: Emitter, node: Node) -> list[Value]:
+def group_normalization(op: Emitter, node: GraphNode) -> list[Value]:
     """y = (x - mean) / sqrt(variance + epsilon) scale + b, over groups of channels; scale and b per group (opset 18) or
     per channel (21)"""
     x, scale, b = node.inputs
@@ -119,7 +119,7 @@ def group_normalization(op: Emitter, node: Node) -> list[Value]:
 
 
 @lowered("LpNormalization")
-def lp_normalization(op: Emitter, node: Node) -> list[Value]:
+def lp_normalization(op: Emitter, node: GraphNode) -> list[Value]:
     """y = x / (sum |x|^p)^(1 / p), 0 where the norm is 0"""
     x, axis = node.inputs[0], attribute(node, "axis", -1)
     norm = op.reduce("ReduceL1" if attribute(node, "p", 2) == 1 else "ReduceL2", x, axis, True)
@@ -128,7 +128,7 @@ def lp_normalization(op: Emitter, node: Node) -> list[Value]:
 
 
 @lowered("LRN")
-def lrn(op: Emitter, node: Node) -> list[Value]:
+def lrn(op: Emitter, node: GraphNode) -> list[Value]:
     """y = x / (bias + alpha / size (sum of x^2 over the nearest channels))^beta"""
     x, size = node.inputs[0], attribute(node, "size")
     alpha, beta, bias = (attribute(node, n, d) for n, d in (("alpha", 1e-4), ("beta", 0.75), ("bias", 1.0)))
@@ -143,7 +143,7 @@ def lrn(op: Emitter, node: Node) -> list[Value]:
 
 
 @gradient("Dropout")
-def dropout(op: Emitter, node: Node, dy: Value, _: Value | None = None) -> Cotangents:
+def dropout(op: Emitter, node: GraphNode, dy: Value, _: Value | None = None) -> Cotangents:
     """y = x mask / (1 - ratio) in training, x otherwise;  dx = dy mask / (1 - ratio), dratio = sum(dy y) / (1 - ratio)"""
     _, ratio, training = (*node.inputs, None, None)[:3]
     if training is None or op.scalar_value(training) == 0:
@@ -160,7 +160,7 @@ def dropout(op: Emitter, node: Node, dy: Value, _: Value | None = None) -> Cotan
 
 
 @lowered("DequantizeLinear")
-def dequantize_linear(op: Emitter, node: Node) -> list[Value]:
+def dequantize_linear(op: Emitter, node: GraphNode) -> list[Value]:
     """y = (x - zero point) scale, for the whole tensor, along an axis, or in blocks of an axis"""
     x, scale, zero = (*node.inputs, None)[:3]
     rank, axis = len(op.shape(scale)), attribute(node, "axis", 1)
@@ -185,6 +185,6 @@ def dequantize_linear(op: Emitter, node: Node) -> list[Value]:
 
 
 @lowered("OptionalGetElement")
-def optional_get_element(op: Emitter, node: Node) -> list[Value]:
+def optional_get_element(op: Emitter, node: GraphNode) -> list[Value]:
     """y = x, for an x that is a tensor"""
     return [node.inputs[0]]

@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from netc.compiler.autodiff.provenance import placed
-from netc.compiler.autodiff.registry import Cotangents, Node, attribute, gradient, lowered
+from netc.compiler.autodiff.registry import Cotangents, GraphNode, attribute, gradient, lowered
 from netc.compiler.autodiff.windows import Windows, padded, run_time_pads, windows
 from netc.compiler.graph.dimensions import add, product
 from netc.compiler.graph.emitter import Emitter, Value
 
 
 @gradient("MaxPool", rewrite=padded)
-def max_pool(op: Emitter, node: Node, dy: Value, _: Value | None = None) -> Cotangents:
+def max_pool(op: Emitter, node: GraphNode, dy: Value, _: Value | None = None) -> Cotangents:
     """y = the largest of each window;  dx = dy added where it was found (of equals, at the first)"""
     x = node.inputs[0]
     at = windows(op, node, x, ())
@@ -23,7 +23,7 @@ def max_pool(op: Emitter, node: Node, dy: Value, _: Value | None = None) -> Cota
 
 
 @gradient("MaxUnpool")
-def max_unpool(op: Emitter, node: Node, dy: Value) -> Cotangents:
+def max_unpool(op: Emitter, node: GraphNode, dy: Value) -> Cotangents:
     """y = zeros with x at the indices of a MaxPool;  dx = dy at these indices"""
     x, at, shape = (*node.inputs, None)[:3]
     if shape is not None:  # the indices count in the smaller image that the windows imply
@@ -38,7 +38,7 @@ def max_unpool(op: Emitter, node: Node, dy: Value) -> Cotangents:
 
 
 @lowered("AveragePool")
-def average_pool(op: Emitter, node: Node) -> list[Value]:
+def average_pool(op: Emitter, node: GraphNode) -> list[Value]:
     """y = (sum of each window) / (how many elements it holds; with count_include_pad, pads among them)"""
     x, (y,) = node.inputs[0], node.outputs
     one = op.Unsqueeze(op.constant(1.0, x.dtype), op.vector(list(range(len(op.shape(x))))))
@@ -60,7 +60,7 @@ def average_pool(op: Emitter, node: Node) -> list[Value]:
 
 
 @lowered("LpPool")
-def lp_pool(op: Emitter, node: Node) -> list[Value]:
+def lp_pool(op: Emitter, node: GraphNode) -> list[Value]:
     """y = (sum of |x|^p over each window)^(1 / p)"""
     x, (y,), p = node.inputs[0], node.outputs, float(attribute(node, "p", 2))
     powers, pads = op.Pow(op.Abs(x), p), run_time_pads(op, node)
@@ -69,7 +69,7 @@ def lp_pool(op: Emitter, node: Node) -> list[Value]:
     return [op.Pow(_sums(op, windows(op, node, x, ()), powers, y), 1 / p)]
 
 
-def _bare(node: Node) -> Windows:
+def _bare(node: GraphNode) -> Windows:
     """The windows of a pooling over an image that has its pads already."""
     kernel = tuple(attribute(node, "kernel_shape"))
     n = len(kernel)
@@ -78,25 +78,25 @@ def _bare(node: Node) -> Windows:
 
 
 @lowered("GlobalAveragePool")
-def global_average_pool(op: Emitter, node: Node) -> list[Value]:
+def global_average_pool(op: Emitter, node: GraphNode) -> list[Value]:
     """y = mean over space"""
     return [op.reduce("ReduceMean", node.inputs[0], _space(op, node), True)]
 
 
 @lowered("GlobalMaxPool")
-def global_max_pool(op: Emitter, node: Node) -> list[Value]:
+def global_max_pool(op: Emitter, node: GraphNode) -> list[Value]:
     """y = the largest over space"""
     return [op.reduce("ReduceMax", node.inputs[0], _space(op, node), True)]
 
 
 @lowered("GlobalLpPool")
-def global_lp_pool(op: Emitter, node: Node) -> list[Value]:
+def global_lp_pool(op: Emitter, node: GraphNode) -> list[Value]:
     """y = (sum of |x|^p over space)^(1 / p)"""
     p = float(attribute(node, "p", 2))
     return [op.Pow(op.reduce("ReduceSum", op.Pow(op.Abs(node.inputs[0]), p), _space(op, node), True), 1 / p)]
 
 
-def _space(op: Emitter, node: Node) -> list[int]:
+def _space(op: Emitter, node: GraphNode) -> list[int]:
     return list(range(2, len(op.shape(node.inputs[0]))))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from netc.compiler.autodiff.registry import Node, attribute, lowered
+from netc.compiler.autodiff.registry import GraphNode, attribute, lowered
 from netc.compiler.graph.emitter import Emitter, Value
 from netc.compiler.graph.inference import UnknownError
 from netc.compiler.graph.types import I64, INT64, TensorType
@@ -12,7 +12,7 @@ from netc.compiler.graph.types import I64, INT64, TensorType
 Activation = Callable[[Emitter, Value], Value]
 
 
-def _activations(node: Node, direction: int, defaults: list[str]) -> list[Activation]:
+def _activations(node: GraphNode, direction: int, defaults: list[str]) -> list[Activation]:
     """The activation functions of a direction; alpha and beta are handed out in order to those that take them."""
     count = len(defaults)
     names = [n.lower() for n in (attribute(node, "activations") or defaults * 2)]
@@ -55,7 +55,7 @@ Cell = Callable[[Emitter, Value, list[Value]], list[Value]]
 
 
 def _recurrent(
-    op: Emitter, node: Node, gates: int, states: list[Value | None], cell: Callable[[int], Cell]
+    op: Emitter, node: GraphNode, gates: int, states: list[Value | None], cell: Callable[[int], Cell]
 ) -> list[Value]:
     """Runs a cell over time for each direction: (emitter, x W' [rows, gates H], states) -> new states, h first.
 
@@ -130,25 +130,25 @@ def _part(op: Emitter, v: Value, direction: int, start: int, count: int) -> Valu
     return op.Slice(row, op.vector([start]), op.vector([start + count]), op.vector([0]))
 
 
-def _clipped(op: Emitter, node: Node, x: Value) -> Value:
+def _clipped(op: Emitter, node: GraphNode, x: Value) -> Value:
     limit = attribute(node, "clip")
     return x if limit is None else op.Clip(x, op.constant(-limit, x.dtype), op.constant(limit, x.dtype))
 
 
-def _hidden(op: Emitter, node: Node) -> int:
+def _hidden(op: Emitter, node: GraphNode) -> int:
     found = attribute(node, "hidden_size") or op.shape(node.inputs[2])[-1]
     if not isinstance(found, int):
         raise UnknownError("its hidden size is not known")
     return found
 
 
-def _recurrence(op: Emitter, node: Node, direction: int) -> Value:
+def _recurrence(op: Emitter, node: GraphNode, direction: int) -> Value:
     """R' [H, gates H] of a direction."""
     return op.Transpose(op.Gather(node.inputs[2], op.constant(direction, INT64), axis=0), perm=[1, 0])
 
 
 @lowered("RNN")
-def rnn(op: Emitter, node: Node) -> list[Value]:
+def rnn(op: Emitter, node: GraphNode) -> list[Value]:
     """h' = f(x W' + h R' + b)"""
     b, initial, n = (*node.inputs, None, None, None)[3], (*node.inputs, None, None, None)[5], _hidden(op, node)
 
@@ -166,7 +166,7 @@ def rnn(op: Emitter, node: Node) -> list[Value]:
 
 
 @lowered("GRU")
-def gru(op: Emitter, node: Node) -> list[Value]:
+def gru(op: Emitter, node: GraphNode) -> list[Value]:
     """z = f(x Wz' + h Rz' + b), r = f(x Wr' + h Rr' + b), c = g(x Wc' + (r h) Rc' + b), h' = (1 - z) c + z h; with
     linear_before_reset c = g(x Wc' + r (h Rc' + b) + b)"""
     b, initial, n = (*node.inputs, None, None, None)[3], (*node.inputs, None, None, None)[5], _hidden(op, node)
@@ -195,7 +195,7 @@ def gru(op: Emitter, node: Node) -> list[Value]:
 
 
 @lowered("LSTM")
-def lstm(op: Emitter, node: Node) -> list[Value]:
+def lstm(op: Emitter, node: GraphNode) -> list[Value]:
     """i, o, f = f(x W' + h R' + b + P c), c' = f c + i g(x Wc' + h Rc' + b), h' = o h(c'); o sees the new c"""
     given = (*node.inputs, *[None] * 8)[:8]
     b, initial, memory, peep, n = given[3], given[5], given[6], given[7], _hidden(op, node)

@@ -8,14 +8,14 @@ from itertools import product as every
 
 import numpy as np
 
-from netc.compiler.autodiff.registry import Node, attribute, lowered
+from netc.compiler.autodiff.registry import GraphNode, attribute, lowered
 from netc.compiler.autodiff.rules.sampling import edge_outside, extent, hat, limited, sampled
 from netc.compiler.graph.emitter import Emitter, Value
 from netc.compiler.graph.types import INT64
 
 
 @lowered("RoiAlign")
-def roi_align(op: Emitter, node: Node) -> list[Value]:
+def roi_align(op: Emitter, node: GraphNode) -> list[Value]:
     """Y[r, c, i, j] = mean (or largest weighted pixel) of X read at a grid of places in each part of each box"""
     x, rows, dtype = node.inputs[0], node.inputs[2], node.inputs[0].dtype
     height, width = (attribute(node, f"output_{n}", 1) for n in ("height", "width"))
@@ -52,7 +52,7 @@ class _Taps:
     number: Value
 
 
-def _taps(op: Emitter, node: Node, axis: int, parts: int) -> _Taps:
+def _taps(op: Emitter, node: GraphNode, axis: int, parts: int) -> _Taps:
     """Without `sampling_ratio` a box has as many taps as a part of it spans pixels."""
     x, rois, _ = node.inputs
     dtype, one, inner, flat = x.dtype, op.constant(1.0, x.dtype), op.vector([1, 2]), op.vector([0, -1])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from itertools import product as every
 
-from netc.compiler.autodiff.registry import Node, attribute, lowered
+from netc.compiler.autodiff.registry import GraphNode, attribute, lowered
 from netc.compiler.graph.emitter import Emitter, Value
 from netc.compiler.graph.inference import UnknownError
 from netc.compiler.graph.types import INT64
@@ -100,7 +100,7 @@ def sampled(op: Emitter, image: Value, places: list[Value], mode: str, outside: 
 
 
 @lowered("GridSample")
-def grid_sample(op: Emitter, node: Node) -> list[Value]:
+def grid_sample(op: Emitter, node: GraphNode) -> list[Value]:
     """Y[n, c, p] = X[n, c] read at grid[n, p], whose numbers from -1 to 1 (the last axis of X first) span the image"""
     x, grid = node.inputs
     n = len(op.shape(x)) - 2
@@ -128,7 +128,7 @@ def grid_sample(op: Emitter, node: Node) -> list[Value]:
 
 
 @lowered("AffineGrid")
-def affine_grid(op: Emitter, node: Node) -> list[Value]:
+def affine_grid(op: Emitter, node: GraphNode) -> list[Value]:
     """grid = theta (x, y, 1)' (or (x, y, z, 1)') at each pixel of an image of the given size, numbers from -1 to 1"""
     theta, size = node.inputs
     n = op.shape(size)[0]
@@ -170,7 +170,7 @@ def _reflected(op: Emitter, x: Value, size: Value, align: bool) -> Value:
 
 
 @lowered("Resize")
-def resize(op: Emitter, node: Node) -> list[Value]:
+def resize(op: Emitter, node: GraphNode) -> list[Value]:
     """Y = X times, along each axis, a matrix of weights [size of Y, size of X]: the filter at each pixel's distance"""
     x, roi, scales = (*node.inputs, None, None)[:3]
     (y,) = node.outputs
@@ -196,7 +196,7 @@ def extent(op: Emitter, x: Value, axis: int) -> Value:
     return op.Squeeze(op.Shape(x, start=axis, end=axis + 1), op.vector([0]))
 
 
-def _factors(op: Emitter, node: Node, x: Value, scales: Value | None, axes: list[int]) -> list[Value]:
+def _factors(op: Emitter, node: GraphNode, x: Value, scales: Value | None, axes: list[int]) -> list[Value]:
     """The scale of each axis as a scalar of x's dtype; without scales there are sizes."""
     if scales is not None:
         return [op.cast(op.Gather(scales, op.constant(i, INT64), axis=0), x.dtype) for i in range(len(axes))]
@@ -212,7 +212,9 @@ def _factors(op: Emitter, node: Node, x: Value, scales: Value | None, axes: list
     return [common] * len(ratios)
 
 
-def _axis_weights(op: Emitter, node: Node, before: Value, after: Value, scale: Value, roi: list[Value] | None) -> Value:
+def _axis_weights(
+    op: Emitter, node: GraphNode, before: Value, after: Value, scale: Value, roi: list[Value] | None
+) -> Value:
     """The weight [after, before] of each pixel of an axis for each pixel of the resized axis."""
     dtype = scale.dtype
     zero, one = op.constant(0, INT64), op.constant(1, INT64)
@@ -248,7 +250,7 @@ def _axis_weights(op: Emitter, node: Node, before: Value, after: Value, scale: V
     return weights
 
 
-def _filtered(op: Emitter, node: Node, place: Value, before: Value, scale: Value) -> Value:
+def _filtered(op: Emitter, node: GraphNode, place: Value, before: Value, scale: Value) -> Value:
     """The filter around each place, laid over pixels; pixels beyond the border count as the border or not at all."""
     dtype = scale.dtype
     zero, one = op.constant(0, INT64), op.constant(1, INT64)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from netc.compiler.autodiff.provenance import in_a_row, placed, positions
-from netc.compiler.autodiff.registry import Cotangents, Node, attribute, gradient
+from netc.compiler.autodiff.registry import Cotangents, GraphNode, attribute, gradient
 from netc.compiler.graph.dimensions import Dim
 from netc.compiler.graph.emitter import Emitter, Value
 
@@ -14,26 +14,26 @@ from netc.compiler.graph.emitter import Emitter, Value
 @gradient("Flatten")
 @gradient("Squeeze")
 @gradient("Unsqueeze")
-def reshape(op: Emitter, node: Node, dy: Value) -> Cotangents:
+def reshape(op: Emitter, node: GraphNode, dy: Value) -> Cotangents:
     """y = x in another shape;  dx = dy in x's shape"""
     return [op.like(dy, node.inputs[0])]
 
 
 @gradient("Transpose")
-def transpose(op: Emitter, node: Node, dy: Value) -> Cotangents:
+def transpose(op: Emitter, node: GraphNode, dy: Value) -> Cotangents:
     """y = x with permuted axes;  dx = dy with the inverse permutation"""
     perm = attribute(node, "perm")
     return [op.Transpose(dy, perm=[int(i) for i in np.argsort(perm)]) if perm else op.Transpose(dy)]
 
 
 @gradient("Expand", broadcasts=True)
-def expand(op: Emitter, node: Node, dy: Value) -> Cotangents:
+def expand(op: Emitter, node: GraphNode, dy: Value) -> Cotangents:
     """y = x repeated;  dx = dy, which the engine sums over the repeats"""
     return [dy]
 
 
 @gradient("Concat")
-def concat(op: Emitter, node: Node, dy: Value) -> Cotangents:
+def concat(op: Emitter, node: GraphNode, dy: Value) -> Cotangents:
     """y = [x1, x2, ...];  dxi = its part of dy"""
     axis = attribute(node, "axis")
     if len(node.inputs) == 1:
@@ -47,14 +47,14 @@ def concat(op: Emitter, node: Node, dy: Value) -> Cotangents:
 
 
 @gradient("Split")
-def split(op: Emitter, node: Node, *dys: Value | None) -> Cotangents:
+def split(op: Emitter, node: GraphNode, *dys: Value | None) -> Cotangents:
     """[y1, y2, ...] = x;  dx = [dy1, dy2, ...], zeros where nothing flows back"""
     parts = [op.zeros_like(y) if dy is None else dy for y, dy in zip(node.outputs, dys)]
     return [op.Concat(*parts, axis=attribute(node, "axis", 0)) if len(parts) > 1 else parts[0]]
 
 
 @gradient("Slice")
-def slice_(op: Emitter, node: Node, dy: Value) -> Cotangents:
+def slice_(op: Emitter, node: GraphNode, dy: Value) -> Cotangents:
     """y = x[starts:ends:steps];  dx = zeros with dy written at the same places"""
     x = node.inputs[0]
     margins = _margins(op, node)
@@ -63,7 +63,7 @@ def slice_(op: Emitter, node: Node, dy: Value) -> Cotangents:
     return [placed(op, x, op.Slice(positions(op, x), *node.inputs[1:]), dy, unique=True)]
 
 
-def _margins(op: Emitter, node: Node) -> list[int] | None:
+def _margins(op: Emitter, node: GraphNode) -> list[int] | None:
     """How many elements a Slice leaves out before and after along each axis; None for steps and computed bounds."""
     x, starts, ends, axes, steps = (*node.inputs, None, None)[:5]
     if not op.has_type(x) or any(v is not None and op.known(v) is None for v in (starts, ends, axes, steps)):
@@ -86,7 +86,7 @@ def _margins(op: Emitter, node: Node) -> list[int] | None:
 
 
 @gradient("Pad")
-def pad(op: Emitter, node: Node, dy: Value) -> Cotangents:
+def pad(op: Emitter, node: GraphNode, dy: Value) -> Cotangents:
     """y = x with a margin;  dx = the part of dy that is x's, and in other modes the sum over copies; dvalue = the rest"""
     x, pads, value, axes = (*node.inputs, None, None)[:4]
     mode = attribute(node, "mode", "constant")
@@ -106,7 +106,7 @@ def pad(op: Emitter, node: Node, dy: Value) -> Cotangents:
     return [op.like(op.Slice(both, op.vector([1]), far), x), None, dvalue if value is not None else None]
 
 
-def _inner(op: Emitter, node: Node) -> tuple[list[int], list[int]] | None:
+def _inner(op: Emitter, node: GraphNode) -> tuple[list[int], list[int]] | None:
     """Where the input lies in the output, if that is known and nothing was cut off."""
     x, pads, _, axes = (*node.inputs, None, None)[:4]
     if not op.has_type(x) or op.known(pads) is None or (axes is not None and op.known(axes) is None):
@@ -125,7 +125,7 @@ def _inner(op: Emitter, node: Node) -> tuple[list[int], list[int]] | None:
 
 
 @gradient("Tile")
-def tile(op: Emitter, node: Node, dy: Value) -> Cotangents:
+def tile(op: Emitter, node: GraphNode, dy: Value) -> Cotangents:
     """y = x repeated r times along each axis;  dx = the sum of dy over the repeats"""
     x, repeats = node.inputs
     rank = len(op.shape(x))
@@ -137,14 +137,14 @@ def tile(op: Emitter, node: Node, dy: Value) -> Cotangents:
 
 
 @gradient("CumSum")
-def cum_sum(op: Emitter, node: Node, dy: Value) -> Cotangents:
+def cum_sum(op: Emitter, node: GraphNode, dy: Value) -> Cotangents:
     """y_i = x_1 + ... + x_i;  dx = the sum of dy from the other end"""
     flags = {"exclusive": attribute(node, "exclusive", 0), "reverse": 1 - attribute(node, "reverse", 0)}
     return [op.CumSum(dy, node.inputs[1], **flags), None]
 
 
 @gradient("CumProd")
-def cum_prod(op: Emitter, node: Node, dy: Value) -> Cotangents:
+def cum_prod(op: Emitter, node: GraphNode, dy: Value) -> Cotangents:
     """y_i = x_1 ... x_i;  dx_j = sum over i >= j of dy_i times the product of the others: y_i / x_j where nothing is 0;
     for the first 0 the products that hold no other; for what comes behind it, nothing"""
     x, at = node.inputs
@@ -164,21 +164,21 @@ def cum_prod(op: Emitter, node: Node, dy: Value) -> Cotangents:
 
 
 @gradient("Trilu")
-def trilu(op: Emitter, node: Node, dy: Value) -> Cotangents:
+def trilu(op: Emitter, node: GraphNode, dy: Value) -> Cotangents:
     """y = x above (or below) a diagonal, 0 elsewhere;  dx = dy at the same places"""
     k = (*node.inputs, None)[1]
     return [op.Trilu(dy, k, upper=attribute(node, "upper", 1)), None]
 
 
 @gradient("ReverseSequence")
-def reverse_sequence(op: Emitter, node: Node, dy: Value) -> Cotangents:
+def reverse_sequence(op: Emitter, node: GraphNode, dy: Value) -> Cotangents:
     """y = x with the first steps of each row reversed, its own inverse;  dx = dy with the same steps reversed"""
     kept = {n: attribute(node, n, d) for n, d in (("batch_axis", 1), ("time_axis", 0))}
     return [op.ReverseSequence(dy, node.inputs[1], **kept), None]
 
 
 @gradient("DepthToSpace")
-def depth_to_space(op: Emitter, node: Node, dy: Value) -> Cotangents:
+def depth_to_space(op: Emitter, node: GraphNode, dy: Value) -> Cotangents:
     """y = blocks of channels laid out in space;  dx = SpaceToDepth of dy, with the channels in the mode's order"""
     x, block = node.inputs[0], attribute(node, "blocksize")
     if attribute(node, "mode", "DCR") == "DCR":
@@ -189,7 +189,7 @@ def depth_to_space(op: Emitter, node: Node, dy: Value) -> Cotangents:
 
 
 @gradient("SpaceToDepth")
-def space_to_depth(op: Emitter, node: Node, dy: Value) -> Cotangents:
+def space_to_depth(op: Emitter, node: GraphNode, dy: Value) -> Cotangents:
     """y = blocks of space laid out in channels;  dx = DepthToSpace of dy"""
     if attribute(node, "mode", "DCR") == "CRD":
         return [op.DepthToSpace(dy, blocksize=attribute(node, "blocksize"), mode="CRD")]

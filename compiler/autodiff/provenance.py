@@ -8,7 +8,7 @@ from netc.compiler.graph.types import INT64
 
 def positions(op: Emitter, x: Value) -> Value:
     """The number of each element of x, counted from 0 in row-major order, in x's shape, as int64."""
-    count = op.Range(op.constant(0, INT64), op.Size(x), op.constant(1, INT64))
+    count = op.Range(op.constant(0, INT64), op.count(x), op.constant(1, INT64))
     made = op.Reshape(count, op.sizes(x))
     return op.stamp(made, op.type_of(x).with_dtype(op.type_of(made).dtype)) if op.has_type(x) else made
 
@@ -18,7 +18,7 @@ def placed(op: Emitter, x: Value, at: Value, dy: Value, unique: bool) -> Value:
 
     `unique` promises that no position comes twice, so that nothing has to be added up.
     """
-    return op.like(in_a_row(op, op.Size(x), at, dy, unique), x)
+    return op.like(in_a_row(op, op.count(x), at, dy, unique), x)
 
 
 def in_a_row(op: Emitter, count: Value, at: Value, dy: Value, unique: bool) -> Value:

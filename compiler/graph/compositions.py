@@ -119,6 +119,14 @@ class Compositions(ValueTypes, Operators):
         found: ir.Value = self.shared(("dimension", dim), compute)
         return found
 
+    def count(self, x: ir.Value) -> ir.Value:
+        """How many elements x has, as an int64 scalar: from its dimensions where these are known, since runtimes fold them
+        once the sizes are fixed, else by Size."""
+        t = self.known_type(x)
+        total = self.lost() if t is None else product(t.shape)
+        known = isinstance(total, int) or total.symbols <= self._sizes.keys()
+        return self.dimension(total) if known else self.Size(x)
+
     def _size(self, name: str) -> ir.Value:
         source, axis = self._sizes[name]
         length = self.Shape(source, start=axis, end=axis + 1, type=TensorType(DTYPES["i64"], (1,)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -97,15 +98,17 @@ def _cast(x: np.ndarray, to: int, **_: Any) -> np.ndarray | None:
 
 
 def _filled(shape: np.ndarray, value: Any = None) -> np.ndarray | None:
-    if np.prod(shape) > MAX_GROWN:
+    if math.prod(shape.tolist()) > MAX_GROWN:
         return None
-    return np.full(shape, np.float32(0) if value is None else value.numpy()[0])
+    content = value.value if isinstance(value, ir.Attr) else value
+    return np.full(shape, np.float32(0) if content is None else content.numpy()[0])
 
 
 def _range(start: np.ndarray, limit: np.ndarray, delta: np.ndarray) -> np.ndarray | None:
-    if delta == 0 or (float(limit) - float(start)) / float(delta) > MAX_GROWN:
+    first, end, step = start.item(), limit.item(), delta.item()
+    if step == 0 or (end - first) / step > MAX_GROWN:
         return None
-    return np.arange(start.item(), limit.item(), delta.item(), dtype=start.dtype)
+    return np.arange(first, end, step, dtype=start.dtype)
 
 
 # what programs of ours fold: without the evaluator, whose import takes longer than compiling a small spec

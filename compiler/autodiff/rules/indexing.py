@@ -166,6 +166,6 @@ def one_hot(op: Emitter, node: GraphNode, dy: Value) -> Cotangents:
 @gradient("Range")
 def range_(op: Emitter, node: GraphNode, dy: Value) -> Cotangents:
     """y_i = start + i delta;  dstart = sum dy, ddelta = sum i dy"""
-    count = op.Range(op.constant(0, INT64), op.Size(dy), op.constant(1, INT64))
+    count = op.Range(op.constant(0, INT64), op.count(dy), op.constant(1, INT64))
     total = op.ReduceSum(dy, keepdims=0)
     return [total, None, op.ReduceSum(op.Mul(dy, op.cast(count, dy.dtype)), keepdims=0)]

@@ -54,7 +54,7 @@ def reduce_sum(op: Emitter, node: GraphNode, dy: Value) -> Cotangents:
 def reduce_mean(op: Emitter, node: GraphNode, dy: Value) -> Cotangents:
     """y = mean of n x;  dx = dy / n, repeated"""
     x, axes = node.inputs[0], _axes(op, node)
-    count = op.Div(op.Size(x), op.Size(dy)) if axes is None else op.dimension(product(op.shape(x)[a] for a in axes))
+    count = op.Div(op.count(x), op.count(dy)) if axes is None else op.dimension(product(op.shape(x)[a] for a in axes))
     return [_expanded(op, node, op.Div(dy, op.cast(count, dy.dtype)))]
 
 

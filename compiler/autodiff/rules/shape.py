@@ -98,7 +98,7 @@ def pad(op: Emitter, node: GraphNode, dy: Value) -> Cotangents:
         ]
     numbered = op.Add(positions(op, x), op.constant(1, 7))  # 0 stands for the margin
     at = op.Pad(numbered, pads, None, axes, mode=mode)
-    both = in_a_row(op, op.Add(op.Size(x), op.constant(1, 7)), at, dy, unique=False)
+    both = in_a_row(op, op.Add(op.count(x), op.constant(1, 7)), at, dy, unique=False)
     far = op.vector([np.iinfo(np.int64).max])
     dvalue = op.Squeeze(op.Slice(both, op.vector([0]), op.vector([1])), op.vector([0]))
     if value is not None and op.has_type(value):

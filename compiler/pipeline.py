@@ -19,10 +19,11 @@ from netc.compiler.assembly.draft import Draft
 from netc.compiler.assembly.first_values import first_values
 from netc.compiler.assembly.inputs import declare
 from netc.compiler.assembly.outputs import publish
-from netc.compiler.graph.emitter import BASE_OPSET, Emitter
+from netc.compiler.graph.emitter import Emitter
 from netc.compiler.graph.inference import IR_VERSION, IR_VERSIONS
 from netc.compiler.graph.passes.names import NamesPass
 from netc.compiler.graph.passes.unused import UnusedPass
+from netc.compiler.graph.types import BASE_OPSET
 from netc.compiler.language.variables import Variable
 from netc.compiler.net import TypedNet
 from netc.compiler.printing import net_text, tree_text

@@ -13,10 +13,9 @@ from netc.compiler.graph.attributes import attribute
 from netc.compiler.graph.compositions import Compositions
 from netc.compiler.graph.folding import folded, is_random
 from netc.compiler.graph.inference import UnknownError, infer_by_schema, quick, reshaped, type_proto, unsure
-from netc.compiler.graph.types import FLOAT, ONNX_DTYPES, DType, TensorType
+from netc.compiler.graph.types import BASE_OPSET, FLOAT, ONNX_DTYPES, DType, TensorType
 
 Value = ir.Value
-BASE_OPSET = 18
 SMALL = 64  # elements of a constant that inference may look at
 FOLD_ELEMENTS = 4096  # of a constant that is computed when the graph is built
 VARIABLE = "netc.variable"  # marks an initializer whose content is not to be relied on

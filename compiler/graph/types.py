@@ -46,6 +46,7 @@ DTYPES = {
         DType("bool", 9, "bool", "bool", 1),
     )
 }
+BASE_OPSET = 18  # which the most runtimes and devices have kernels for
 INT64, FLOAT = 7, 1  # numbers of TensorProto.DataType
 FLOATS = (1, 10, 11, 16)  # float32, float16, float64, bfloat16: what gradients flow through
 F32, I64, I32, BOOL = DTYPES["f32"], DTYPES["i64"], DTYPES["i32"], DTYPES["bool"]

@@ -61,7 +61,7 @@ class ImportedModel(Operation):
     costs: dict[Any, int] = field(default_factory=dict)
 
     @property
-    def opset(self) -> int:  # type: ignore[override]  # that of its file
+    def opset(self) -> int:
         return self.source.opset
 
     @property

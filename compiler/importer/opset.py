@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper, version_converter
 
-from netc.compiler.graph.emitter import BASE_OPSET
+from netc.compiler.graph.types import BASE_OPSET
 from netc.grammar.diagnostics import error
 
 SYMBOLIC_SIZE = 2  # of a dimension without a number, in the comparison

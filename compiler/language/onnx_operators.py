@@ -9,22 +9,21 @@ from functools import cache
 from typing import Any
 
 from netc.compiler.graph.dimensions import Dim, parse
-from netc.compiler.graph.types import SPEC_DTYPES, TensorType
+from netc.compiler.graph.types import BASE_OPSET, SPEC_DTYPES, TensorType
 from netc.compiler.language.lowering import Context, Emitter, Lowered, Value
 from netc.compiler.language.operations import Operation, Settings
 from netc.compiler.language.refusal import Refused
 from netc.grammar.diagnostics import did_you_mean, error
 from netc.grammar.source import Span
 
-BASE_OPSET = 18
 NEWEST_OPSET = 26  # the newest that current runtimes load
 
 
 @dataclass
 class OnnxOperation(Operation):
-    """One ONNX operator; `opset` is the lowest from 18 on that has it."""
+    """One ONNX operator; `first` is the lowest opset from 18 on that has it."""
 
-    opset: int = BASE_OPSET
+    first: int = BASE_OPSET
     constants: dict[int, tuple[int, ...]] = field(default_factory=dict)  # lists of whole numbers given as inputs
 
     def infer(self, inputs: Sequence[TensorType], settings: Settings) -> tuple[TensorType, ...]:
@@ -69,6 +68,10 @@ class OnnxOperation(Operation):
             dims.append(d.dim_value if d.HasField("dim_value") else parse(d.dim_param))
         return TensorType(dtype, tuple(dims))
 
+    @property
+    def opset(self) -> int:
+        return self.first
+
     def has_attribute(self, name: str) -> bool:
         """Whether the operator has an attribute of this name."""
         return name in _schema(self.name, self.opset).attributes
@@ -107,7 +110,7 @@ class OnnxOperation(Operation):
         return Lowered(made if isinstance(made, tuple) else (made,))
 
     @property
-    def multiple(self) -> bool:  # type: ignore[override]  # as its schema has it
+    def multiple(self) -> bool:
         return bool(_schema(self.name, self.opset).min_output > 1)
 
 
@@ -148,4 +151,4 @@ def onnx_operation(name: str, span: Span) -> OnnxOperation:
             "undefined-name", f"the ONNX standard has no operator `{name}`", span,
             help=did_you_mean(name, known, "operator names are those of the ONNX specification, such as `Erf`"),
         )  # fmt: skip
-    return OnnxOperation(name, "onnx", opset=known[name])
+    return OnnxOperation(name, "onnx", first=known[name])

@@ -7,10 +7,10 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any
 
 from netc.compiler.graph.dimensions import Dim
-from netc.compiler.graph.types import F32, FLOAT, BroadcastError, TensorType
+from netc.compiler.graph.types import BASE_OPSET, F32, FLOAT, BroadcastError, TensorType
 from netc.compiler.language.lowering import Context, Emitter, Lowered, Value
 from netc.compiler.language.refusal import Refused
 from netc.compiler.language.slots import Slot, gives_several, setting_slots, tensor_slots
@@ -44,10 +44,25 @@ class Operation:
     includes: tuple[str, ...] = ()
     static: Callable[..., Any] | None = None
 
-    opset = 18  # the lowest that a program needs for it
-    accumulates = False  # whether it knows what a batch adds, and the score of everything added
-    multiple = False  # whether the result is a tuple even when it has one part
-    slots: ClassVar[tuple[Slot, ...]] = ()  # its signature: tensors, then settings
+    @property
+    def slots(self) -> tuple[Slot, ...]:
+        """Its signature: tensors, then settings."""
+        return ()
+
+    @property
+    def opset(self) -> int:
+        """The lowest opset that a program needs for it."""
+        return BASE_OPSET
+
+    @property
+    def multiple(self) -> bool:
+        """Whether the result is a tuple even when it has one part."""
+        return False
+
+    @property
+    def accumulates(self) -> bool:
+        """Whether it knows what a batch adds, and the score of everything added."""
+        return False
 
     @property
     def label(self) -> str:
@@ -88,15 +103,15 @@ class Word(Operation):
     cls: type[Any] = object
 
     @cached_property
-    def slots(self) -> tuple[Slot, ...]:  # type: ignore[override]  # read from the class when it is asked for
+    def slots(self) -> tuple[Slot, ...]:
         return tensor_slots(self.cls.type) + setting_slots(self.cls)
 
     @cached_property
-    def multiple(self) -> bool:  # type: ignore[override]
+    def multiple(self) -> bool:
         return gives_several(self.cls.type)
 
     @property
-    def accumulates(self) -> bool:  # type: ignore[override]
+    def accumulates(self) -> bool:
         return hasattr(self.cls, "accumulate")
 
     def infer(self, inputs: Sequence[TensorType], settings: Settings) -> tuple[TensorType, ...]:
@@ -147,7 +162,9 @@ class Function(Word):
 class Loss(Function):
     """The mean over all positions of what `each` gives; over many batches, the sum and the count."""
 
-    accumulates = True
+    @property
+    def accumulates(self) -> bool:
+        return True
 
     def lower(
         self, op: Emitter, inputs: Sequence[Value], settings: Settings, variables: Mapping[str, Value], context: Context

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from netc.compiler.graph.dimensions import Dim, Shape, evaluate, multiply, parse, product
+from netc.compiler.graph.dimensions import Dim, Shape, evaluate, parse, product
 from netc.compiler.graph.types import ONNX_DTYPES
 
 if TYPE_CHECKING:
@@ -47,11 +47,6 @@ def graph_cost(model: onnx.ModelProto, sizes: Mapping[str, int]) -> Cost:
     return Cost(len(graph.node), flops, total)
 
 
-def matmul(result: Shape, inner: Dim) -> Dim:
-    """Operations of a matrix product: a multiplication and an addition for each element and each step of the sum."""
-    return multiply(2, multiply(product(result), inner))
-
-
 def _size(name: str, sizes: Mapping[str, int]) -> int:
     try:
         return evaluate(parse(name), dict(sizes))
@@ -60,14 +55,22 @@ def _size(name: str, sizes: Mapping[str, int]) -> int:
 
 
 def _flops(node: onnx.NodeProto, shapes: Mapping[str, tuple[list[int], int]]) -> int:
-    out = math.prod(shapes.get(node.output[0], ([], 4))[0])
-    if node.op_type in ("MatMul", "Gemm"):
-        dims = shapes[node.input[0]][0]
-        transposed = any(a.name == "transA" and a.i for a in node.attribute)
-        return evaluate(matmul((out,), dims[-2] if transposed else dims[-1]), {})
-    if node.op_type in ("Conv", "ConvTranspose"):
-        weights = math.prod(shapes[node.input[1]][0][1:])
-        return 2 * weights * (out if node.op_type == "Conv" else math.prod(shapes[node.input[0]][0]))
-    if node.op_type.startswith(("Reduce", "ArgM")) or node.op_type in ("Softmax", "LogSoftmax"):
-        return math.prod(shapes.get(node.input[0], ([], 4))[0])
-    return 0 if node.op_type in FREE else out
+    inputs = [tuple(shapes.get(n, ([], 4))[0]) for n in node.input]
+    transposed = any(a.name == "transA" and a.i for a in node.attribute)
+    found = operations(node.op_type, inputs, tuple(shapes.get(node.output[0], ([], 4))[0]), transposed)
+    assert isinstance(found, int)
+    return found
+
+
+def operations(operator: str, inputs: Sequence[Shape], output: Shape, transposed: bool = False) -> Dim:
+    """Floating-point operations of one operator: two for each multiply-add, one for each element that is reduced, none for
+    elements that only move, else one for each element of the result."""
+    if operator in FREE:
+        return 0
+    if operator in ("MatMul", "Gemm"):
+        return product((2, *output, inputs[0][-2 if transposed else -1]))
+    if operator in ("Conv", "ConvTranspose"):
+        return product((2, *inputs[1][1:], *(output if operator == "Conv" else inputs[0])))
+    if operator.startswith(("Reduce", "ArgM")) or operator in ("Softmax", "LogSoftmax"):
+        return product(inputs[0])
+    return product(output)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from netc.compiler.graph import cost
 from netc.compiler.graph.dimensions import Dim
 from netc.compiler.graph.types import BASE_OPSET, F32, FLOAT, BroadcastError, TensorType
 from netc.compiler.language.lowering import Context, Emitter, Lowered, Value
@@ -93,7 +94,8 @@ class Operation:
 
     def flops(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType], settings: Settings) -> Dim:
         """Floating-point operations: one for each element of the result, none where elements only move."""
-        return 0 if self.group == "shape" else outputs[0].size
+        operator = "Reshape" if self.group == "shape" else "Add"
+        return cost.operations(operator, [x.shape for x in inputs], outputs[0].shape)
 
 
 @dataclass
@@ -181,7 +183,7 @@ class Loss(Function):
         return op.Div(accumulated["sum"], accumulated["count"])
 
     def flops(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType], settings: Settings) -> Dim:
-        return inputs[0].size
+        return cost.operations("ReduceMean", [inputs[0].shape], ())
 
 
 class Layer(Word):

@@ -125,7 +125,7 @@ class Matmul:
         return op.MatMul(a, b)
 
     def flops(self, a: TensorType, b: TensorType) -> Dim:
-        return cost.matmul(self.type(a, b).shape, a.shape[-1])
+        return cost.operations("MatMul", [a.shape, b.shape], self.type(a, b).shape)
 
 
 class Comparison:

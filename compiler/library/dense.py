@@ -46,4 +46,5 @@ class Dense:
 
     def flops(self, x: TensorType) -> Dim:
         y = self.type(x)
-        return add(cost.matmul(y.shape, x.shape[-1]), y.size if self.bias else 0)
+        product = cost.operations("MatMul", [x.shape], y.shape)
+        return add(product, cost.operations("Add", [y.shape], y.shape)) if self.bias else product

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from netc.compiler.graph import cost
 from netc.compiler.graph.dimensions import Dim
 from netc.compiler.graph.types import I64, TensorType
 from netc.compiler.language.lowering import Emitter, Value
@@ -34,7 +35,7 @@ class Reduction:
         return op.reduce(operator, x, self.axis, self.keep)
 
     def flops(self, x: TensorType) -> Dim:
-        return x.size
+        return cost.operations("ReduceSum", [x.shape], ())
 
 
 class NumberReduction(Reduction):
@@ -145,7 +146,7 @@ class Position:
         return Reduction(self.axis, self.keep).left_of(numeric(x)).with_dtype(I64)
 
     def flops(self, x: TensorType) -> Dim:
-        return x.size
+        return cost.operations("ArgMax", [x.shape], ())
 
 
 @function("reduction", differentiable=False)

@@ -9,6 +9,7 @@ from pathlib import PurePath
 from netc.compiler.autodiff.engine import NoGradientError
 from netc.compiler.graph.emitter import Emitter, Value
 from netc.compiler.language.lowering import Context, Lowered
+from netc.compiler.language.operations import Layer
 from netc.compiler.language.refusal import Refused
 from netc.compiler.language.variables import Variable
 from netc.compiler.net import Apply, Constant, Input, Size, Tensor, TypedNet
@@ -85,7 +86,7 @@ def emitted(
     op: Emitter, apply: Apply, inputs: list[Value], variables: Mapping[str, Value], context: Context
 ) -> Lowered:
     """One operation of the net as nodes, named after its line: `h.relu`. Raises NetError."""
-    name = f"{apply.path}.{apply.operation.label}"
+    name = op.free_name(_name(apply))
     with op.at(line_of(apply.span), name):
         try:
             lowered = apply.operation.lower(op, inputs, apply.settings, variables, context)
@@ -96,6 +97,13 @@ def emitted(
     for y in lowered.outputs:
         op.name(y, name)
     return lowered
+
+
+def _name(apply: Apply) -> str:
+    """What the value of an operation is called: a layer's like its parameters (`h.dense_1`), else `h.relu`."""
+    if isinstance(apply.operation, Layer) and apply.variables:
+        return next(iter(apply.variables.values())).name.rpartition(".")[0]
+    return f"{apply.path}.{apply.operation.label}"
 
 
 def constant(op: Emitter, leaf: Constant | Size, tensor: Tensor) -> Value:

@@ -65,7 +65,7 @@ class Emitter(Compositions):
         self._shared: dict[Any, Any] = {}
         self._made: dict[Any, Any] = {}
         self._named: dict[str, Value] = {}  # the values that were named here
-        self._names: dict[str, int] = {}  # the last number behind each name that was wanted more than once
+        self._numbers: dict[str, int] = {}  # the last number behind each name that was wanted more than once
         self._unnamed: set[Value] = set()  # values named after their scope and operator, for want of a name
 
     def nested(self, name: str) -> Emitter:
@@ -130,16 +130,19 @@ class Emitter(Compositions):
             self._give(value, name)
         return value
 
-    def _give(self, value: Value, wanted: str) -> None:
-        """Gives a value the wanted name, with a number behind it where it has been given before."""
+    def free_name(self, wanted: str) -> str:
+        """The wanted name, with a number behind it where another value has it."""
         named, name = self.root._named, wanted
         if name in named:
-            numbers = self.root._names
+            numbers = self.root._numbers
             while name in named:
                 numbers[wanted] = numbers.get(wanted, 1) + 1
                 name = f"{wanted}_{numbers[wanted]}"
-        value.name = name
-        named[name] = value
+        return name
+
+    def _give(self, value: Value, wanted: str) -> None:
+        value.name = name = self.free_name(wanted)
+        self.root._named[name] = value
 
     def _operands(self, inputs: Sequence[Any]) -> list[Value | None]:
         """Inputs with numbers as constants of the first tensor's dtype, without those left out at the end."""
@@ -193,6 +196,8 @@ class Emitter(Compositions):
         """Makes a value an input of the graph."""
         self.graph.inputs.append(value)
         self.learn_size(value)
+        if value.name:
+            self.root._named.setdefault(value.name, value)
         return value
 
     def output(self, name: str, value: Value) -> None:

@@ -63,8 +63,9 @@ def test_values_have_the_names_of_the_spec() -> None:
     program = netc.compile(SPEC)
     names = {y for n in program.step.graph.node for y in n.output}
     assert {
-        "h.dense", "h.relu", "h.dropout", "h.dense_2", "h.relu_2", "h.gelu", "i_0.h.tanh", "i_1.h.add", "y.dense",
-        "grad/h.relu", "grad/h.dense_2", "grad/y.dense",
+        "h.dense_1", "h.relu", "h.dropout", "h.dense_2", "h.relu_2", "h.gelu", "h.gelu/Erf", "i_0.h", "i_0.h.tanh",
+        "i_1.h.add", "y",
+        "grad/h.relu", "grad/h.dense_2", "grad/h.gelu", "grad/y", "h.dense_2/MatMul",
     } <= names  # fmt: skip
     for graph in ("init", "step", "eval", "infer", "score", "grad", "apply", "watch"):
         made = {y for n in program.graph(graph).graph.node for y in n.output}

@@ -12,6 +12,10 @@ from coverage import CoverageData
 from tests.mutants.operators import Mutation
 
 FEW, FIRST = 15, 60  # tests that are tried before the rest
+TABLES = (  # what is declared when a module is imported shows in these
+    "tests/test_docs.py::test_generated", "tests/language/test_traits.py", "tests/autodiff/test_table.py",
+    "tests/numbers/test_complete.py", "tests/errors/test_refusals.py",
+)  # fmt: skip
 Chunks = list[tuple[str, list[str]]]  # files of tests, each with its tests
 
 
@@ -52,6 +56,7 @@ class Traces:
         tests, imported = self.running(path, range(mutation.first, mutation.last + 1))
         ranked = [tests]
         if mutation.near is not None or imported:
+            ranked.append({t for of in self.of_file.values() for t in of if t.startswith(TABLES)})
             ranked.append(self.running(path, mutation.near or ())[0])
             ranked.append(self.running(path, list(self.contexts[path]))[0])
             ranked.append({min(of, key=self.seconds.__getitem__) for of in self.of_file.values() if of})
@@ -70,11 +75,20 @@ class Traces:
         return few + chunks(taken[FEW:FIRST]) + chunks(taken[FIRST:])
 
     def varied(self, path: str, tests: set[str]) -> list[str]:
-        """One of each file, then a second of each...; quick ones first, files that mirror the changed one before others."""
+        """One of each file, then a second of each...; quick ones first, files that mirror the changed one before others.
+
+        Within a file other functions come before other rows of one function's table.
+        """
         words = set(PurePosixPath(path).with_suffix("").parts[1:]) | {"numbers"}
         of_file: dict[str, list[str]] = defaultdict(list)
+        rows: dict[str, int] = defaultdict(int)
+        turn: dict[str, int] = {}
         for test in sorted(tests, key=lambda t: (self.seconds[t], t)):
+            function = test.partition("[")[0]
+            turn[test] = rows[function] = rows[function] + 1
             of_file[test.split("::")[0]].append(test)
+        for of in of_file.values():
+            of.sort(key=turn.__getitem__)  # which keeps quick ones first in each turn
 
         def rank(file: str) -> tuple[bool, float]:
             parts = PurePosixPath(file).with_suffix("").parts[1:]

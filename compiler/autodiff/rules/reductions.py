@@ -36,7 +36,7 @@ def _reduced(op: Emitter, node: GraphNode, operator: str, value: Value) -> Value
     if axes is not None:
         return op.reduce(operator, value, axes, True) if axes else value
     empty = attribute(node, "noop_with_empty_axes", 0)
-    made: Value = op.node(operator, [value, node.inputs[1]], {"keepdims": 1, "noop_with_empty_axes": empty})
+    made: Value = op.node(operator, [value, *node.inputs[1:]], {"keepdims": 1, "noop_with_empty_axes": empty})
     return made
 
 

@@ -1,0 +1,94 @@
+"""What the compiler is told of each word, written out: a trait that changes is seen here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import netc.compiler.check  # noqa: F401  (makes the data formats words)
+from netc.compiler.graph.types import DTYPES
+from netc.compiler.language.operations import Operation
+from netc.compiler.library import LIBRARY
+
+WORDS = LIBRARY.operations
+SIGNS = {
+    "+",
+    "-",
+    "*",
+    "/",
+    "//",
+    "%",
+    "^",
+    "@",
+    "==",
+    "!=",
+    "<",
+    "<=",
+    ">",
+    ">=",
+    "and",
+    "or",
+    "not",
+    "negative",
+    "index",
+}
+INTEGERS = {n for n, d in DTYPES.items() if not d.is_float}
+METRICS = {"accuracy", "binary_accuracy", "precision", "recall", "f1", "r2"}
+LOSSES = {
+    "softmax_cross_entropy", "nll", "sigmoid_cross_entropy", "mean_squared_error", "mean_absolute_error", "huber", "hinge",
+    "binary_hinge", "kl_divergence",
+}  # fmt: skip
+STEPS = {  # their gradient is zero, or there is none
+    "//", "==", "!=", "<", "<=", ">", ">=", "and", "or", "not", "sign", "floor", "ceil", "round", "stop_gradient", "is_nan",
+    "argmax", "argmin", "one_hot", *INTEGERS, *(METRICS - {"r2"}),
+}  # fmt: skip
+TRAITS: dict[str, tuple[Callable[[Operation], Any], set[str]]] = {
+    "not differentiable": (lambda o: not o.differentiable, STEPS),
+    "not written by name": (lambda o: not o.user, SIGNS),
+    "draws random numbers": (lambda o: o.draws, {"dropout"}),
+    "takes a pattern": (lambda o: o.pattern, {"l1", "l2"}),
+    "watched": (lambda o: o.watched, {"relu"}),
+    "a derivative": (lambda o: o.derives, {"gradient"}),
+    "includes others": (lambda o: bool(o.includes), {"softmax_cross_entropy", "sigmoid_cross_entropy"}),
+    "better at its smallest": (lambda o: o.mode == "min", LOSSES),
+    "better at its largest": (lambda o: o.mode == "max", METRICS),
+    "accumulates": (lambda o: o.accumulates, {*LOSSES, *METRICS, "sum", "mean", "max", "min"}),
+    "gives several": (lambda o: o.multiple, {"split"}),
+    "of plain numbers": (
+        lambda o: o.static is not None,
+        {"exp", "log", "sqrt", "sin", "cos", "abs", "floor", "ceil", "maximum", "minimum"},
+    ),
+    "makes variables": (lambda o: o.group == "layer", {"Dense", "BatchNorm", "PReLU"}),
+    "only moves elements": (
+        lambda o: o.group == "shape",
+        {"flatten", "reshape", "transpose", "concat", "stack", "split", "squeeze", "unsqueeze", "expand", "one_hot", "gather",
+         "index"},
+    ),
+    "takes several tensors": (lambda o: bool(o.slots) and o.slots[0].variadic, {"concat", "stack"}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("trait", TRAITS)
+def test_the_words_that_have_a_trait(trait: str) -> None:
+    has, expected = TRAITS[trait]
+    assert {n for n, o in WORDS.items() if has(o)} == expected
+
+
+def test_what_a_loss_applies_itself() -> None:
+    assert WORDS["softmax_cross_entropy"].includes == ("softmax", "log_softmax")
+    assert WORDS["sigmoid_cross_entropy"].includes == ("sigmoid", "log_sigmoid")
+
+
+def test_which_constructors_take_any_further_name() -> None:
+    open_ = {n for group in LIBRARY.constructors.values() for n, c in group.items() if c.open}
+    assert open_ == {"csv", "npz"}
+
+
+def test_plain_numbers() -> None:
+    found = {n: o.static(*(2.5,) if n not in ("maximum", "minimum") else (2, 7)) for n, o in WORDS.items() if o.static}
+    assert found == pytest.approx({
+        "exp": 12.182494, "log": 0.91629073, "sqrt": 1.58113883, "sin": 0.59847214, "cos": -0.80114362, "abs": 2.5,
+        "floor": 2, "ceil": 3, "maximum": 7, "minimum": 2,
+    })  # fmt: skip

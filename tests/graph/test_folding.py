@@ -9,8 +9,10 @@ import onnx_ir as ir
 import pytest
 
 from netc.compiler.graph.attributes import attribute
+from netc.compiler.graph.dimensions import symbol
 from netc.compiler.graph.emitter import Emitter
 from netc.compiler.graph.folding import _DIRECT, evaluate
+from netc.compiler.graph.types import F32, TensorType
 
 F, Q, U = np.float32, np.int64, np.uint32
 CASES: list[tuple[str, list[Any], dict[str, Any]]] = [
@@ -67,3 +69,17 @@ def test_a_small_result_is_a_constant_and_a_weight_is_not() -> None:
     assert op.known(two) == 2
     large = op.tensor(np.ones(5000, F))
     assert op.Add(large, large).producer() is not None
+
+
+def test_the_shape_of_what_is_static_is_a_constant() -> None:
+    op = Emitter("g")
+    x = op.input("x", TensorType(F32, (2, 3, 4)))
+    for attributes, wanted in (
+        ({}, [2, 3, 4]),
+        ({"start": 1}, [3, 4]),
+        ({"end": 2}, [2, 3]),
+        ({"start": 1, "end": 2}, [3]),
+    ):
+        assert op.integers(op.Shape(x, **attributes)) == wanted
+    assert op.scalar_value(op.Size(x)) == 24
+    assert op.known(op.Shape(op.input("y", TensorType(F32, (symbol("N"), 3))))) is None

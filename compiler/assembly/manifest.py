@@ -85,7 +85,7 @@ def classes_of(net: TypedNet, i: Input) -> int | None:
         slots = [s for s in apply.operation.slots if s.is_tensor]
         for slot, x in zip(slots, apply.inputs):
             if slot.kind == "index" and x.origin is i and i.type.dtype.is_integer:
-                axis = apply.settings.get("axis", 0)
+                axis = apply.settings.get("axis", -1)
                 size = apply.settings.get(
                     "classes", apply.inputs[0].type.shape[axis] if apply.inputs[0] is not x else None
                 )

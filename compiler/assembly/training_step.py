@@ -20,10 +20,14 @@ def lower(draft: Draft) -> None:
     draft.forward = Forward(net, draft.op, draft.batch, held, Context(training, draft.random, parameters=parameters))
     if draft.graph != "infer":
         assert net.loss is not None
-        draft.forward.emit([net.loss, *(m.value for m in net.metrics)])
+        draft.forward.emit([net.loss])
+    draft.following = {
+        v.name: value for v, value in draft.forward.following.items()
+    }  # by the calls behind the loss alone
+    if draft.graph != "infer":
+        draft.forward.emit([m.value for m in net.metrics])
     if not training:
         draft.forward.emit(net.outputs.values())
-    draft.following = {v.name: value for v, value in draft.forward.following.items()}
 
 
 def differentiate(draft: Draft) -> None:

@@ -115,7 +115,7 @@ def literal(value: Any, dtype: DType, at: Span) -> Tensor:
                 help="convert the tensor first: `f32(x)`",
             )  # fmt: skip
         return Tensor(scalar, at, Constant(exact.numerator))
-    if abs(value) > np.finfo(dtype.numpy).max:
+    if abs(value) > float(np.finfo(dtype.numpy).max):
         raise error("literal", f"the literal {show_number(value)} does not fit `{dtype}`", at)
     return Tensor(scalar, at, Constant(value))
 

@@ -184,6 +184,13 @@ def _layer_instance(frame: Frame, layer: LayerInstance, arguments: Sequence[Give
     if layer.variables is None:
         layer.variables, layer.made_for = wanted, x.type
         for part, variable in wanted.items():
+            if not isinstance(variable.type.size, int):
+                message = f"`{part}` of `{operation.name}` would be `{variable.type}`: a parameter has fixed dimensions"
+                raise error(
+                    "symbolic-parameter", message,
+                    Label(at, str(x.type)), Label(layer.span, "made here"),
+                    help="give the dimension a number, or reshape the tensor first",
+                )  # fmt: skip
             check_size(variable.type, span)
             variable.span = layer.span
             frame.recorder.add_variable(variable, partial("{}.{}".format, layer.name, part))

@@ -68,6 +68,8 @@ def value(block: SettingsBlock, node: ast.Expression, groups: Sequence[str] = ()
             return construct(word, known(arguments), node.span)
         case ast.Name() if any(node.id in LIBRARY.constructors.get(g, {}) for g in groups):
             return construct(constructor(node, groups), [], node.span)
+        case ast.Name() if groups and block.frame.environment.find(node.id) is None and LIBRARY.word(node.id) is None:
+            raise undefined(node, groups)
         case ast.Attribute(value=ast.Name(id=split)) if split in SPLITS:
             return _watched(block, split, node)
         case _:
@@ -79,9 +81,14 @@ def constructor(name: ast.Name, groups: Sequence[str]) -> Constructor:
     for group in groups:
         if name.id in LIBRARY.constructors.get(group, {}):
             return LIBRARY.constructors[group][name.id]
+    raise undefined(name, groups)
+
+
+def undefined(name: ast.Name, groups: Sequence[str]) -> NetError:
+    """The error of a name that is no word of these groups."""
     words = [w for g in groups for w in LIBRARY.constructors.get(g, {})]
     what = " or ".join(groups) or "function"
-    raise error(
+    return error(
         "undefined-name", f"there is no {what} `{name.id}`", name.span,
         help=did_you_mean(name.id, words, "there are " + ", ".join(f"`{k}`" for k in words) if words else ""),
     )  # fmt: skip

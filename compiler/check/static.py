@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
+from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
@@ -18,6 +19,10 @@ MAX_BITS = 2048
 
 _COMPARE = {
     "==": operator.eq, "!=": operator.ne, "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
+}  # fmt: skip
+_ARITHMETIC: dict[str, Callable[[Any, Any], Number]] = {
+    "+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv,
+    "//": lambda x, y: Fraction(math.floor(x / y)), "%": lambda x, y: x - y * math.floor(x / y),
 }  # fmt: skip
 
 
@@ -104,22 +109,14 @@ def _number(symbol: str, a: Number, b: Number) -> Number:
     exact = not isinstance(a, float) and not isinstance(b, float)
     if exact and _bits(a) + _bits(b) > 2 * MAX_BITS:
         raise Refused("number", "the number is too large")
-    x: Any = Fraction(a) if exact else float(a)
-    y: Any = Fraction(b) if exact else float(b)
-    result: Number
-    match symbol:
-        case "+":
-            result = x + y
-        case "-":
-            result = x - y
-        case "*":
-            result = x * y
-        case "/":
-            result = x / y
-        case "//":
-            result = Fraction(math.floor(x / y))
-        case _:
-            result = x - y * math.floor(x / y)
+    try:
+        x: Any = Fraction(a) if exact else float(a)
+        y: Any = Fraction(b) if exact else float(b)
+        result = _ARITHMETIC[symbol](x, y)
+    except OverflowError:
+        result = math.inf
+    if isinstance(result, float) and not math.isfinite(result):
+        raise Refused("number", f"`{show_number(a)} {symbol} {show_number(b)}` is out of range")
     return result
 
 

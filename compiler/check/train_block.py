@@ -17,6 +17,7 @@ from netc.compiler.language.refusal import Refused
 from netc.compiler.language.slots import setting_slots
 from netc.compiler.language.words import show
 from netc.compiler.library import LIBRARY
+from netc.compiler.net import TypedNet
 from netc.compiler.training.configuration import TrainConfig
 from netc.compiler.training.optimizers.adam import Adam
 from netc.grammar import ast
@@ -84,13 +85,22 @@ def _rules(block: SettingsBlock, rules: tuple[ast.Rule, ...], config: TrainConfi
         for adjust in rule.adjustments:
             change = block.attempt(partial(_adjustment, block, adjust, config))
             if adjust.name.id == "freeze":
-                for v in block.net.variables:
-                    v.trained = v.trained and v.name not in matched
+                _freeze(block.net, set(matched))
             elif change is not None:
                 for name in matched:
                     if name in parameters:
                         block.attempt(partial(_apply, changes.setdefault(name, {}), change, adjust, config))
     return changes
+
+
+def _freeze(net: TypedNet, names: set[str]) -> None:
+    """Stops these variables; the buffers of a layer are of one piece, so all of them stop when one does."""
+    for apply in net.applies:
+        buffers = {v.name for v in apply.variables.values() if v.role == "buffer"}
+        if buffers & names:
+            names |= buffers
+    for v in net.variables:
+        v.trained = v.trained and v.name not in names
 
 
 def _adjustment(block: SettingsBlock, node: ast.Adjust, config: TrainConfig) -> tuple[str, str, Any] | None:

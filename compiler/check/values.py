@@ -182,7 +182,6 @@ CALLABLES = (
     Operation, LayerInstance, Partial, BlockDefinition, BlockInstance, Pipeline, Module, NetInstance, Constructor,
     ImportedLayer,
 )  # fmt: skip
-Static = int | Fraction | float | bool | str | tuple[Any, ...] | None
 Value = Any
 
 

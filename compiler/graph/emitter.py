@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import onnx_ir as ir
@@ -13,6 +13,7 @@ from netc.compiler.graph.attributes import attribute
 from netc.compiler.graph.compositions import Compositions
 from netc.compiler.graph.folding import folded, is_random
 from netc.compiler.graph.inference import UnknownError, infer_by_schema, quick, reshaped, type_proto, unsure
+from netc.compiler.graph.scope import Scope, Within
 from netc.compiler.graph.types import BASE_OPSET, FLOAT, ONNX_DTYPES, DType, TensorType
 
 Value = ir.Value
@@ -22,28 +23,6 @@ VARIABLE = "netc.variable"  # marks an initializer whose content is not to be re
 _OPAQUE = {ir.Attr, ir.Graph}  # attributes that are not compared
 # a random operator draws anew each time; an Identity may carry a mark; bodies are not compared
 _UNSHARED = {"Identity", "ConstantOfShape", "If", "Loop", "Scan", "Constant"}
-
-
-class Scope(NamedTuple):
-    """Where the nodes being made come from: a line of the spec (`digits.net:7`), and a name for what they compute."""
-
-    line: str = ""
-    name: str = ""
-
-
-class _Within:
-    """Sets the scope of an emitter, and restores the one before."""
-
-    __slots__ = ("before", "op", "scope")
-
-    def __init__(self, op: Emitter, scope: Scope):
-        self.op, self.scope, self.before = op, scope, op.scope
-
-    def __enter__(self) -> None:
-        self.op.scope = self.scope
-
-    def __exit__(self, *_: object) -> None:
-        self.op.scope = self.before
 
 
 class Emitter(Compositions):
@@ -74,9 +53,9 @@ class Emitter(Compositions):
 
     # --- nodes --------------------------------------------------------------------------------------------------------
 
-    def at(self, line: str, name: str = "") -> _Within:
+    def at(self, line: str, name: str = "") -> Within:
         """A context: the nodes made inside come from this line, and their values are named below `name`."""
-        return _Within(self, Scope(line, name))
+        return Within(self, Scope(line, name))
 
     def node(
         self,
@@ -122,6 +101,17 @@ class Emitter(Compositions):
         if key is not None:
             self._made[key] = made
         return made
+
+    def more_outputs(self, node: Any, *types: TensorType) -> Sequence[Value]:
+        """Makes a node give further outputs: all of its outputs then. They are named below the node's first one."""
+        given = len(node.outputs)
+        node.resize_outputs(given + len(types))
+        for output, t in zip(node.outputs[given:], types):
+            self.learn_size(self.stamp(output, t))
+            if node.outputs[0].name:
+                self._give(output, f"{node.outputs[0].name}/{node.op_type}")
+        outputs: Sequence[Value] = node.outputs
+        return outputs
 
     def name(self, value: Value, name: str) -> Value:
         """Names a value that was made without a name of its own; one that has a name keeps it."""

@@ -263,7 +263,6 @@ def _reads(node: onnx.NodeProto) -> list[str]:
         for graph in (*([a.g] if a.HasField("g") else ()), *a.graphs):
             for inner in graph.node:
                 found += _reads(inner)
-            found += [o.name for o in graph.output]
     return found
 
 

@@ -23,8 +23,10 @@ values. A loss has `each` in place of `lower`, its value at each position. What 
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from decimal import Decimal
 from fractions import Fraction
 from functools import cached_property
 from typing import Any, TypeVar, dataclass_transform
@@ -178,6 +180,10 @@ def show(value: Any, every: bool = False) -> str:
 
 def show_number(value: int | Fraction | float) -> str:
     """A number as a spec would write it."""
-    if isinstance(value, Fraction):
-        return str(value.numerator) if value.denominator == 1 else f"{float(value):.12g}"
-    return str(value) if isinstance(value, int) else f"{value:.12g}"
+    if not isinstance(value, float):
+        exact = Fraction(value)
+        if exact.denominator == 1 and abs(exact.numerator) < 1 << 64:
+            return str(exact.numerator)
+        if abs(exact) > sys.float_info.max:
+            return f"{Decimal(exact.numerator) / exact.denominator:.12g}"
+    return f"{float(value):.12g}"

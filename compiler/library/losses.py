@@ -79,7 +79,7 @@ class Nll:
         return _negative_log(op, log_probability, target, self.axis)
 
 
-@loss(includes=("sigmoid", "log_sigmoid"))
+@loss(includes=("sigmoid",))
 class SigmoidCrossEntropy:
     """log(1 + e^z) - t z: binary and multi-label classification, t in [0, 1] of the logits' shape"""
 

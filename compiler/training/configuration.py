@@ -29,7 +29,7 @@ def _patience(patience: int) -> None:
         raise Refused("argument", f"`patience` must be at least 1, not {patience}", "patience")
 
 
-@constructor("stop", name="early")
+@constructor("stop")
 class Early:
     """stop after `patience` epochs in which the score did not improve by more than `delta`; keeps the best weights"""
 
@@ -41,7 +41,7 @@ class Early:
         _patience(self.patience)
 
 
-@constructor("plateau", name="reduce")
+@constructor("plateau")
 class Reduce:
     """multiply every rate by `factor` after `patience` epochs without improvement by more than `delta`"""
 
@@ -57,7 +57,7 @@ class Reduce:
             raise Refused("argument", f"`factor` must be between 0 and 1, not {float(self.factor):g}", "factor")
 
 
-@constructor("average", name="ema")
+@constructor("average")
 class Ema:
     """a' = decay a + (1 - decay) w after each step; evaluation and export use a  (Polyak & Juditsky, 1992)"""
 

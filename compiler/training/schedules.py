@@ -73,7 +73,7 @@ class ConstantRate(Schedule):
         return op.constant(1.0, FLOAT)
 
 
-@constructor("schedule", name="step")
+@constructor("schedule")
 class Step(Schedule):
     """rate factor^floor(t / every)"""
 
@@ -86,7 +86,7 @@ class Step(Schedule):
         return op.Pow(op.constant(float(self.factor), 1), drops)
 
 
-@constructor("schedule", name="exponential")
+@constructor("schedule")
 class Exponential(Schedule):
     """rate decay^(t / every); with `staircase` the exponent is floored"""
 
@@ -106,7 +106,7 @@ class Exponential(Schedule):
         return op.Pow(op.constant(float(self.decay), 1), exponent)
 
 
-@constructor("schedule", name="polynomial")
+@constructor("schedule")
 class Polynomial(Schedule):
     """end + (rate - end) (1 - t / steps)^power, then end"""
 
@@ -124,7 +124,7 @@ class Polynomial(Schedule):
         return op.Add(op.Mul(shape, 1 - floor), floor)
 
 
-@constructor("schedule", name="cosine")
+@constructor("schedule")
 class Cosine(Schedule):
     """end + (rate - end) (1 + cos(pi t / steps)) / 2, then end  (Loshchilov & Hutter, 2016)"""
 

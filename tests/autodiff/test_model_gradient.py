@@ -241,3 +241,16 @@ def test_external_data_in_subgraphs_and_sparse_tensors_is_found(tmp_path: Path) 
         for given in (tmp_path / "m.onnx", model):
             with pytest.raises(NetError, match="`far`"):
                 netc.grad(given, external_data=True)
+
+
+@pytest.mark.parametrize("dtype", ["float", "float16", "double", "bfloat16", "int32"])
+def test_gradients_flow_through_floating_point_inputs(dtype: str) -> None:
+    model = parser.parse_model(f"""<ir_version: 8, opset_import: ["": 18]>
+        g ({dtype}[3] x, float[3] z) => ({dtype}[3] y, float[3] w) {{
+          [first] y = Mul (x, x)
+          [second] w = Neg (z)
+        }}""")
+    gradient = netc.grad(model)
+    found = {o.name for o in gradient.graph.output}
+    assert ("grad/x" in found) == (dtype != "int32")
+    assert {"first", "second"} <= {n.name for n in gradient.graph.node}  # nodes keep their names

@@ -253,12 +253,14 @@ d (float[N, 5] x, float ratio) => (float[N, 5] y, bool[N, 5] mask) {
 @pytest.mark.parametrize("outputs", ["y, mask", "y"])
 def test_dropout_in_training_gives_the_gradient_of_its_mask(outputs: str) -> None:
     text = DROPOUT if outputs != "y" else DROPOUT.replace(", bool[N, 5] mask", "").replace("y, mask =", "y =")
-    gradient = netc.grad(parser.parse_model(text), wrt=["x"])
+    gradient = netc.grad(parser.parse_model(text), wrt=["x", "ratio"])
     g = np.random.default_rng(0)
     x, dy = g.normal(size=(40, 5)).astype(np.float32), g.normal(size=(40, 5)).astype(np.float32)
     found = evaluate(gradient, {"x": x, "ratio": np.array(0.25, np.float32), "grad/y": dy})
     kept = found["y"] != 0
     assert 0.6 < kept.mean() < 0.9
+    # y = x mask / (1 - ratio), so that y grows by y / (1 - ratio) with the ratio
+    np.testing.assert_allclose(found["grad/ratio"], np.sum(dy * found["y"]) / 0.75, rtol=1e-5)
     np.testing.assert_allclose(found["y"][kept], x[kept] / 0.75, rtol=1e-6)
     np.testing.assert_allclose(found["grad/x"], np.where(kept, dy / 0.75, 0), rtol=1e-6)
 
@@ -296,3 +298,15 @@ def test_differentiating_takes_work_in_proportion_to_the_nodes() -> None:
 
     work(10)  # what is imported and looked up once
     assert work(2000) < 4.05 * work(500)
+
+
+def test_the_nearest_pixel_takes_the_whole_gradient() -> None:
+    model = parser.parse_model("""<ir_version: 8, opset_import: ["": 16]>
+        g (float[1, 1, 1, 4] x, float[1, 1, 5, 2] places) => (float[1, 1, 1, 5] y)
+        { y = GridSample <mode = "nearest", align_corners = 1, padding_mode = "border"> (x, places) }""")
+    pixels = np.array([0.4, 0.6, 1.7, 2.2, 3.4])  # the nearest ones are 0, 1, 2, 2 and the border
+    places = np.stack([pixels / 1.5 - 1, np.zeros(5)], -1).reshape(1, 1, 5, 2).astype(np.float32)
+    dy = np.array([1, 2, 4, 8, 16], np.float32).reshape(1, 1, 1, 5)
+    x = np.arange(4, dtype=np.float32).reshape(1, 1, 1, 4)
+    found = evaluate(netc.grad(model, wrt=["x"]), {"x": x, "places": places, "grad/y": dy})
+    np.testing.assert_array_equal(found["grad/x"].ravel(), [1, 2, 12, 16])

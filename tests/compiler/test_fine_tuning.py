@@ -10,10 +10,11 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 import pytest
-from onnx import numpy_helper
+from onnx import numpy_helper, parser
 
 import netc
 from netc import NetError, models
+from netc.inspecting import check_table
 from tests.autodiff.evaluator import evaluate
 from tests.autodiff.reference import in_double
 
@@ -178,3 +179,36 @@ def test_a_gradient_that_nothing_reaches_is_refused(wrt: str) -> None:
         netc.check(text)
     assert "does not depend on the second" in e.value.render()
     assert f"gradient(w, {wrt})" in e.value.render()
+
+
+def test_its_operations_are_counted_for_one_row() -> None:
+    path = models.path("finetune")
+    assert path is not None
+    row = next(line for line in check_table(netc.check(path)).splitlines() if line.startswith("features"))
+    # 64 divided; 8 x 8 pixels: 2 * 8 * 9 convolved, normalised and relu to 8; 4 x 4: pooled, 2 * 16 * 72, relu to 16;
+    # 2 x 2 pooled; then 64 to 32 and relu
+    counted = 64 + 64 * (2 * 8 * 9 + 8 + 8) + 16 * (8 + 2 * 16 * 72 + 16) + 4 * 16 + 2 * 64 * 32 + 32
+    assert row.split()[-1].replace(",", "") == str(counted)
+
+
+def test_what_a_body_reads_from_outside_is_computed(folder: Path) -> None:
+    model = parser.parse_model("""<ir_version: 8, opset_import: ["": 17]>
+        g (float[batch, 4] x) => (float[batch, 4] y) <float[4] w = {1, 2, 3, 4}> {
+          a = Mul (x, w)
+          b = Add (a, w)
+          s = ReduceSum <keepdims = 0> (x)
+          zero = Constant <value: tensor = float {0}> ()
+          positive = Greater (s, zero)
+          y = If (positive) <
+            then_branch: graph = t () => (float[batch, 4] d) { d = Identity (b) },
+            else_branch: graph = e () => (float[batch, 4] c) { c = Neg (a) }>
+        }""")
+    onnx.save(model, folder / "chosen.onnx")
+    (folder / "chosen.net").write_text(
+        'import "chosen.onnx" as m\nnet n {\n  input x: f32[N, 4]\n  y = m(x)\n  loss = mean(y)\n  output y\n}\n'
+        "train { optimizer = sgd(rate = 0.1); batch = 2; steps = 1 }"
+    )
+    trainer = netc.Trainer(netc.compile(folder / "chosen.net"), device="cpu")
+    for x in (np.ones((2, 4), np.float32), -np.ones((2, 4), np.float32)):
+        w = np.array([1, 2, 3, 4])
+        np.testing.assert_allclose(trainer.predict({"x": x})["y"], x * w + w if x.sum() > 0 else -x * w)

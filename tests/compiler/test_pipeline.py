@@ -111,3 +111,28 @@ def test_print_after_prints_every_graph_that_has_the_stage(tmp_path: Path) -> No
         wrong = run(option, "gradientt")
         assert wrong.returncode == 2
         assert "did you mean `gradient`" in wrong.stderr
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["onnx.LayerNormalization(x * s, s)", "relu(onnx.InstanceNormalization(reshape(x * s, [N, 2, 2]), s[:2], s[2:]))"],
+)
+def test_every_value_has_a_name_and_every_node_its_line(line: str) -> None:
+    """Also where a rule asks a forward node for outputs that it did not give."""
+    spec = (
+        f"net n {{\n  input x: f32[N, 4]\n  param s: f32[4]\n  y = {line}\n  loss = mean(y^2)\n  output y\n}}\n"
+        "train { optimizer = sgd(rate = 0.1); batch = 4; steps = 1 }"
+    )
+    program = netc.compile(spec, verify=True)
+    for name in ("step", "grad", "eval"):
+        found = set()
+        for node in program.graph(name).graph.node:
+            assert all(node.output), node
+            assert not any(y.startswith("val_") for y in node.output), node
+            lines = [p.value for p in node.metadata_props if p.key == "netc.line"]
+            if node.output[0].startswith(("y", "loss")):
+                found.add(node.output[0][0])
+                assert lines == ["<text>:4" if node.output[0].startswith("y") else "<text>:5"], node
+            elif node.output[0].startswith("grad/y.") and node.output[0].count("/") == 2:
+                assert lines == ["<text>:4"], node
+        assert found == {"y", "l"}

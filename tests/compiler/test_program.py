@@ -332,3 +332,24 @@ def test_the_work_of_compiling_grows_with_the_layers() -> None:
     small, large = calls(lambda: nodes(50)), calls(lambda: nodes(200))
     assert large < 4.05 * small
     assert (large - small) / 150 < 20_000, "calls for a layer, 10,000 when this was written"
+
+
+CLASSES: dict[str, int | None] = {  # what an integer input selects from
+    "hinge(h, t)": 3, "softmax_cross_entropy(h, t)": 3, "nll(log_softmax(h), t, axis = 1)": 3,
+    "softmax_cross_entropy(reshape(h, [3, N]), t, axis = 0)": 3, "mean(h * accuracy(h, t))": 3,
+    "mean(gather(table, t))": 7, "mean(gather(h, t, axis = 1))": 3, "mean(gather(h, t))": None,
+    "mean(one_hot(t, 5) * h[:, 0:1])": 5, "mean(h * f32(t[0]))": None,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("loss", CLASSES)
+def test_the_manifest_says_how_many_classes_there_are(loss: str) -> None:
+    program = netc.compile(f"""net n {{
+      input x: f32[N, 4]
+      target t: i64[N]
+      param table: f32[7, 3]
+      h = x -> Dense(3)
+      loss = {loss} + mean(table) + mean(h)
+    }}
+    train {{ optimizer = sgd(rate = 0.1) }}""")
+    assert {i["name"]: i.get("classes") for i in program.manifest["inputs"]} == {"x": None, "t": CLASSES[loss]}

@@ -1,4 +1,4 @@
-"""Bad specs and the exact text that each gets: `name.net` beside `name.err`. `make errors` writes them anew for review."""
+"""Bad specs and the exact text that each gets: `name.net` beside `name.err`."""
 
 from __future__ import annotations
 

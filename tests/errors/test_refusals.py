@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 import netc
+from netc.compiler.language.refusal import Refused
 
 SPEC = """net n {{
   input  x: f32[N, 4]
@@ -20,6 +21,13 @@ train {{ optimizer = {optimizer} }}
 """
 PLAIN = {"line": "", "optimizer": "sgd(rate = 0.1)", "init": "", "more": ""}
 LINES: dict[str, str] = {  # a line of the net -> what is said
+    "y = onnx.Gemm(m, x)": "`onnx.Gemm` refuses these tensors: Input 0 expected to have rank 2 but has rank 3",
+    "y = onnx.Concat(x, v, axis = 0)": "refuses these tensors: All inputs to Concat must have same rank. Input 1 has rank 1",
+    "y = x * 10^400": "does not fit `f32`",
+    "y = x * floor(1e308 * 1e308)": "does not fit `f32`",
+    "y = x * (2.0^1023.5 * 2.0^1023.5)": "is out of range",
+    "y = x * (10^400 + 0.5^0.5)": "is out of range",
+    "y = x * (10^400 / 3)": "the literal 3.33333333333e+399 does not fit `f32`",
     "y = huber(h, r, delta = 0)": "`delta` must be positive, not 0",
     "y = softmax_cross_entropy(h, t, smoothing = 1)": "`smoothing` must be in [0, 1), not 1",
     "y = softmax_cross_entropy(h, t, smoothing = -0.1)": "`smoothing` must be in [0, 1), not -0.1",
@@ -207,3 +215,7 @@ def test_one_tensor_can_be_stacked_and_joined() -> None:
     assert [str(y.type) for a in net.applies for y in a.outputs if a.operation.group == "shape"] == [
         "f32[N, 4, 1]", "f32[N, 4]"
     ]  # fmt: skip
+
+
+def test_a_refusal_says_why() -> None:
+    assert str(Refused("argument", "the reason", "rate")) == "the reason"

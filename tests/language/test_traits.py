@@ -78,7 +78,7 @@ def test_the_words_that_have_a_trait(trait: str) -> None:
 
 def test_what_a_loss_applies_itself() -> None:
     assert WORDS["softmax_cross_entropy"].includes == ("softmax", "log_softmax")
-    assert WORDS["sigmoid_cross_entropy"].includes == ("sigmoid", "log_sigmoid")
+    assert WORDS["sigmoid_cross_entropy"].includes == ("sigmoid",)
 
 
 def test_which_constructors_take_any_further_name() -> None:

@@ -50,13 +50,13 @@ class Traces:
     def chosen(self, path: str, mutation: Mutation, budget: float) -> Chunks:
         """The tests for a mutation that together take `budget` seconds at most: the first ones, then the rest.
 
-        Lines of a function are judged by the tests that run them; of what runs at import, also by those that run the lines
-        that show it, then by those of the module, then by one of each file.
+        Lines of a function are judged by the tests that run them; what runs at import first by the tables of all that is
+        declared, then also by those that run the lines that show it, by those of the module, and by one of each file.
         """
         tests, imported = self.running(path, range(mutation.first, mutation.last + 1))
         ranked = [tests]
         if mutation.near is not None or imported:
-            ranked.append({t for of in self.of_file.values() for t in of if t.startswith(TABLES)})
+            ranked.insert(0, {t for of in self.of_file.values() for t in of if t.startswith(TABLES)})
             ranked.append(self.running(path, mutation.near or ())[0])
             ranked.append(self.running(path, list(self.contexts[path]))[0])
             ranked.append({min(of, key=self.seconds.__getitem__) for of in self.of_file.values() if of})

@@ -182,3 +182,20 @@ def test_patterns_see_parameters_alone() -> None:
     near(host.step(batch)["loss"] - plain.step(batch)["loss"], 0.5 * 3)  # of three scales of 1 and biases of 0
     with pytest.raises(netc.NetError, match=r"norm\.mean"):
         netc.check(spec.replace("mean((y - r)^2)", 'mean((y - r)^2) + l2("norm.mean")'))
+
+
+def test_the_running_statistics_of_a_layer_stop_together() -> None:
+    more = '\n rule "norm.mean" { freeze }'
+    host = Host(compiled(SPEC.format(call="BatchNorm", body="norm(x) -> Dense(3)", shape="3", more=more)))
+    changes = {r["name"]: r["changes"] for r in host.manifest["state"] if r["name"].startswith("norm.")}
+    assert changes == {"norm.scale": True, "norm.bias": True, "norm.mean": False, "norm.variance": False}
+
+
+def test_a_call_for_a_metric_alone_changes_no_running_statistics() -> None:
+    text = SPEC.format(call="BatchNorm", body="x -> norm", shape="3", more="")
+    watching = Host(compiled(text.replace("  output y", "  metric m (min) = mean(norm(5 * x)^2)\n  output y")))
+    plain = Host(compiled(text))
+    for batch in batches((3,), 3):
+        assert watching.step(batch)["loss"] == plain.step(batch)["loss"]
+        for name, value in plain.state.items():
+            np.testing.assert_array_equal(watching.state[name], value)

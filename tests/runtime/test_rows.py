@@ -40,3 +40,19 @@ def test_a_step_on_rows_is_the_step_on_their_batch_to_the_bit() -> None:
     for name, value in three.state.items():
         np.testing.assert_array_equal(one.state[name], value)
         np.testing.assert_array_equal(two.state[name], value)
+
+
+def test_the_parts_of_a_batch_draw_what_the_whole_batch_draws() -> None:
+    spec = """net n {
+      input x: f32[N, 5]
+      y = x -> dropout(0.5)
+      loss = mean((y -> Dense(1))^2)
+      metric m (max) = sum(y)
+    }
+    train { optimizer = sgd(rate = 0.1) }"""
+    program = netc.compile(spec)
+    x = 2.0 ** np.arange(80, dtype=np.float32).reshape(16, 5).clip(0, 20)
+    whole, first, second = (netc.Trainer(program, device="cpu") for _ in range(3))
+    m = whole.step({"x": x})["m"]
+    assert first.step({"x": x[:8]})["m"] + second.step({"x": x[8:]}, row=8)["m"] == m
+    assert first.step({"x": x})["m"] == second.step({"x": x})["m"]  # the number of the row is of one step alone

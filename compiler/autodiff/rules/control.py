@@ -117,10 +117,8 @@ def _saved(op: Emitter, node: GraphNode, body: ir.Graph, values: list[ir.Value],
             t = t.with_shape((1,))
             kept = inner.Unsqueeze(value, op.vector([0]), type=t)
         body.outputs.append(kept)
-        node.resize_outputs(len(node.outputs) + 1)
         length = op.shape(next(iter(known.values())))[0] if known else op.lost()
-        known[value] = op.stamp(node.outputs[-1], TensorType(t.dtype, (length, *t.shape)))
-        op.learn_size(known[value])
+        known[value] = op.more_outputs(node, TensorType(t.dtype, (length, *t.shape)))[-1]
     if node.op_type == "Scan":
         for name in ("scan_output_axes", "scan_output_directions"):
             given = list(attribute(node, name) or [])

@@ -57,8 +57,7 @@ def unique(op: Emitter, node: GraphNode) -> list[Value]:
     """y = x read at the first place of each value; how many there are is taken as given"""
     x, axis = node.inputs[0], attribute(node, "axis")
     if len(node.outputs) < 2:
-        node.resize_outputs(2)
-        op.stamp(node.outputs[1], TensorType(I64, (op.lost(),)))
+        op.more_outputs(node, TensorType(I64, (op.lost(),)))
     if axis is None:
         return [op.Gather(op.Reshape(x, op.vector([-1])), node.outputs[1], axis=0)]
     return [op.Gather(x, node.outputs[1], axis=axis)]

@@ -74,12 +74,7 @@ def _in_full(op: Emitter, node: GraphNode) -> Outputs | None:
 def _statistics(op: Emitter, node: GraphNode, axes: list[int]) -> Sequence[Value]:
     """The mean and 1 / sqrt(variance + epsilon) that a LayerNormalization computes; it gives them where it did not."""
     shape = tuple(1 if i in axes else d for i, d in enumerate(op.shape(node.inputs[0])))
-    given = len(node.outputs)
-    if given < 3:
-        node.resize_outputs(3)
-    for o in node.outputs[given:]:
-        op.stamp(o, TensorType(F32, shape))
-    return node.outputs[1:]
+    return op.more_outputs(node, *[TensorType(F32, shape)] * (3 - len(node.outputs)))[1:]
 
 
 @gradient("LayerNormalization", broadcasts=True, rewrite=_in_full)
@@ -149,8 +144,7 @@ def dropout(op: Emitter, node: GraphNode, dy: Value, _: Value | None = None) -> 
     if training is None or op.scalar_value(training) == 0:
         return [dy]
     if len(node.outputs) < 2:
-        node.resize_outputs(2)
-        op.stamp(node.outputs[1], op.type_of(node.outputs[0]).with_dtype(BOOL))
+        op.more_outputs(node, op.type_of(node.outputs[0]).with_dtype(BOOL))
     kept = op.cast(node.outputs[1], dy.dtype)
     rate = op.constant(0.5, dy.dtype) if ratio is None else op.cast(ratio, dy.dtype)
     scale = op.Where(training, op.Reciprocal(op.Sub(op.constant(1.0, dy.dtype), rate)), op.constant(1.0, dy.dtype))

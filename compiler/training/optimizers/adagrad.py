@@ -9,14 +9,13 @@ from netc.compiler.training.optimizers.base import Optimizer, State, Update, pos
 from netc.compiler.training.schedules import Rate
 
 
-@constructor("optimizer", name="adagrad")
+@constructor("optimizer")
 class Adagrad(Optimizer):
     """s' = s + g^2; w' = w - rate g / (sqrt(s') + epsilon)  (Duchi et al., 2011)"""
 
     rate: Rate = 1e-2
     initial: float = 0.0
     epsilon: float = 1e-10
-    weight_decay: float = 0.0
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -8,7 +8,7 @@ from netc.compiler.training.optimizers.base import Optimizer, State, Update, bia
 from netc.compiler.training.schedules import Rate
 
 
-@constructor("optimizer", name="adam")
+@constructor("optimizer")
 class Adam(Optimizer):
     """m' = beta1 m + (1 - beta1) g; v' = beta2 v + (1 - beta2) g^2;
     w' = w - rate (m' / c1) / (sqrt(v' / c2) + epsilon) with ci = 1 - betai^t  (Kingma & Ba, 2014, algorithm 1)"""
@@ -17,7 +17,6 @@ class Adam(Optimizer):
     beta1: float = 0.9
     beta2: float = 0.999
     epsilon: float = 1e-8
-    weight_decay: float = 0.0
 
     open_intervals = ("beta1", "beta2")
 

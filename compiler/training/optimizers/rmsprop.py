@@ -17,7 +17,6 @@ class RmsProp(Optimizer):
     decay: float = 0.99
     momentum: float = 0.0
     epsilon: float = 1e-8
-    weight_decay: float = 0.0
 
     open_intervals = ("decay", "momentum")
 

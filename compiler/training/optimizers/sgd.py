@@ -9,7 +9,7 @@ from netc.compiler.training.optimizers.base import Optimizer, State, Update
 from netc.compiler.training.schedules import Rate
 
 
-@constructor("optimizer", name="sgd")
+@constructor("optimizer")
 class Sgd(Optimizer):
     """w' = w - rate g; with momentum u' = momentum u + g and w' = w - rate u', or with nesterov
     w' = w - rate (g + momentum u')  (Sutskever et al., 2013)"""
@@ -17,7 +17,6 @@ class Sgd(Optimizer):
     rate: Rate = 1e-2
     momentum: float = 0.0
     nesterov: bool = False
-    weight_decay: float = 0.0
 
     open_intervals = ("momentum",)
 

@@ -56,7 +56,11 @@ class Forward:
                 self.op.stamp(y, output.type)
             self.values[apply, i] = y
         for part, value in lowered.following.items():
-            self.held[apply.variables[part]] = self.following[apply.variables[part]] = value
+            buffer = apply.variables.get(part)
+            message = f"`{apply.operation.name}` gives a next value of `{part}`, which is none of its buffers"
+            assert buffer is not None, message
+            assert buffer.role == "buffer", message
+            self.held[buffer] = self.following[buffer] = value
 
     def told(self, apply: Apply) -> Context:
         """What the operation is told: a layer whose running statistics are frozen does as in evaluation."""

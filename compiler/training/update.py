@@ -45,6 +45,9 @@ def updated(op: Emitter, config: TrainConfig, state: Mapping[str, Value], gradie
             following[parameter.name], later = optimizer.update(
                 op, w, gradient, Update(op.cast(rate, w.dtype), count), kept
             )
+        assert later.keys() == kept.keys(), (
+            f"`{type(optimizer).__name__}` keeps {list(kept)}, but returned {list(later)}"
+        )
         following.update({f"{parameter.name}/{slot}": value for slot, value in later.items()})
     return {**following, "step": op.Add(state["step"], op.constant(1, I32))}
 

@@ -106,3 +106,40 @@ def test_a_mapping_is_taken_too() -> None:
     net = netc.check(SPEC, {"width": 9, "nesterov": True, "optimizer.rate": 0.25})
     assert net.parameters[0].shape == (3, 9)
     assert "rate = 0.25, weight_decay = 0, momentum = 0.9, nesterov = true" in net.resolved
+
+
+def test_what_is_in_force_is_written_with_its_rules_and_comments() -> None:
+    spec = """# above
+net n { # in
+  input x: f32[N, 3]
+  y = x -> Dense(4)
+  loss = mean(y^2)
+}
+train { # inside
+  optimizer = sgd(0.1)
+  rule "*.bias" { rate *= 1/2; weight_decay = 0 }
+  rule "y.weight" { freeze }
+}
+# below
+"""
+    assert (
+        netc.check(spec, ["rate=0.2"]).resolved
+        == """# above
+net n {  # in
+  input  x: f32[N, 3]
+  y    = x -> Dense(4)
+  loss = mean(y^2)
+}
+# below
+
+train {
+  optimizer = sgd(rate = 0.2, weight_decay = 0, momentum = 0, nesterov = false)
+  batch     = 32
+  epochs    = 10
+  seed      = 0
+  shuffle   = true
+  rule "*.bias" { rate *= 1 / 2; weight_decay = 0 }
+  rule "y.weight" { freeze }
+}
+"""
+    )

@@ -51,7 +51,7 @@ class Accumulation:
         assert isinstance(apply, Apply)
         if self.splits(apply):
             return self.accumulated(apply)
-        lowered = emitted(self.score, apply, [self.value(x) for x in apply.inputs], {}, Context())
+        lowered = emitted(self.score, apply, [self.value(x) for x in apply.inputs], {}, Context(training=False))
         for i, y in enumerate(lowered.outputs):
             self.scored[apply, i] = y
         return lowered.outputs[tensor.index]

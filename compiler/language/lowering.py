@@ -19,7 +19,7 @@ else:  # checking a spec makes no graph, and importing what makes one takes long
 class Context:
     """Where an operation is lowered: in training or not, with random numbers or not, among which parameters."""
 
-    training: bool = False
+    training: bool
     random: Random | None = None  # absent where nothing is drawn
     site: int = 0  # the number of this operation's draws
     parameters: Mapping[str, Value] = field(default_factory=dict)  # by name: what patterns match

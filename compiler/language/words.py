@@ -45,7 +45,7 @@ class Constructor:
     group: str
     doc: str
     cls: type[Any]
-    open: bool = False  # takes any further `name = value`
+    open: bool  # takes any further `name = value`
     before: tuple[Slot, ...] = ()  # what it takes before its own settings
 
     @cached_property

@@ -14,7 +14,7 @@ from tests.mutants.operators import Mutation
 FEW, FIRST = 15, 60  # tests that are tried before the rest
 TABLES = (  # what is declared when a module is imported shows in these
     "tests/test_docs.py::test_generated", "tests/language/test_traits.py", "tests/autodiff/test_table.py",
-    "tests/numbers/test_complete.py", "tests/errors/test_refusals.py",
+    "tests/numbers/test_complete.py", "tests/errors/test_refusals.py", "tests/numbers/test_random_bits.py",
 )  # fmt: skip
 Chunks = list[tuple[str, list[str]]]  # files of tests, each with its tests
 

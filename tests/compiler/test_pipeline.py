@@ -136,3 +136,36 @@ def test_every_value_has_a_name_and_every_node_its_line(line: str) -> None:
             elif node.output[0].startswith("grad/y.") and node.output[0].count("/") == 2:
                 assert lines == ["<text>:4"], node
         assert found == {"y", "l"}
+
+
+def test_the_checked_net_is_printed_in_the_words_of_the_language() -> None:
+    spec = """net n {
+  input x: f32[N, 4]
+  target t: i64[N]
+  block Half(a) { return a / 2 }
+  y = x -> Half -> Dense(3) -> relu -> dropout(0.25)
+  loss = softmax_cross_entropy(y, t) + 1e-4 * l2("*.weight")
+  metric right = accuracy(y, t)
+  output y
+}
+train { optimizer = sgd(0.1); rule "*.bias" { freeze } }
+"""
+    assert (
+        emitted(Source("n.net", spec), "typed")
+        == """input x: f32[N, 4]
+target t: i64[N]
+parameter y.weight: f32[4, 3] = he_normal
+parameter y.bias: f32[3] = zeros frozen
+%0: f32[N, 4] = x / 2  # y.return
+%1: f32[N, 3] = Dense(%0, y.weight, y.bias, units = 3, bias = true)  # y
+%2: f32[N, 3] = relu(%1)  # y
+%3: f32[N, 3] = dropout(%2, rate = 0.25)  # y
+%4: f32[] = softmax_cross_entropy(%3, t, axis = -1, smoothing = 0)  # loss
+%5: f32[] = l2(pattern = "*.weight")  # loss
+%6: f32[] = 0.0001 * %5  # loss
+%7: f32[] = %4 + %6  # loss
+%8: f32[] = accuracy(%3, t, k = 1, axis = -1)  # right
+loss = %7
+metric right (max) = %8
+output y = %3"""
+    )

@@ -56,3 +56,12 @@ def test_the_parts_of_a_batch_draw_what_the_whole_batch_draws() -> None:
     m = whole.step({"x": x})["m"]
     assert first.step({"x": x[:8]})["m"] + second.step({"x": x[8:]}, row=8)["m"] == m
     assert first.step({"x": x})["m"] == second.step({"x": x})["m"]  # the number of the row is of one step alone
+
+
+def test_one_row_is_evaluated_and_none_is_refused() -> None:
+    trainer = netc.Trainer(netc.compile("digits"), device="cpu")
+    data = arrays()
+    one = trainer.evaluate({n: a[:1] for n, a in data.items()})
+    assert one["accuracy"] in (0, 1)
+    with pytest.raises(netc.InputError, match="no rows"):
+        trainer.evaluate({n: a[:0] for n, a in data.items()})

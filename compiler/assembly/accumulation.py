@@ -8,7 +8,7 @@ cannot be split (rows compared with a mean over all rows), the rows themselves a
 from __future__ import annotations
 
 from netc.compiler.assembly.forward import Forward, constant, emitted, line_of
-from netc.compiler.graph.dimensions import Symbolic, symbol
+from netc.compiler.graph.dimensions import Shape, Symbolic, symbol
 from netc.compiler.graph.emitter import Emitter, Value
 from netc.compiler.language.lowering import Context
 from netc.compiler.net import Apply, Constant, PublishedMetric, Size, Tensor, TypedNet
@@ -51,7 +51,9 @@ class Accumulation:
         assert isinstance(apply, Apply)
         if self.splits(apply):
             return self.accumulated(apply)
-        lowered = emitted(self.score, apply, [self.value(x) for x in apply.inputs], {}, Context(training=False))
+        variables = {part: self.same(self.evaluation.held[v], v.shape) for part, v in apply.variables.items()}
+        inputs = [self.value(x) for x in apply.inputs]
+        lowered = emitted(self.score, apply, inputs, variables, Context(training=False))
         for i, y in enumerate(lowered.outputs):
             self.scored[apply, i] = y
         return lowered.outputs[tensor.index]
@@ -109,10 +111,14 @@ class Accumulation:
                     "its first axis", tensor.span, help="keep the batch first until the metric reduces it",
                 )  # fmt: skip
             return self.add("rows", "concat", value)
+        return self.same(value, tensor.type.shape)
+
+    def same(self, value: Value, shape: Shape) -> Value:
+        """What is the same in every batch, such as a parameter: the first one."""
         op = self.evaluation.op
         there = self.add("value", "concat", op.Unsqueeze(value, op.vector([0])))
         one = self.score.Slice(there, self.score.vector([0]), self.score.vector([1]))
-        return self.score.reshape(one, tensor.type.shape)
+        return self.score.reshape(one, shape)
 
     def size(self, tensor: Tensor, leaf: Size) -> Value:
         """A symbolic dimension as a number: the batch's is added up, another is the same in every batch."""

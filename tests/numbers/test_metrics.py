@@ -8,6 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+import netc
 from tests.numbers import reference as ref
 from tests.numbers.host import Arrays, Host, compiled
 
@@ -132,3 +133,23 @@ def test_the_trainer_scores_as_the_contract_says(host: Host) -> None:
     for i, (text, expected) in enumerate(METRICS.items()):
         assert found[f"m{i}"] == pytest.approx(float(expected(DATA)), rel=3e-6), text
     assert found["loss"] == pytest.approx(float(ref.wide(DATA["x"]).mean()), rel=3e-6)
+
+
+def test_a_layer_behind_the_mean_of_all_rows() -> None:
+    """Its parameters are the same in every batch."""
+    spec = """net n {
+      input x: f32[N, 3]
+      layer = Dense(2)
+      norm = BatchNorm()
+      y = layer(norm(x))
+      loss = mean(y^2)
+      metric m (min) = sum(layer(mean(norm(x), axis = 0, keep = true)))
+    }
+    train { optimizer = sgd(rate = 0.1); batch = 4; steps = 2 }"""
+    trainer = netc.Trainer(netc.compile(spec), device="cpu")
+    x = np.random.default_rng(0).normal(size=(11, 3)).astype(np.float32)
+    trainer.step({"x": x})
+    p = trainer.state
+    normalised = (x - p["norm.mean"]) / np.sqrt(p["norm.variance"] + 1e-5) * p["norm.scale"] + p["norm.bias"]
+    wanted = np.sum(normalised.mean(0) @ p["layer.weight"] + p["layer.bias"])
+    np.testing.assert_allclose(trainer.evaluate({"x": x}, batch=4)["m"], wanted, rtol=1e-5)

@@ -180,7 +180,8 @@ class Loss(Function):
         return {"sum": ("sum", total), "count": ("sum", op.element_count(values, None))}
 
     def score(self, op: Emitter, accumulated: Mapping[str, Value], settings: Settings) -> Value:
-        return op.Div(accumulated["sum"], accumulated["count"])
+        total = accumulated["sum"]
+        return op.Div(total, op.cast(accumulated["count"], total.dtype))
 
     def flops(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType], settings: Settings) -> Dim:
         return cost.operations("ReduceMean", [inputs[0].shape], ())

@@ -70,7 +70,8 @@ class Mean(Reduction):
         return {"sum": ("sum", self.reduce(op, "ReduceSum", x)), "count": ("sum", op.element_count(x, self.axis))}
 
     def score(self, op: Emitter, accumulated: Mapping[str, Value]) -> Value:
-        return op.Div(accumulated["sum"], accumulated["count"])
+        total = accumulated["sum"]
+        return op.Div(total, op.cast(accumulated["count"], total.dtype))
 
 
 @function("reduction")

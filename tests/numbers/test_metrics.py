@@ -153,3 +153,27 @@ def test_a_layer_behind_the_mean_of_all_rows() -> None:
     normalised = (x - p["norm.mean"]) / np.sqrt(p["norm.variance"] + 1e-5) * p["norm.scale"] + p["norm.bias"]
     wanted = np.sum(normalised.mean(0) @ p["layer.weight"] + p["layer.bias"])
     np.testing.assert_allclose(trainer.evaluate({"x": x}, batch=4)["m"], wanted, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "metric", ["mean(y)", "mean_squared_error(y, x)", "accuracy(y, t, k = 2)", "r2(y, x)", "max(y)"]
+)
+def test_metrics_of_float64(metric: str) -> None:
+    spec = f"""net n {{
+      input x: f64[N, 3]
+      target t: i64[N]
+      y = x -> Dense(3)
+      loss = mean_squared_error(y, x)
+      metric m (min) = {metric}
+    }}
+    train {{ optimizer = sgd(rate = 0.1); batch = 4; steps = 2 }}"""
+    trainer = netc.Trainer(netc.compile(spec), device="cpu")
+    g = np.random.default_rng(0)
+    x, t = g.normal(size=(11, 3)), g.integers(0, 3, 11)
+    y = x @ trainer.state["y.weight"] + trainer.state["y.bias"]
+    wanted = {
+        "mean(y)": np.mean(y), "mean_squared_error(y, x)": np.mean((y - x) ** 2), "max(y)": np.max(y),
+        "accuracy(y, t, k = 2)": ref.accuracy(y, t, 2), "r2(y, x)": ref.r2(y, x),
+    }  # fmt: skip
+    found = trainer.evaluate({"x": x, "t": t}, batch=4)["m"]
+    np.testing.assert_allclose(found, wanted[metric], rtol=1e-6)  # counts and shares are float32

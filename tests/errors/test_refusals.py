@@ -23,6 +23,7 @@ PLAIN = {"line": "", "optimizer": "sgd(rate = 0.1)", "init": "", "more": ""}
 LINES: dict[str, str] = {  # a line of the net -> what is said
     "y = onnx.Gemm(m, x)": "`onnx.Gemm` refuses these tensors: Input 0 expected to have rank 2 but has rank 3",
     "y = onnx.Concat(x, v, axis = 0)": "refuses these tensors: All inputs to Concat must have same rank. Input 1 has rank 1",
+    "y = reshape(x, [4, N]) -> PReLU": "`slope` of `PReLU` would be `f32[N]`: a parameter has fixed dimensions",
     "y = x * 10^400": "does not fit `f32`",
     "y = x * floor(1e308 * 1e308)": "does not fit `f32`",
     "y = x * (2.0^1023.5 * 2.0^1023.5)": "is out of range",
@@ -133,6 +134,7 @@ LINES: dict[str, str] = {  # a line of the net -> what is said
     "repeat -1 { }": "a repeat cannot run -1 times",
 }  # fmt: skip
 OPTIMIZERS: dict[str, str] = {
+    "adma": "there is no optimizer `adma`",
     "sgd(rate = 0)": "the rate must be positive, not 0",
     "sgd(momentum = 1)": "`momentum` must be in [0, 1), not 1",
     "sgd(momentum = -0.1)": "`momentum` must be in [0, 1), not -0.1",

@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 TORCH  ?= torch==2.13.0
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types wheel parity mutants bench docs format clean
+.PHONY: help setup demo test lint types wheel parity properties mutants bench docs format clean
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -42,6 +42,9 @@ $(VENV)/parity: $(VENV)/ready
 parity: $(VENV)/parity ## Compare training steps with PyTorch (installs its CPU build)
 	$(BIN)/python -c 'import torch'  # without it the tests would be skipped, and nothing compared
 	$(BIN)/python -m pytest -n auto -m parity tests/parity
+
+properties: setup ## Try what holds of every spec on thousands of random ones (NETC_SPECS=first:count chooses)
+	NETC_SPECS=$${NETC_SPECS:-0:500} $(BIN)/python -m pytest -n auto tests/properties
 
 mutants: setup ## Change the code a little, many times over, and count the changes that no test notices
 	$(BIN)/python -m tests.mutants

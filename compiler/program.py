@@ -14,6 +14,7 @@ import onnx
 from netc.compiler.assembly.draft import Draft
 from netc.compiler.assembly.manifest import manifest as describe
 from netc.compiler.front import Overrides, typed
+from netc.compiler.kernels import needs_newer_opset, refuse_missing
 from netc.compiler.language.variables import Variable
 from netc.compiler.net import TypedNet
 from netc.compiler.pipeline import GRAPHS, ON_REQUEST, PLAIN, Look, build, finished, state_of
@@ -66,6 +67,11 @@ class Program:
             return self._evaluation
         return self._evaluation.beside[0] if name == "score" else build(self.net, self.state, name, self.look)
 
+    def refuse_missing_kernels(self) -> None:
+        """Raises NetError where the program asks for an opset in which ONNX Runtime has no kernel of something in it."""
+        if needs_newer_opset(self.net):
+            refuse_missing(self.net, (self.graph(g) for g in (*GRAPHS, *ON_REQUEST)))
+
     def model_bytes(self, name: str) -> bytes:
         """One of the graphs, serialized, as the runtime asks for it."""
         content: bytes = self.graph(name).SerializeToString()
@@ -100,4 +106,6 @@ class Program:
 
 def compile(source: Source, overrides: Overrides = (), folder: Path | None = None, look: Look = PLAIN) -> Program:
     """The program of a text. Raises NetError with everything that is wrong."""
-    return Program(typed(source, overrides, folder), look)
+    program = Program(typed(source, overrides, folder), look)
+    program.refuse_missing_kernels()
+    return program

@@ -24,9 +24,15 @@ Overrides = Mapping[str, Any] | Iterable[str]
 def check(spec: str | Path, overrides: Overrides = ()) -> TypedNet:
     """Checks a spec without lowering it: the typed net, with its warnings. Raises NetError with every error."""
     from netc.compiler.front import typed
+    from netc.compiler.graph.types import BASE_OPSET
 
     source, folder = find(spec)
-    return typed(source, overrides, folder)
+    net = typed(source, overrides, folder)
+    if any(a.operation.opset > BASE_OPSET for a in net.applies):  # which fewer kernels know
+        from netc.compiler.program import Program
+
+        Program(net).refuse_missing_kernels()
+    return net
 
 
 def compile(spec: str | Path, overrides: Overrides = (), *, verify: bool = False) -> Program:

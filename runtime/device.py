@@ -13,6 +13,12 @@ import numpy as np
 
 from netc.runtime.errors import InputError, RunError
 
+# the element types of a session's inputs and outputs, as ONNX Runtime writes them
+DTYPES: Mapping[str, type[np.generic]] = {
+    "tensor(float)": np.float32, "tensor(double)": np.float64, "tensor(bool)": np.bool_,
+    **{f"tensor({np.dtype(t).name})": t for t in (np.float16, np.int8, np.int16, np.int32, np.int64)},
+    **{f"tensor({np.dtype(t).name})": t for t in (np.uint8, np.uint16, np.uint32, np.uint64)},
+}  # fmt: skip
 CUDA_HELP = "install the GPU libraries with `pip install 'netc[cuda]'`, or choose `--device cpu`"
 
 

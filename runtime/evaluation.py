@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from netc.runtime.device import Device, session
+from netc.runtime.device import DTYPES, Device, session
 from netc.runtime.errors import InputError, RunError
 from netc.runtime.files import RunnableProgram
 
@@ -49,7 +49,7 @@ class Evaluator:
                     rows[name].append(value)
         scores = {"loss": loss / total}
         if self.score is not None:
-            kinds = {i.name: _DTYPES[i.type] for i in self.score.get_inputs()}
+            kinds = {i.name: DTYPES[i.type] for i in self.score.get_inputs()}
             joined = {**sums, **{n: np.concatenate(v) for n, v in rows.items()}}
             feeds = {n: np.asarray(joined[n], dtype=k) for n, k in kinds.items()}
             metrics = [m["name"] for m in self.manifest["metrics"]]
@@ -66,12 +66,6 @@ class Evaluator:
                 raise KeyboardInterrupt from None
             raise RunError(f"evaluation failed: {e}") from None
         return values
-
-
-_DTYPES = {
-    "tensor(float)": np.float32, "tensor(double)": np.float64, "tensor(float16)": np.float16, "tensor(int64)": np.int64,
-    "tensor(int32)": np.int32, "tensor(bool)": np.bool_, "tensor(uint8)": np.uint8, "tensor(int8)": np.int8,
-}  # fmt: skip
 
 
 def _array(value: Any) -> np.ndarray:

@@ -7,11 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from netc.runtime.device import Device, value_on
+from netc.runtime.device import DTYPES, Device, value_on
 from netc.runtime.errors import RunError
 from netc.runtime.interrupt import Interrupt
-
-_SCORE_DTYPES = {"tensor(double)": np.float64, "tensor(float16)": np.float16}
 
 
 class StepBinding:
@@ -31,7 +29,7 @@ class StepBinding:
         self.values = {n: value_on(device, np.zeros(shape, dtype)) for n, (shape, dtype) in inputs.items()}
         # on the CPU a value and its buffer are one piece of memory
         self.buffers = {n: v.numpy() for n, v in self.values.items()} if self.on_cpu else {}
-        kinds = {o.name: _SCORE_DTYPES.get(o.type, np.float32) for o in run.get_outputs()}
+        kinds = {o.name: DTYPES[o.type] for o in run.get_outputs()}
         self.scores = {n: value_on(device, np.zeros((), dtype=kinds[n])) for n in scores}
         self.views = {n: v.numpy() for n, v in self.scores.items()} if self.on_cpu else {}
         self.first = sets[0]

@@ -1,18 +1,20 @@
 """Metrics that are exact over unequal batches: what each batch adds, and the score of everything added.
 
-A metric's expression is cut where it reduces over the batch. A reduction of values that belong to single rows becomes
-accumulators (a mean: the sum and the count); what is computed from reductions goes to score.onnx. Where a reduction
-cannot be split (rows compared with a mean over all rows), the rows themselves are concatenated.
+A metric's expression is cut where rows meet. What is a sum over rows is added up; a reduction that knows how becomes its
+accumulators (a mean: the sum and the count); what is computed from those goes to score.onnx. Where rows meet otherwise
+(a running sum, rows compared with a mean over all rows), the rows themselves are concatenated, and the rest is computed
+from all of them. How rows flow is read off the nodes of eval.onnx (graph/rows), whatever words made them.
 """
 
 from __future__ import annotations
 
 from netc.compiler.assembly.forward import Forward, constant, emitted, line_of
-from netc.compiler.graph.dimensions import Shape, Symbolic, symbol
+from netc.compiler.graph.dimensions import Symbolic, symbol
 from netc.compiler.graph.emitter import Emitter, Value
+from netc.compiler.graph.rows import RowFlow, Spread
 from netc.compiler.language.lowering import Context
-from netc.compiler.net import Apply, Constant, PublishedMetric, Size, Tensor, TypedNet
-from netc.grammar.diagnostics import error
+from netc.compiler.language.variables import Variable
+from netc.compiler.net import Apply, Constant, Input, PublishedMetric, Size, Tensor, TypedNet
 
 Accumulator = tuple[str, str, Value]  # name, "sum" or "concat", value in the evaluation graph
 
@@ -22,6 +24,8 @@ class Accumulation:
 
     def __init__(self, net: TypedNet, evaluation: Forward, score: Emitter):
         self.net, self.evaluation, self.score = net, evaluation, score
+        symbols = {s for i in net.inputs for d in i.type.shape if isinstance(d, Symbolic) for s in d.symbols}
+        self.flow = RowFlow(evaluation.op, net.batch, symbols)
         self.found: list[Accumulator] = []
         self.metric: PublishedMetric | None = None
         self.scored: dict[tuple[object, int], Value] = {}
@@ -30,106 +34,130 @@ class Accumulation:
         """The accumulators of a metric, and its value in the score graph."""
         self.found, self.metric, self.scored = [], metric, {}
         with self.evaluation.op.at(line_of(metric.span), metric.name), self.score.at(line_of(metric.span), metric.name):
-            value = self.value(metric.value)
-        return self.found, value
+            behind = self.behind(metric.value)
+            for apply in self.net.applies:
+                if apply in behind:
+                    self.compute(apply)
+            return self.found, self.value(metric.value)
 
-    def value(self, tensor: Tensor) -> Value:
-        """A tensor of the metric's expression in the score graph."""
-        key = (tensor.origin, tensor.index)
-        if key not in self.scored:
-            self.scored[key] = self._value(tensor)
-        return self.scored[key]
+    def behind(self, root: Tensor) -> set[Apply]:
+        """The operations that can only be computed from all rows."""
+        found: set[Apply] = set()
+        stack = [root]
+        while stack:
+            apply = stack.pop().origin
+            if isinstance(apply, Apply) and apply not in found and not self.by_batch(apply):
+                found.add(apply)
+                stack += apply.inputs
+                if apply.operation.derives:  # its first tensor must be computed where the derivative is
+                    found |= self.between(*apply.inputs)
+                    stack += [x for a in found for x in a.inputs]
+        return found
 
-    def _value(self, tensor: Tensor) -> Value:
-        if isinstance(tensor.origin, Constant):
-            return constant(self.score, tensor.origin, tensor)
-        if isinstance(tensor.origin, Size):
-            return self.size(tensor, tensor.origin)
-        if self.by_row(tensor):
-            return self.concatenated(tensor)
-        apply = tensor.origin
-        assert isinstance(apply, Apply)
-        if self.splits(apply):
-            return self.accumulated(apply)
-        variables = {part: self.same(self.evaluation.held[v], v.shape) for part, v in apply.variables.items()}
+    def between(self, y: Tensor, x: Tensor) -> set[Apply]:
+        """The operations by which y is computed from x."""
+        reaching: set[object] = {x.origin}
+        for apply in self.net.applies:
+            if any(t.origin in reaching for t in apply.inputs):
+                reaching.add(apply)
+        found: set[Apply] = set()
+        stack = [y.origin]
+        while stack:
+            origin = stack.pop()
+            if isinstance(origin, Apply) and origin in reaching and origin is not x.origin and origin not in found:
+                found.add(origin)
+                stack += [t.origin for t in origin.inputs]
+        return found
+
+    def by_batch(self, apply: Apply) -> bool:
+        """Whether each batch can give its part: rows that have not met, sums over them, or a reduction that knows how."""
+        self.evaluation.emit([*apply.outputs])
+        if all(self.spread(y) is not Spread.MIXED for y in apply.outputs):
+            return True
+        return apply.operation.accumulates and bool(self.parts(apply))
+
+    def parts(self, apply: Apply) -> dict[str, tuple[str, Value]]:
+        """What a batch adds to a reduction that knows how to accumulate; nothing where its sums would not add up."""
+        if not all(isinstance(self.spread(x), int) or self.spread(x) is Spread.SAME for x in apply.inputs):
+            return {}
+        inputs = [self.evaluation.value(x) for x in apply.inputs]
+        parts = apply.operation.accumulate(self.evaluation.op, inputs, apply.settings)
+        sums = [value for how, value in parts.values() if how == "sum"]
+        return parts if all(self.flow.of(v) is Spread.TOTAL for v in sums) else {}
+
+    def spread(self, tensor: Tensor) -> int | Spread:
+        """How a tensor depends on the rows of the batch."""
+        return self.flow.of(self.evaluation.of(tensor))
+
+    # --- in the score graph -------------------------------------------------------------------------------------------
+
+    def compute(self, apply: Apply) -> None:
+        """One operation on all rows."""
+        variables = {part: self.variable(v) for part, v in apply.variables.items()}
         inputs = [self.value(x) for x in apply.inputs]
         lowered = emitted(self.score, apply, inputs, variables, Context(training=False))
-        for i, y in enumerate(lowered.outputs):
+        for i, (y, output) in enumerate(zip(lowered.outputs, apply.outputs)):
+            if self.score.type_of(y) != output.type:
+                self.score.stamp(y, output.type)
             self.scored[apply, i] = y
-        return lowered.outputs[tensor.index]
 
-    # --- what kind of tensor it is ------------------------------------------------------------------------------------
+    def value(self, tensor: Tensor) -> Value:
+        """A tensor of the metric's expression: computed there, or put together from what the batches gave."""
+        key = (tensor.origin, tensor.index)
+        if key not in self.scored:
+            self.scored[key] = self.gathered(tensor)
+        return self.scored[key]
 
-    def has_batch(self, tensor: Tensor) -> bool:
-        return any(isinstance(d, Symbolic) and self.net.batch in d.symbols for d in tensor.type.shape)
-
-    def mixes(self, apply: Apply) -> bool:
-        """Whether an operation brings different rows together."""
-        if any(self.has_batch(x) for x in apply.inputs) and not all(self.has_batch(y) for y in apply.outputs):
-            return True
-        axis = apply.settings.get("axis")
-        return any(
-            self.has_batch(x) and isinstance(axis, int) and x.type.rank and axis % x.type.rank == 0
-            for x in apply.inputs
-        )
-
-    def by_row(self, tensor: Tensor) -> bool:
-        """Whether no two rows of the batch have met on the way to this tensor."""
-        stack, seen = [tensor], set()
-        while stack:
-            origin = stack.pop().origin
-            if isinstance(origin, Size):
-                return False
-            if isinstance(origin, Apply) and origin not in seen:
-                seen.add(origin)
-                if self.mixes(origin):
-                    return False
-                stack += origin.inputs
-        return True
-
-    def splits(self, apply: Apply) -> bool:
-        """Whether the operation is a reduction over rows that knows how to accumulate."""
-        return apply.operation.accumulates and self.mixes(apply) and all(self.by_row(x) for x in apply.inputs)
-
-    # --- what a batch adds --------------------------------------------------------------------------------------------
+    def gathered(self, tensor: Tensor) -> Value:
+        """A tensor from what the batches gave."""
+        match tensor.origin:
+            case Constant() as literal:
+                return constant(self.score, literal, tensor)
+            case Variable() as variable:
+                return self.variable(variable)
+            case Size() | Input() | Apply():
+                found = self.spread(tensor)
+        value = self.evaluation.of(tensor)
+        if isinstance(found, int):
+            return self.rows(value, found)
+        if found is Spread.SAME:
+            return self.same(value)
+        if found is Spread.TOTAL:
+            return self.add("sum", "sum", value)
+        assert isinstance(tensor.origin, Apply), "only an operation mixes rows"
+        return self.accumulated(tensor.origin)
 
     def accumulated(self, apply: Apply) -> Value:
-        inputs = [self.evaluation.of(x) for x in apply.inputs]
-        parts = apply.operation.accumulate(self.evaluation.op, inputs, apply.settings)
-        there = {part: self.add(part, how, value) for part, (how, value) in parts.items()}
+        there = {part: self.add(part, how, value) for part, (how, value) in self.parts(apply).items()}
         return apply.operation.score(self.score, there, apply.settings)
 
-    def concatenated(self, tensor: Tensor) -> Value:
-        """All rows, one batch after the other; a value that has no rows is the same in every batch, so one is taken."""
-        value = self.evaluation.of(tensor)
-        if self.has_batch(tensor):
-            first = tensor.type.shape[0]
-            if first != symbol(self.net.batch):
-                assert self.metric is not None
-                raise error(
-                    "metric-accumulation", f"`{self.metric.name}` cannot be accumulated: the batch of `{tensor.type}` is not "
-                    "its first axis", tensor.span, help="keep the batch first until the metric reduces it",
-                )  # fmt: skip
-            return self.add("rows", "concat", value)
-        return self.same(value, tensor.type.shape)
+    def rows(self, value: Value, axis: int) -> Value:
+        """All rows, one batch after the other; they are joined along the first axis."""
+        op, rank = self.evaluation.op, len(self.evaluation.op.shape(value))
+        order = [axis, *(i for i in range(rank) if i != axis)]
+        first = value if axis == 0 else op.Transpose(value, perm=order)
+        there = self.add("rows", "concat", first, op.shape(first))
+        return there if axis == 0 else self.score.Transpose(there, perm=[order.index(i) for i in range(rank)])
 
-    def same(self, value: Value, shape: Shape) -> Value:
+    def variable(self, variable: Variable) -> Value:
+        """The value of a variable, the same in every batch."""
+        key = (variable, 0)
+        if key not in self.scored:
+            self.scored[key] = self.same(self.evaluation.held[variable])
+        return self.scored[key]
+
+    def same(self, value: Value) -> Value:
         """What is the same in every batch, such as a parameter: the first one."""
         op = self.evaluation.op
+        known = op.known(value)
+        if known is not None:
+            return self.score.tensor(known)
         there = self.add("value", "concat", op.Unsqueeze(value, op.vector([0])))
         one = self.score.Slice(there, self.score.vector([0]), self.score.vector([1]))
-        return self.score.reshape(one, shape)
+        return self.score.reshape(one, op.shape(value))
 
-    def size(self, tensor: Tensor, leaf: Size) -> Value:
-        """A symbolic dimension as a number: the batch's is added up, another is the same in every batch."""
-        if leaf.dim == symbol(self.net.batch):
-            return self.add("rows", "sum", self.evaluation.of(tensor))
-        op = self.evaluation.op
-        there = self.add("value", "concat", op.Unsqueeze(self.evaluation.of(tensor), op.vector([0])))
-        return self.score.reduce("ReduceMax", there, 0, False)
-
-    def add(self, part: str, how: str, value: Value) -> Value:
-        """Records an accumulator and returns it as an input of the score graph."""
+    def add(self, part: str, how: str, value: Value, joined: tuple[int | Symbolic, ...] | None = None) -> Value:
+        """Records an accumulator and returns it as an input of the score graph, of shape `joined` where that is known."""
         assert self.metric is not None
         taken = {name for name, _, _ in self.found}
         name = base = f"{self.metric.name}/{part}"
@@ -139,8 +167,9 @@ class Accumulation:
             name = f"{base}_{count}"
         self.found.append((name, how, value))
         t = self.evaluation.op.type_of(value)
-        rows = f"{name}.rows" if how == "concat" else ""
-        return self.score.input(name, t.with_shape((symbol(rows), *t.shape[1:])) if rows else t)
+        if how == "concat":
+            t = t.with_shape(joined or (symbol(f"{name}.batches"), *t.shape[1:]))
+        return self.score.input(name, t)
 
 
 def accumulate(

@@ -10,7 +10,7 @@ from netc.compiler import version
 from netc.compiler.assembly.accumulation import Accumulator
 from netc.compiler.graph.types import TensorType
 from netc.compiler.language.variables import Variable
-from netc.compiler.net import Input, TypedNet
+from netc.compiler.net import Apply, Input, Tensor, TypedNet
 
 FORMAT = 1
 
@@ -80,18 +80,28 @@ def _input_row(net: TypedNet, i: Input) -> dict[str, Any]:
 
 
 def classes_of(net: TypedNet, i: Input) -> int | None:
-    """How many classes an integer input selects from, so that data can be checked before it is fed."""
+    """How many classes an integer input selects from, the fewest of all its uses, so that data can be checked first."""
+    found = []
     for apply in net.applies:
         slots = [s for s in apply.operation.slots if s.is_tensor]
         for slot, x in zip(slots, apply.inputs):
-            if slot.kind == "index" and x.origin is i and i.type.dtype.is_integer:
+            if slot.kind == "index" and i.type.dtype.is_integer and _source(x) is i:
                 axis = apply.settings.get("axis", -1)
                 size = apply.settings.get(
                     "classes", apply.inputs[0].type.shape[axis] if apply.inputs[0] is not x else None
                 )
                 if isinstance(size, int):
-                    return size
-    return None
+                    found.append(size)
+    return min(found, default=None)
+
+
+def _source(tensor: Tensor) -> object:
+    """What whole numbers come from, through what only moves or converts them."""
+    while isinstance(tensor.origin, Apply) and len(tensor.origin.inputs) == 1:
+        if tensor.origin.operation.group not in ("shape", "cast") or not tensor.type.dtype.is_integer:
+            break
+        tensor = tensor.origin.inputs[0]
+    return tensor.origin
 
 
 def _state_row(v: Variable) -> dict[str, Any]:

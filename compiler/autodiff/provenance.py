@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from netc.compiler.graph.emitter import Emitter, Value
-from netc.compiler.graph.types import INT64
+from netc.compiler.graph.types import FLOAT, INT64
+
+SHORT = (10, 16)  # float16 and bfloat16, as numbers of TensorProto.DataType
 
 
 def positions(op: Emitter, x: Value) -> Value:
@@ -23,7 +25,16 @@ def placed(op: Emitter, x: Value, at: Value, dy: Value, unique: bool) -> Value:
 
 def in_a_row(op: Emitter, count: Value, at: Value, dy: Value, unique: bool) -> Value:
     """`placed`, in a row of `count` zeros."""
-    zeros = op.filled(op.Unsqueeze(count, op.vector([0])), 0, dy.dtype)
+    wide = dy.dtype if unique else summed_as(dy)
+    zeros = op.filled(op.Unsqueeze(count, op.vector([0])), 0, wide)
     flat = op.vector([-1])
-    how = None if unique else "add"
-    return op.ScatterElements(zeros, op.Reshape(at, flat), op.Reshape(dy, flat), axis=0, reduction=how)
+    added = op.ScatterElements(
+        zeros, op.Reshape(at, flat), op.cast(op.Reshape(dy, flat), wide), axis=0, reduction=None if unique else "add"
+    )
+    return op.cast(added, dy.dtype)
+
+
+def summed_as(dy: Value) -> int:
+    """The dtype in which contributions that meet are added: no kernel adds in 16 bits, and sums would lose much there."""
+    assert dy.dtype is not None
+    return FLOAT if int(dy.dtype) in SHORT else int(dy.dtype)

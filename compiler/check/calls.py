@@ -25,7 +25,7 @@ from netc.compiler.check.values import (
     Pipeline,
     describe,
 )
-from netc.compiler.graph.types import I64, DType, TensorType
+from netc.compiler.graph.types import F32, I64, DType, TensorType
 from netc.compiler.language.onnx_operators import OnnxOperation
 from netc.compiler.language.operations import Function, Layer, Operation, Patterned, lower_case
 from netc.compiler.language.words import Constructor, show_number
@@ -76,7 +76,9 @@ def instance(frame: Frame, value: Any, span: Span) -> Any:
 
 def _function(frame: Frame, function: Function, arguments: Sequence[Given], span: Span) -> Any:
     if function.pattern and len(arguments) == 1 and isinstance(arguments[0].value, str):
-        return apply(frame, Patterned.of(function), [], {"pattern": arguments[0].value}, arguments[0].span)
+        dtypes = (i.type.dtype for i in frame.recorder.net.inputs if i.type.dtype.is_float)
+        penalty = Patterned.of(function, next(dtypes, F32))
+        return apply(frame, penalty, [], {"pattern": arguments[0].value}, arguments[0].span)
     if not has_tensor(arguments):
         numbers = [a.value for a in arguments]
         if function.static is not None and numbers and all(static.is_number(v) for v in numbers):
@@ -131,27 +133,28 @@ def _onnx(frame: Frame, operation: OnnxOperation, arguments: Sequence[Given], sp
         if isinstance(a.value, Tensor):
             operands.append(a.value)
         elif first is None:
-            raise error("argument", f"`{operation.name}` needs a tensor first, this is {describe(a.value)}", a.span)
+            raise error(
+                "argument", f"`onnx.{operation.name}` needs a tensor first, this is {describe(a.value)}", a.span
+            )
         else:
-            operands.append(_onnx_literal(a.value, first, a.span))
+            operands.append(_onnx_literal(operation, len(operands), a, first))
     if not operands:
-        raise error("missing-argument", f"`{operation.name}` needs a tensor", span)
-    operation.constants = {
-        i: t.origin.value
-        for i, t in enumerate(operands)
-        if isinstance(t.origin, Constant) and isinstance(t.origin.value, tuple)
-    }
+        raise error("missing-argument", f"`onnx.{operation.name}` needs a tensor", span)
+    operation.constants = {i: t.origin.value for i, t in enumerate(operands) if isinstance(t.origin, Constant)}
     named = [(a.name, a) for a in arguments if a.name is not None]
     settings = {n: a.value for n, a in named}
     spans = {n: a.span if operation.has_attribute(n) else a.place or a.span for n, a in named}
     return apply(frame, operation, operands, settings, span, spans)
 
 
-def _onnx_literal(value: Any, dtype: DType, at: Span) -> Tensor:
-    """A number becomes a scalar of the first tensor's dtype, a list of whole numbers an i64 vector."""
+def _onnx_literal(operation: OnnxOperation, position: int, given: Given, first: DType) -> Tensor:
+    """A number becomes a scalar of the dtype that the operator wants there, a list of whole numbers an i64 vector."""
+    value, at = given.value, given.span
     if isinstance(value, tuple) and all(isinstance(v, int) and not isinstance(v, bool) for v in value):
+        if any(not -(2**63) <= v < 2**63 for v in value):
+            raise error("literal", "a number of this list does not fit `i64`", at)
         return Tensor(TensorType(I64, (len(value),)), at, Constant(value))
-    return literal(value, dtype, at)
+    return literal(value, operation.dtype_of(position, value, first), at)
 
 
 # --- layers -----------------------------------------------------------------------------------------------------------
@@ -193,6 +196,8 @@ def _layer_instance(frame: Frame, layer: LayerInstance, arguments: Sequence[Give
                 )  # fmt: skip
             check_size(variable.type, span)
             variable.span = layer.span
+            assert variable.first is not None
+            guard(partial(variable.first.check, variable.shape), layer.span)
             frame.recorder.add_variable(variable, partial("{}.{}".format, layer.name, part))
     elif any(layer.variables[part].type != v.type for part, v in wanted.items()):
         assert layer.made_for is not None

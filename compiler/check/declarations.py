@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from netc.compiler.check import static
@@ -110,6 +111,7 @@ def param(frame: Frame, node: ast.Param) -> None:
     if node.value is not None:
         value = evaluate(frame, node.value)
         first = guard(lambda: initializer(value, f"`{name}`", None), node.value.span)
+        guard(partial(first.check, tuple(d for d in shape if isinstance(d, int))), node.value.span)
     scope = frame.environment.scope
 
     def make() -> Variable:

@@ -18,7 +18,7 @@ IR_VERSIONS = {18: 8, 19: 9, 20: 9, 21: 10, 22: 10, 23: 11, 24: 12, 25: 13, 26: 
 _FIRST = {
     "Relu", "Sigmoid", "Tanh", "Exp", "Log", "Sqrt", "Neg", "Abs", "Identity", "Floor", "Ceil", "Round", "Sign", "Not",
     "Reciprocal", "Erf", "Softplus", "Softsign", "Softmax", "LogSoftmax", "Elu", "Selu", "LeakyRelu", "HardSigmoid",
-    "HardSwish", "Sin", "Cos", "Clip", "ScatterElements", "PRelu", "ScatterND",
+    "HardSwish", "Sin", "Cos", "Clip", "ScatterElements", "PRelu", "ScatterND", "GroupNormalization",
 }  # fmt: skip
 _BROADCAST = {"Add", "Sub", "Mul", "Div", "Max", "Min", "Pow", "Sum", "And", "Or"}
 _COMPARE = {"Equal", "Less", "Greater", "LessOrEqual", "GreaterOrEqual"}

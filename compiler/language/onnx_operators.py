@@ -1,4 +1,4 @@
-"""`onnx.Erf(x)`: any operator of the standard, its attributes checked against the ONNX schema."""
+"""`onnx.Erf(x)`: any operator of the standard, its attributes checked against the ONNX schema, its operands by a trial."""
 
 from __future__ import annotations
 
@@ -9,14 +9,16 @@ from functools import cache
 from typing import Any
 
 from netc.compiler.graph.dimensions import Dim, parse
-from netc.compiler.graph.types import BASE_OPSET, SPEC_DTYPES, TensorType
+from netc.compiler.graph.types import BASE_OPSET, I64, SPEC_DTYPES, DType, TensorType
 from netc.compiler.language.lowering import Context, Emitter, Lowered, Value
 from netc.compiler.language.operations import Operation, Settings
 from netc.compiler.language.refusal import Refused
 from netc.grammar.diagnostics import did_you_mean, error
 from netc.grammar.source import Span
 
+MAX_OUTPUTS = 1024
 NEWEST_OPSET = 26  # the newest that current runtimes load
+Literal = int | float | bool | Fraction | tuple[int, ...]
 
 
 @dataclass
@@ -24,11 +26,14 @@ class OnnxOperation(Operation):
     """One ONNX operator; `first` is the lowest opset from 18 on that has it."""
 
     first: int = BASE_OPSET
-    constants: dict[int, tuple[int, ...]] = field(default_factory=dict)  # lists of whole numbers given as inputs
+    constants: dict[int, Literal] = field(default_factory=dict)  # inputs that are written as numbers, by position
 
     def infer(self, inputs: Sequence[TensorType], settings: Settings) -> tuple[TensorType, ...]:
-        import onnx
-        from onnx import helper, shape_inference
+        import onnx_ir as ir
+
+        from netc.compiler.graph.attributes import attribute
+        from netc.compiler.graph.inference import UnknownError, infer_by_schema, quick, tensor_proto
+        from netc.compiler.language import trial
 
         schema = _schema(self.name, self.opset)
         attributes = {n: self.attribute(schema, n, v) for n, v in settings.items()}
@@ -38,25 +43,48 @@ class OnnxOperation(Operation):
         if not schema.min_input <= len(inputs) <= schema.max_input:
             count = f"{schema.min_input}" if schema.min_input == schema.max_input else f"{schema.min_input} or more"
             raise Refused("missing-argument", f"`onnx.{self.name}` takes {count} tensors, got {len(inputs)}")
-        names = [f"x{i}" for i in range(len(inputs))]
-        outputs = [f"y{i}" for i in range(schema.min_output)]
-        node = helper.make_node(self.name, names, outputs, **attributes)
-        types = {
-            n: helper.make_tensor_type_proto(t.dtype.onnx, [d if isinstance(d, int) else str(d) for d in t.shape])
-            for n, t in zip(names, inputs)
-        }
-        data = {f"x{i}": helper.make_tensor(f"x{i}", 7, [len(v)], list(v)) for i, v in self.constants.items()}
+        if trial.draws(self.name, [*inputs]):
+            raise Refused(
+                "random-operator", f"`onnx.{self.name}` draws numbers of its own, which no run could repeat",
+                help="`dropout(x)` draws by the seed of the run",
+            )  # fmt: skip
+        made = [attribute(n, v) for n, v in attributes.items()]
+        node = ir.Node("", self.name, [], made, num_outputs=self.outputs(settings))
+        data = [self.written(i, t) for i, t in enumerate(inputs)]
         try:
-            found = shape_inference.infer_node_outputs(
-                schema, node, types, data, opset_imports=[helper.make_opsetid("", self.opset)], ir_version=10
-            )
-        except (onnx.shape_inference.InferenceError, RuntimeError, ValueError) as e:
-            reason = str(e).strip().splitlines()[-1].rpartition("] ")[2]
+            found = infer_by_schema(node, [tensor_proto(t) for t in inputs], data, self.opset)
+        except UnknownError as e:
+            reason = str(e).partition(": ")[2]
             raise Refused("shape-mismatch", f"`onnx.{self.name}` refuses these tensors: {reason}") from None
-        return tuple(self.output(found.get(o)) for o in outputs)
+        if not found[0].tensor_type.HasField("shape"):  # schemas lose some that are plain
+            known = quick(self.name, inputs, attributes)
+            found = found if known is None else [tensor_proto(known), *found[1:]]
+        types = tuple(self.output(proto) for proto in found)
+        trial.run(self.name, self.opset, made, list(zip(inputs, data)), types)
+        return types
+
+    def written(self, position: int, t: TensorType) -> Any:
+        """The array that an input written as a number stands for; None for a tensor."""
+        import numpy as np
+
+        value = self.constants.get(position)
+        return (
+            None if value is None else np.array(float(value) if isinstance(value, Fraction) else value, t.dtype.numpy)
+        )
+
+    def dtype_of(self, position: int, value: Any, first: DType) -> DType:
+        """The dtype of a number written as an input: that of the first tensor, or int64 where the operator wants that."""
+        schema = _schema(self.name, self.opset)
+        slot = schema.inputs[min(position, len(schema.inputs) - 1)] if schema.inputs else None
+        if slot is None or slot.type_str == schema.inputs[0].type_str:
+            return first
+        kinds = {d.numpy: d for d in SPEC_DTYPES.values() if _TYPE_NAMES[d.name] in slot.types}
+        if first in kinds.values() and not {*kinds.values()} <= {SPEC_DTYPES[6], I64}:
+            return first
+        return I64 if I64 in kinds.values() or not kinds else next(iter(kinds.values()))
 
     def output(self, proto: Any) -> TensorType:
-        if proto is None or not proto.tensor_type.HasField("shape"):
+        if not proto.tensor_type.HasField("shape"):
             raise Refused("shape-mismatch", f"the shape of `onnx.{self.name}` cannot be inferred here")
         dtype = SPEC_DTYPES.get(proto.tensor_type.elem_type)
         if dtype is None:
@@ -85,33 +113,50 @@ class OnnxOperation(Operation):
             )  # fmt: skip
         kind = str(schema.attributes[name].type).rpartition(".")[2]
         items = value if isinstance(value, tuple) else (value,)
-        match kind:
-            case "INT" | "INTS":
-                if not all(isinstance(v, (int, bool)) for v in items):
-                    raise Refused("argument", f"attribute `{name}` of `onnx.{self.name}` is a whole number", name)
-                return [int(v) for v in items] if kind == "INTS" else int(value)
-            case "FLOAT" | "FLOATS":
-                if not all(isinstance(v, (int, float, Fraction)) for v in items):
-                    raise Refused("argument", f"attribute `{name}` of `onnx.{self.name}` is a number", name)
-                return [float(v) for v in items] if kind == "FLOATS" else float(value)
-            case "STRING" | "STRINGS":
-                if not all(isinstance(v, str) for v in items):
-                    raise Refused("argument", f"attribute `{name}` of `onnx.{self.name}` is a string", name)
-                return list(items) if kind == "STRINGS" else value
-            case _:
-                raise Refused("argument", f"attribute `{name}` of `onnx.{self.name}` cannot be written in a spec", name)
+        several = kind.endswith("S")
+        wanted = _ATTRIBUTES.get(kind.removesuffix("S"))
+        if wanted is None:
+            raise Refused("argument", f"attribute `{name}` of `onnx.{self.name}` cannot be written in a spec", name)
+        types, what, make = wanted
+        if not all(isinstance(v, types) for v in items) or (isinstance(value, tuple) and not several):
+            listed = f"a list of which each entry is {what}" if several else what
+            raise Refused("argument", f"attribute `{name}` of `onnx.{self.name}` is {listed}", name)
+        try:
+            made = [make(v) for v in items]
+        except OverflowError:
+            raise Refused("argument", f"attribute `{name}` of `onnx.{self.name}` is too large", name) from None
+        if any(isinstance(v, int) and not -(2**63) <= v < 2**63 for v in made):
+            raise Refused("argument", f"attribute `{name}` of `onnx.{self.name}` is too large", name)
+        return made if several else made[0]
 
     def lower(
         self, op: Emitter, inputs: Sequence[Value], settings: Settings, variables: Mapping[str, Value], context: Context
     ) -> Lowered:
         schema = _schema(self.name, self.opset)
         attributes = {n: self.attribute(schema, n, v) for n, v in settings.items()}
-        made = op.node(self.name, list(inputs), attributes, schema.min_output)
+        made = op.node(self.name, list(inputs), attributes, self.outputs(settings))
         return Lowered(made if isinstance(made, tuple) else (made,))
+
+    def outputs(self, settings: Settings) -> int:
+        """How many outputs a call has: those that are not optional, all where every one is, or as many as it asks for."""
+        schema = _schema(self.name, self.opset)
+        fewest = int(schema.min_output or schema.max_output)
+        asked = settings.get("num_outputs")
+        return asked if isinstance(asked, int) and fewest <= asked <= MAX_OUTPUTS else fewest
 
     @property
     def multiple(self) -> bool:
-        return bool(_schema(self.name, self.opset).min_output > 1)
+        return "num_outputs" in _schema(self.name, self.opset).attributes or self.outputs({}) > 1
+
+
+_ATTRIBUTES: dict[str, tuple[Any, str, Any]] = {
+    "INT": ((int, bool), "a whole number", int),
+    "FLOAT": ((int, float, Fraction), "a number", float),
+    "STRING": (str, "a string", str),
+}
+_TYPE_NAMES = {
+    d.name: f"tensor({ {'float32': 'float', 'float64': 'double'}.get(d.numpy, d.numpy) })" for d in SPEC_DTYPES.values()
+}
 
 
 @cache
@@ -122,7 +167,7 @@ def _schema(name: str, opset: int) -> Any:
 
 
 @cache
-def _operators() -> dict[str, int]:
+def operators() -> dict[str, int]:
     """Every operator of the standard domain, with the opset that a program needs for it."""
     from onnx import defs
 
@@ -131,10 +176,10 @@ def _operators() -> dict[str, int]:
         if schema.domain == "" and not schema.deprecated:
             first = max(BASE_OPSET, schema.since_version)
             found[schema.name] = min(found.get(schema.name, first), first)
-    return {n: o for n, o in found.items() if o <= NEWEST_OPSET and not _schema_is_deprecated(n, o)}
+    return {n: o for n, o in found.items() if o <= NEWEST_OPSET and not _is_deprecated(n, o)}
 
 
-def _schema_is_deprecated(name: str, opset: int) -> bool:
+def _is_deprecated(name: str, opset: int) -> bool:
     from onnx import defs
 
     try:
@@ -145,7 +190,7 @@ def _schema_is_deprecated(name: str, opset: int) -> bool:
 
 def onnx_operation(name: str, span: Span) -> OnnxOperation:
     """The operator `onnx.<name>`. Raises NetError when the standard has none."""
-    known = _operators()
+    known = operators()
     if name not in known:
         raise error(
             "undefined-name", f"the ONNX standard has no operator `{name}`", span,

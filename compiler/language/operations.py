@@ -11,7 +11,7 @@ from typing import Any
 
 from netc.compiler.graph import cost
 from netc.compiler.graph.dimensions import Dim
-from netc.compiler.graph.types import BASE_OPSET, F32, FLOAT, BroadcastError, TensorType
+from netc.compiler.graph.types import BASE_OPSET, F32, BroadcastError, DType, TensorType
 from netc.compiler.language.lowering import Context, Emitter, Lowered, Value
 from netc.compiler.language.refusal import Refused
 from netc.compiler.language.slots import Slot, gives_several, setting_slots, tensor_slots
@@ -197,26 +197,27 @@ class Layer(Word):
 
 @dataclass
 class Patterned(Operation):
-    """A function of a tensor applied to every parameter that a pattern matches, summed; 0 outside training."""
+    """A function of a tensor applied to every parameter that a pattern matches, summed, as `dtype`; 0 outside training."""
 
     function: Function | None = None
+    dtype: DType = F32
 
     @classmethod
-    def of(cls, function: Function) -> Patterned:
+    def of(cls, function: Function, dtype: DType) -> Patterned:
         """What `l2("*.weight")` applies."""
-        return cls(function.name, function.group, doc=function.doc, function=function)
+        return cls(function.name, function.group, doc=function.doc, function=function, dtype=dtype)
 
     def infer(self, inputs: Sequence[TensorType], settings: Settings) -> tuple[TensorType, ...]:
-        return (TensorType(F32, ()),)
+        return (TensorType(self.dtype, ()),)
 
     def lower(
         self, op: Emitter, inputs: Sequence[Value], settings: Settings, variables: Mapping[str, Value], context: Context
     ) -> Lowered:
         assert self.function is not None
         weights = context.matching(settings["pattern"]) if context.training else []
-        terms = [op.cast(self.function.lower(op, [w], {}, {}, context).outputs[0], FLOAT) for w in weights]
+        terms = [op.cast(self.function.lower(op, [w], {}, {}, context).outputs[0], self.dtype) for w in weights]
         if not terms:
-            return Lowered((op.constant(0.0, FLOAT),))
+            return Lowered((op.constant(0.0, self.dtype),))
         return Lowered((terms[0] if len(terms) == 1 else op.Sum(*terms),))
 
 

@@ -13,9 +13,16 @@ def floating(x: TensorType) -> TensorType:
     return x
 
 
+def floating_kernel(word: str, x: TensorType) -> TensorType:
+    """`x` itself, refused unless it is f16 or f32: ONNX Runtime has no f64 kernel of what computes `word`."""
+    if floating(x).dtype.name == "f64":
+        raise Refused("no-kernel", f"ONNX Runtime has no kernel of `{word}` for `{x}`", help="convert it: `f32(x)`")
+    return x
+
+
 def numeric(x: TensorType) -> TensorType:
-    """`x` itself, refused for bool and for the 8- and 16-bit unsigned integers that only hold data."""
-    if x.dtype.kind == "bool" or x.dtype.name in ("u8", "u16"):
+    """`x` itself, refused for bool and for the integers that only hold data."""
+    if not x.dtype.is_float and x.dtype.name not in ("i32", "i64"):
         raise Refused("dtype", f"`{x.dtype}` has no arithmetic", help="convert it: `f32(x)`")
     return x
 

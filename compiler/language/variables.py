@@ -18,6 +18,9 @@ Role = Literal["parameter", "optimizer", "buffer", "average", "counter", "contro
 class Initializer:
     """First values of a variable: a frozen dataclass whose fields are its settings (library/initializers.py)."""
 
+    def check(self, shape: tuple[int, ...]) -> None:
+        """Raises Refused for a shape that this cannot fill."""
+
     def words(self, shape: tuple[int, ...]) -> int:
         """How many random 32-bit words the value takes."""
         return 0

@@ -7,7 +7,7 @@ import math
 from netc.compiler.graph.types import TensorType
 from netc.compiler.language.lowering import Emitter, Value
 from netc.compiler.language.refusal import Refused
-from netc.compiler.language.shapes import axis_of, floating
+from netc.compiler.language.shapes import axis_of, floating, floating_kernel
 from netc.compiler.language.slots import Tensor
 from netc.compiler.language.variables import Initializer, Variable, parameter
 from netc.compiler.language.words import function, layer
@@ -100,6 +100,9 @@ class Elu(Activation):
 @function("activation")
 class Gelu(Activation):
     """x Phi(x) with Phi the normal distribution function, by erf  (Hendrycks & Gimpel, 2016)"""
+
+    def type(self, x: Tensor) -> TensorType:
+        return floating_kernel("gelu", x)
 
     def lower(self, op: Emitter, x: Value) -> Value:
         return op.Mul(op.Mul(x, 0.5), op.Add(op.Erf(op.Mul(x, 1 / math.sqrt(2))), 1.0))

@@ -254,7 +254,11 @@ class Where:
                 "dtype", f"`where` needs a condition first, this is `{condition}`", "condition", "compare it: `x > 0`"
             )
         both = elementwise(a, b)
+        if both.dtype != BOOL:
+            numeric(both)
         return both.with_shape(broadcast(condition.shape, both.shape))
 
     def lower(self, op: Emitter, condition: Value, a: Value, b: Value) -> Value:
+        if a.dtype == BOOL.onnx:  # for which there is no kernel of Where
+            return op.Or(op.And(condition, a), op.And(op.Not(condition), b))
         return op.Where(condition, a, b)

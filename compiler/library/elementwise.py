@@ -7,7 +7,7 @@ import math
 from netc.compiler.graph.types import BOOL, DTYPES, TensorType
 from netc.compiler.language.lowering import Emitter, Value
 from netc.compiler.language.refusal import Refused
-from netc.compiler.language.shapes import floating, numeric
+from netc.compiler.language.shapes import floating, floating_kernel, numeric
 from netc.compiler.language.slots import Tensor
 from netc.compiler.language.words import function
 
@@ -57,8 +57,11 @@ class Sqrt(OfReals):
 
 
 @function("elementwise")
-class Erf(OfReals):
+class Erf:
     """error function"""
+
+    def type(self, x: Tensor) -> TensorType:
+        return floating_kernel("erf", x)
 
     def lower(self, op: Emitter, x: Value) -> Value:
         return op.Erf(x)

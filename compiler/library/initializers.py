@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 
+from netc.compiler.graph.types import show_shape
 from netc.compiler.language.lowering import Emitter, Random, Value
 from netc.compiler.language.refusal import Refused
 from netc.compiler.language.variables import Initializer
@@ -164,6 +165,10 @@ class Orthogonal(Initializer):
     """gain times a matrix with orthonormal rows or columns, whichever are fewer  (Saxe et al., 2013)"""
 
     gain: float = 1.0
+
+    def check(self, shape: tuple[int, ...]) -> None:
+        if len(shape) < 2:
+            raise Refused("argument", f"`orthogonal` fills matrices, not {show_shape(shape)}", help="such as `normal`")
 
     def words(self, shape: tuple[int, ...]) -> int:
         return normal_words(shape)

@@ -91,7 +91,7 @@ class Thresholded:
             "hits": ("sum", op.reduce("ReduceSum", both, None, False)),
             "said": ("sum", op.reduce("ReduceSum", says, None, False)),
             "true": ("sum", op.reduce("ReduceSum", true, None, False)),
-            "count": ("sum", op.element_count(both, None)),
+            "count": ("sum", op.cast(op.element_count(both, None), scores.dtype)),
         }
 
     def lower(self, op: Emitter, scores: Value, target: Value) -> Value:

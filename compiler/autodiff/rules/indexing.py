@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from netc.compiler.autodiff.provenance import placed, positions
+from netc.compiler.autodiff.provenance import placed, positions, summed_as
 from netc.compiler.autodiff.registry import Cotangents, GraphNode, attribute, gradient, lowered
 from netc.compiler.graph.emitter import Emitter, Value
 from netc.compiler.graph.types import I64, INT64, TensorType
@@ -16,7 +16,10 @@ def gather_elements(op: Emitter, node: GraphNode, dy: Value) -> Cotangents:
     x, index = node.inputs
     axis = attribute(node, "axis", 0) % len(op.shape(x))
     one_each = op.shape(index)[axis] == 1  # then no place is written twice, and no reduction is needed
-    return [op.ScatterElements(op.zeros_like(x), index, dy, axis=axis, reduction=None if one_each else "add"), None]
+    if one_each:
+        return [op.ScatterElements(op.zeros_like(x), index, dy, axis=axis), None]
+    zeros, updates = (op.cast(v, summed_as(dy)) for v in (op.zeros_like(x), dy))
+    return [op.cast(op.ScatterElements(zeros, index, updates, axis=axis, reduction="add"), dy.dtype), None]
 
 
 @gradient("Gather")
@@ -26,14 +29,15 @@ def gather(op: Emitter, node: GraphNode, dy: Value) -> Cotangents:
     rank, axis = len(op.shape(x)), attribute(node, "axis", 0) % len(op.shape(x))
     count = len(op.shape(indices))
     moved = [*range(axis, axis + count), *range(axis), *range(axis + count, rank - 1 + count)]
-    updates = op.Transpose(dy, perm=moved) if axis else dy
+    updates = op.cast(op.Transpose(dy, perm=moved) if axis else dy, summed_as(dy))
     order = [axis, *(i for i in range(rank) if i != axis)]
     shape = tuple(op.shape(x)[i] for i in order)
-    start = op.zeros_like(x) if axis == 0 else op.Transpose(op.zeros_like(x), perm=order)
+    zeros = op.cast(op.zeros_like(x), summed_as(dy))
+    start = op.Transpose(zeros, perm=order) if axis else zeros
     at = op.Unsqueeze(op.cast(indices, INT64), op.vector([-1]))
-    added = op.ScatterND(start, at, updates, reduction="add", type=op.type_of(x).with_shape(shape))
+    added = op.ScatterND(start, at, updates, reduction="add", type=op.type_of(start).with_shape(shape))
     back = [order.index(i) for i in range(rank)]
-    return [op.Transpose(added, perm=back) if axis else added, None]
+    return [op.cast(op.Transpose(added, perm=back) if axis else added, dy.dtype), None]
 
 
 @gradient("GatherND")

@@ -1,0 +1,145 @@
+"""Rows through operators that move elements, or compute each from those in its place."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from netc.compiler.graph.dimensions import Dim, product, quotient, symbol
+from netc.compiler.graph.rows.flow import MIXED, SAME, TOTAL, Flow, Node, rows
+
+_OF_ONE = (
+    "Abs", "Acos", "Acosh", "Asin", "Asinh", "Atan", "Atanh", "BitwiseNot", "Ceil", "Celu", "Clip", "Cos", "Cosh",
+    "Elu", "Erf", "Exp", "Floor", "Gelu", "HardSigmoid", "HardSwish", "IsInf", "IsNaN", "LeakyRelu", "Log", "Mish", "Not",
+    "Reciprocal", "Relu", "Round", "Selu", "Shrink", "Sigmoid", "Sign", "Sin", "Sinh", "Softplus", "Softsign", "Sqrt", "Swish",
+    "Tan", "Tanh", "ThresholdedRelu",
+)  # fmt: skip
+_OF_SEVERAL = (
+    "And", "BitShift", "BitwiseAnd", "BitwiseOr", "BitwiseXor", "Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual",
+    "Max", "Min", "Mod", "Or", "PRelu", "Pow", "Where", "Xor",
+)  # fmt: skip
+
+
+@rows(*_OF_ONE, *_OF_SEVERAL)
+def elementwise(node: Node) -> Flow:
+    """Every element of those in its place: the axes of rows of all operands must meet."""
+    if TOTAL in node.flows:
+        return MIXED
+    rank = len(node.results)
+    met = {f + rank - node.rank(i) for i, f in enumerate(node.flows) if isinstance(f, int)}
+    return met.pop() if len(met) == 1 else MIXED
+
+
+@rows("Add", "Sub", "Sum", "Mean", "Neg")
+def linear(node: Node) -> Flow:
+    """Sums of totals are totals."""
+    return TOTAL if all(f is TOTAL for f in node.flows) else elementwise(node)
+
+
+@rows("Mul")
+def multiplied(node: Node) -> Flow:
+    """A total times what is the same in every batch is a total."""
+    return TOTAL if sorted(node.flows, key=str) == [SAME, TOTAL] else elementwise(node)
+
+
+@rows("Div")
+def divided(node: Node) -> Flow:
+    return TOTAL if list(node.flows) == [TOTAL, SAME] else elementwise(node)
+
+
+@rows("Identity", "CastLike", "Cast")
+def kept(node: Node) -> Flow:
+    """The first operand as it is; a total stays one where no fraction is cut off."""
+    (given, *_), (made, *_) = node.node.inputs, node.node.outputs
+    assert given is not None
+    before, after = node.op.type_of(given).dtype, node.op.type_of(made).dtype
+    exact = after.is_float or (before.is_integer and after.is_integer)
+    return node.flows[0] if exact or node.flows[0] is not TOTAL else MIXED
+
+
+@rows("Dropout")
+def not_dropped(node: Node) -> Flow:
+    """As it is where it is not told to train; with its mask, drawn for the whole batch, where it is."""
+    return node.flows[0] if len(node.flows) < 3 and len(node.node.outputs) == 1 else MIXED
+
+
+@rows("Reshape", "Flatten", "Squeeze", "Unsqueeze")
+def reshaped(node: Node) -> Flow:
+    """The same elements in the same order: rows lie on the axis that has as many elements before it."""
+    flow = node.flows[0]
+    if not isinstance(flow, int):
+        return flow
+    before, after = node.shape(), node.results
+    return next((i for i, d in enumerate(after) if _holds_rows(before, flow, after, i, d, node.batch)), MIXED)
+
+
+def _holds_rows(before: Sequence[Dim], axis: int, after: Sequence[Dim], i: int, dim: Dim, batch: str) -> bool:
+    return product(after[:i]) == product(before[:axis]) and quotient(dim, symbol(batch)) is not None
+
+
+@rows("Transpose")
+def transposed(node: Node) -> Flow:
+    flow = node.flows[0]
+    given = node.node.attributes.get("perm")
+    order = list(reversed(range(node.rank()))) if given is None else list(given.value)
+    return order.index(flow) if isinstance(flow, int) else flow
+
+
+@rows("Expand")
+def expanded(node: Node) -> Flow:
+    flow = node.flows[0]
+    return flow + len(node.results) - node.rank() if isinstance(flow, int) else flow
+
+
+@rows("Concat")
+def joined(node: Node) -> Flow:
+    """Along another axis than that of rows, which is the same one in every operand."""
+    flow = node.flows[0]
+    if any(f != flow for f in node.flows):
+        return MIXED
+    return MIXED if flow == node.attribute("axis", 0) % node.rank() else flow
+
+
+@rows("Split")
+def pieces(node: Node) -> Flow:
+    flow = node.flows[0]
+    return MIXED if flow == node.attribute("axis", 0) % node.rank() or not node.alone() else flow
+
+
+@rows("Slice")
+def cut(node: Node) -> Flow:
+    """Entries of every row; entries of the axis of rows are some rows of the batch."""
+    axes = node.integers(3)
+    if axes is None:
+        axes = list(range(len(node.integers(1) or ())))
+    touched = node.flows[0] in [a % node.rank() for a in axes]
+    return MIXED if touched or not node.alone() else node.flows[0]
+
+
+@rows("Pad")
+def padded(node: Node) -> Flow:
+    flow, pads = node.flows[0], node.integers(1)
+    if not isinstance(flow, int) or pads is None:
+        return MIXED
+    given = node.integers(3)
+    axes = list(range(node.rank())) if given is None else [a % node.rank() for a in given]
+    begins, ends = pads[: len(axes)], pads[len(axes) :]
+    return flow if all(a != flow or b == e == 0 for a, b, e in zip(axes, begins, ends)) else MIXED
+
+
+@rows("Tile")
+def tiled(node: Node) -> Flow:
+    flow, repeats = node.flows[0], node.integers(1)
+    if not isinstance(flow, int) or repeats is None:
+        return flow if flow is TOTAL else MIXED
+    return flow if repeats[flow] == 1 else MIXED
+
+
+@rows("DepthToSpace", "SpaceToDepth", "Resize", "GridSample", "LRN", "Conv", "ConvTranspose", "ConvInteger",
+      "MaxPool", "AveragePool", "LpPool", "GlobalAveragePool", "GlobalMaxPool", "GlobalLpPool", "InstanceNormalization",
+      "GroupNormalization", "BatchNormalization", "Col2Im")  # fmt: skip
+def images(node: Node) -> list[Flow]:
+    """Operators of [N, C, ...] that take each image by itself. (Of MaxPool's positions the first one counts.)"""
+    fed = node.flows[0] == 0 and (node.alone() or (node.node.op_type == "GridSample" and node.flows[1] == 0))
+    if node.attribute("training_mode", 0) or node.results[0] != node.shape()[0]:
+        fed = False
+    return [0 if fed else MIXED] + [MIXED] * (len(node.node.outputs) - 1)

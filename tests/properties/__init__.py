@@ -1,0 +1,1 @@
+"""What holds of every spec, tried on random ones. `make properties` tries many."""

@@ -135,7 +135,7 @@ def _published(frame: Frame, name: ast.Name, expression: ast.Expression | None, 
     net = frame.recorder.net
     _only_outermost(frame, what, name)
     frame.line = name.id
-    refuse_reserved(name, RESERVED if what == "output" else COUNTERS)
+    refuse_reserved(name)
     value = settled(evaluate(frame, name if expression is None else expression))
     at = (expression or name).span
     if value is not UNKNOWN and not isinstance(value, Tensor):

@@ -16,7 +16,7 @@ def floating(x: TensorType) -> TensorType:
 def floating_kernel(word: str, x: TensorType) -> TensorType:
     """`x` itself, refused unless it is f16 or f32: ONNX Runtime has no f64 kernel of what computes `word`."""
     if floating(x).dtype.name == "f64":
-        raise Refused("no-kernel", f"ONNX Runtime has no kernel of `{word}` for `{x}`", help="convert it: `f32(x)`")
+        raise Refused("no-kernel", f"`{word}` of `{x}` has no kernel in ONNX Runtime", help="convert it: `f32(x)`")
     return x
 
 

@@ -92,7 +92,7 @@ def _load(
         return ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
     except Exception as e:
         if "NOT_IMPLEMENTED" in str(e):
-            message = f"ONNX Runtime has no kernel of `{operator}` for {shown}"
+            message = f"`onnx.{operator}` has no kernel for {shown} in ONNX Runtime"
             raise Refused("no-kernel", message, help="convert the tensor first: `f32(x)`") from None
         raise Refused("shape-mismatch", f"`onnx.{operator}` refuses {shown}: {_reason(e)}") from None
 

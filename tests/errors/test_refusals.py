@@ -108,7 +108,7 @@ LINES: dict[str, str] = {  # a line of the net -> what is said
     "y = onnx.Erf(x, x)": "`onnx.Erf` takes 1 tensors, got 2",
     "y = onnx.Gather(x)": "`onnx.Gather` takes 2 tensors, got 1",
     "y = onnx.LeakyRelu(x, alpha = [1, \"a\"])": "attribute `alpha` of `onnx.LeakyRelu` is a number",
-    "y = onnx.Transpose(x, perm = [1, 0.5])": "attribute `perm` of `onnx.Transpose` is a whole number",
+    "y = onnx.Transpose(x, perm = [1, 0.5])": "attribute `perm` of `onnx.Transpose` is a list of which each entry is a whole number",
     "y = onnx.DepthToSpace(m, blocksize = 2, mode = 3)": "attribute `mode` of `onnx.DepthToSpace` is a string",
     "y = onnx.DepthToSpace(m)": "`onnx.DepthToSpace` needs its attribute `blocksize`",
     "a, b = (1, 2, 3)": "2 names for 3 values",

@@ -29,7 +29,7 @@ SAME, TOTAL, MIXED = Spread.SAME, Spread.TOTAL, Spread.MIXED
 
 
 @dataclass(frozen=True)
-class Node:
+class FlowNode:
     """A node as its rule sees it: what flows into it, and what is known of shapes and constants."""
 
     op: Emitter
@@ -65,7 +65,7 @@ class Node:
         return all(f is SAME for f in self.flows[1:])
 
 
-Rule = Callable[[Node], Flow | Sequence[Flow]]  # one flow for all outputs, or one for each
+Rule = Callable[[FlowNode], Flow | Sequence[Flow]]  # one flow for all outputs, or one for each
 R = TypeVar("R", bound=Rule)
 RULES: dict[str, Rule] = {}
 
@@ -128,7 +128,7 @@ class RowFlow:
             flows = flows[:1] if node.op_type != "ConstantOfShape" else []
         if MIXED in flows:
             return MIXED
-        asked = Node(self.op, node, flows, self.batch)
+        asked = FlowNode(self.op, node, flows, self.batch)
         if all(f is SAME for f in flows):
             return self._spread_out(asked)
         rule = RULES.get(node.op_type)
@@ -152,7 +152,7 @@ class RowFlow:
             return SAME if all(self._is_known(d) for d in dims) else MIXED
         return TOTAL if len(dims) == 1 and self._share(dims[0]) is not None else MIXED
 
-    def _spread_out(self, asked: Node) -> Flow | Sequence[Flow]:
+    def _spread_out(self, asked: FlowNode) -> Flow | Sequence[Flow]:
         """Equal operands in every batch give equal results, repeated for each row where the shape says so."""
         found: list[Flow] = []
         for output in asked.node.outputs:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from netc.compiler.graph.dimensions import Dim, product, quotient, symbol
-from netc.compiler.graph.rows.flow import MIXED, SAME, TOTAL, Flow, Node, rows
+from netc.compiler.graph.rows.flow import MIXED, SAME, TOTAL, Flow, FlowNode, rows
 
 _OF_ONE = (
     "Abs", "Acos", "Acosh", "Asin", "Asinh", "Atan", "Atanh", "BitwiseNot", "Ceil", "Celu", "Clip", "Cos", "Cosh",
@@ -20,7 +20,7 @@ _OF_SEVERAL = (
 
 
 @rows(*_OF_ONE, *_OF_SEVERAL)
-def elementwise(node: Node) -> Flow:
+def elementwise(node: FlowNode) -> Flow:
     """Every element of those in its place: the axes of rows of all operands must meet."""
     if TOTAL in node.flows:
         return MIXED
@@ -30,24 +30,24 @@ def elementwise(node: Node) -> Flow:
 
 
 @rows("Add", "Sub", "Sum", "Mean", "Neg")
-def linear(node: Node) -> Flow:
+def linear(node: FlowNode) -> Flow:
     """Sums of totals are totals."""
     return TOTAL if all(f is TOTAL for f in node.flows) else elementwise(node)
 
 
 @rows("Mul")
-def multiplied(node: Node) -> Flow:
+def multiplied(node: FlowNode) -> Flow:
     """A total times what is the same in every batch is a total."""
     return TOTAL if sorted(node.flows, key=str) == [SAME, TOTAL] else elementwise(node)
 
 
 @rows("Div")
-def divided(node: Node) -> Flow:
+def divided(node: FlowNode) -> Flow:
     return TOTAL if list(node.flows) == [TOTAL, SAME] else elementwise(node)
 
 
 @rows("Identity", "CastLike", "Cast")
-def kept(node: Node) -> Flow:
+def kept(node: FlowNode) -> Flow:
     """The first operand as it is; a total stays one where no fraction is cut off."""
     (given, *_), (made, *_) = node.node.inputs, node.node.outputs
     assert given is not None
@@ -57,13 +57,13 @@ def kept(node: Node) -> Flow:
 
 
 @rows("Dropout")
-def not_dropped(node: Node) -> Flow:
+def not_dropped(node: FlowNode) -> Flow:
     """As it is where it is not told to train; with its mask, drawn for the whole batch, where it is."""
     return node.flows[0] if len(node.flows) < 3 and len(node.node.outputs) == 1 else MIXED
 
 
 @rows("Reshape", "Flatten", "Squeeze", "Unsqueeze")
-def reshaped(node: Node) -> Flow:
+def reshaped(node: FlowNode) -> Flow:
     """The same elements in the same order: rows lie on the axis that has as many elements before it."""
     flow = node.flows[0]
     if not isinstance(flow, int):
@@ -77,7 +77,7 @@ def _holds_rows(before: Sequence[Dim], axis: int, after: Sequence[Dim], i: int, 
 
 
 @rows("Transpose")
-def transposed(node: Node) -> Flow:
+def transposed(node: FlowNode) -> Flow:
     flow = node.flows[0]
     given = node.node.attributes.get("perm")
     order = list(reversed(range(node.rank()))) if given is None else list(given.value)
@@ -85,13 +85,13 @@ def transposed(node: Node) -> Flow:
 
 
 @rows("Expand")
-def expanded(node: Node) -> Flow:
+def expanded(node: FlowNode) -> Flow:
     flow = node.flows[0]
     return flow + len(node.results) - node.rank() if isinstance(flow, int) else flow
 
 
 @rows("Concat")
-def joined(node: Node) -> Flow:
+def joined(node: FlowNode) -> Flow:
     """Along another axis than that of rows, which is the same one in every operand."""
     flow = node.flows[0]
     if any(f != flow for f in node.flows):
@@ -100,13 +100,13 @@ def joined(node: Node) -> Flow:
 
 
 @rows("Split")
-def pieces(node: Node) -> Flow:
+def pieces(node: FlowNode) -> Flow:
     flow = node.flows[0]
     return MIXED if flow == node.attribute("axis", 0) % node.rank() or not node.alone() else flow
 
 
 @rows("Slice")
-def cut(node: Node) -> Flow:
+def cut(node: FlowNode) -> Flow:
     """Entries of every row; entries of the axis of rows are some rows of the batch."""
     axes = node.integers(3)
     if axes is None:
@@ -116,7 +116,7 @@ def cut(node: Node) -> Flow:
 
 
 @rows("Pad")
-def padded(node: Node) -> Flow:
+def padded(node: FlowNode) -> Flow:
     flow, pads = node.flows[0], node.integers(1)
     if not isinstance(flow, int) or pads is None:
         return MIXED
@@ -127,7 +127,7 @@ def padded(node: Node) -> Flow:
 
 
 @rows("Tile")
-def tiled(node: Node) -> Flow:
+def tiled(node: FlowNode) -> Flow:
     flow, repeats = node.flows[0], node.integers(1)
     if not isinstance(flow, int) or repeats is None:
         return flow if flow is TOTAL else MIXED
@@ -137,7 +137,7 @@ def tiled(node: Node) -> Flow:
 @rows("DepthToSpace", "SpaceToDepth", "Resize", "GridSample", "LRN", "Conv", "ConvTranspose", "ConvInteger",
       "MaxPool", "AveragePool", "LpPool", "GlobalAveragePool", "GlobalMaxPool", "GlobalLpPool", "InstanceNormalization",
       "GroupNormalization", "BatchNormalization", "Col2Im")  # fmt: skip
-def images(node: Node) -> list[Flow]:
+def images(node: FlowNode) -> list[Flow]:
     """Operators of [N, C, ...] that take each image by itself. (Of MaxPool's positions the first one counts.)"""
     fed = node.flows[0] == 0 and (node.alone() or (node.node.op_type == "GridSample" and node.flows[1] == 0))
     if node.attribute("training_mode", 0) or node.results[0] != node.shape()[0]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from netc.compiler.graph.rows.flow import MIXED, SAME, TOTAL, Flow, Node, rows
+from netc.compiler.graph.rows.flow import MIXED, SAME, TOTAL, Flow, FlowNode, rows
 
 
 @rows("Gather")
-def gathered(node: Node) -> Flow:
+def gathered(node: FlowNode) -> Flow:
     """Entries of every row, or entries that every row names; rows named by rows are mixed."""
     data, indices = node.flows
     axis = node.attribute("axis", 0) % node.rank()
@@ -20,7 +20,7 @@ def gathered(node: Node) -> Flow:
 
 
 @rows("GatherElements")
-def gathered_elements(node: Node) -> Flow:
+def gathered_elements(node: FlowNode) -> Flow:
     data, indices = node.flows
     axis = node.attribute("axis", 0) % node.rank()
     if data is TOTAL or indices is TOTAL or data == axis or not isinstance(indices, int):
@@ -29,7 +29,7 @@ def gathered_elements(node: Node) -> Flow:
 
 
 @rows("GatherND")
-def gathered_slices(node: Node) -> Flow:
+def gathered_slices(node: FlowNode) -> Flow:
     data, indices = node.flows
     shared = node.attribute("batch_dims", 0)
     if isinstance(indices, int) and indices < node.rank(1) - 1:
@@ -41,7 +41,7 @@ def gathered_slices(node: Node) -> Flow:
 
 
 @rows("OneHot")
-def one_hot(node: Node) -> Flow:
+def one_hot(node: FlowNode) -> Flow:
     """A new axis of classes beside those of the indices."""
     flow = node.flows[0]
     if not isinstance(flow, int) or not node.alone():
@@ -51,7 +51,7 @@ def one_hot(node: Node) -> Flow:
 
 
 @rows("RNN", "GRU", "LSTM")
-def recurrent(node: Node) -> list[Flow]:
+def recurrent(node: FlowNode) -> list[Flow]:
     """Sequences [time, N, in], or [N, time, in] with layout 1; states have N behind their direction."""
     by_batch = node.attribute("layout", 0)
     x, states = (0, 0) if by_batch else (1, 1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from netc.compiler.graph.rows.flow import MIXED, SAME, TOTAL, Flow, Node, rows
+from netc.compiler.graph.rows.flow import MIXED, SAME, TOTAL, Flow, FlowNode, rows
 
 
 def _left(axis: int, gone: list[int], keep: bool) -> int:
@@ -14,7 +14,7 @@ def _left(axis: int, gone: list[int], keep: bool) -> int:
 
 @rows("ReduceSum", "ReduceSumSquare", "ReduceL1", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceProd", "ReduceL2",
       "ReduceLogSum", "ReduceLogSumExp")  # fmt: skip
-def reduced(node: Node) -> Flow:
+def reduced(node: FlowNode) -> Flow:
     """Within each row, or over rows: then a sum is a total."""
     operator, flow = node.node.op_type, node.flows[0]
     given = node.integers(1)
@@ -30,24 +30,24 @@ def reduced(node: Node) -> Flow:
 
 
 @rows("ArgMax", "ArgMin")
-def position(node: Node) -> Flow:
+def position(node: FlowNode) -> Flow:
     flow, axis = node.flows[0], node.attribute("axis", 0) % node.rank()
     if not isinstance(flow, int) or flow == axis:
         return MIXED
     return _left(flow, [axis], bool(node.attribute("keepdims", 1)))
 
 
-def _along(default: int) -> Callable[[Node], Flow]:
+def _along(default: int) -> Callable[[FlowNode], Flow]:
     """The rule of operators that mix what lies on one axis, an attribute."""
 
-    def rule(node: Node) -> Flow:
+    def rule(node: FlowNode) -> Flow:
         flow = node.flows[0]
         return flow if isinstance(flow, int) and node.alone() and flow != _axis(node, default) else MIXED
 
     return rule
 
 
-def _axis(node: Node, default: int) -> int:
+def _axis(node: FlowNode, default: int) -> int:
     return node.attribute("axis", default) % node.rank()
 
 
@@ -55,7 +55,7 @@ rows("Softmax", "LogSoftmax", "Hardmax", "LpNormalization", "TopK")(_along(-1))
 
 
 @rows("CumSum", "CumProd")
-def running(node: Node) -> Flow:
+def running(node: FlowNode) -> Flow:
     axes = node.integers(1) or [0]
     flow = node.flows[0]
     if flow is TOTAL:
@@ -64,7 +64,7 @@ def running(node: Node) -> Flow:
 
 
 @rows("LayerNormalization", "RMSNormalization")
-def normalised(node: Node) -> list[Flow]:
+def normalised(node: FlowNode) -> list[Flow]:
     """Over the axes from `axis` on; mean and deviation are further outputs."""
     flow = node.flows[0]
     inside = isinstance(flow, int) and node.alone() and flow < _axis(node, -1)
@@ -72,13 +72,13 @@ def normalised(node: Node) -> list[Flow]:
 
 
 @rows("Trilu", "Det")
-def matrices(node: Node) -> Flow:
+def matrices(node: FlowNode) -> Flow:
     flow = node.flows[0]
     return flow if isinstance(flow, int) and flow < node.rank() - 2 else MIXED
 
 
 @rows("MatMul")
-def product(node: Node) -> Flow:
+def product(node: FlowNode) -> Flow:
     """Rows of either operand; a product over rows, as in x^T y, is a total."""
     left, right = node.flows
     if TOTAL in (left, right):
@@ -96,7 +96,7 @@ def product(node: Node) -> Flow:
 
 
 @rows("Gemm")
-def affine(node: Node) -> Flow:
+def affine(node: FlowNode) -> Flow:
     """alpha A' B' + beta C"""
     left, right = node.flows[:2]
     added = node.flows[2] if len(node.flows) > 2 else None
@@ -114,7 +114,7 @@ def affine(node: Node) -> Flow:
 
 
 @rows("Einsum")
-def einsum(node: Node) -> Flow:
+def einsum(node: FlowNode) -> Flow:
     """By its letters: that of rows is the same in every operand, and kept, or summed over."""
     equation = str(node.node.attributes["equation"].value).replace(" ", "")
     if "." in equation:

@@ -90,7 +90,7 @@ def _function(frame: Frame, function: Function, arguments: Sequence[Given], span
     for slot in function.slots:
         if slot.variadic:
             pairs += [(slot, v, s) for v, s in bound[slot.name][0]]
-        elif slot.is_tensor and slot.name in bound:
+        elif slot.is_tensor and slot.name in bound and (bound[slot.name][0] is not None or slot.required):
             pairs.append((slot, *bound[slot.name]))
     settings = _settings(function, bound)
     spans = {n: s for n, (_, s) in bound.items()}

@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any
 
 from netc.compiler.graph import cost
-from netc.compiler.graph.dimensions import Dim
+from netc.compiler.graph.dimensions import Dim, Shape
 from netc.compiler.graph.types import BASE_OPSET, F32, BroadcastError, DType, TensorType
 from netc.compiler.language.lowering import Context, Emitter, Lowered, Value
 from netc.compiler.language.refusal import Refused
@@ -18,6 +18,7 @@ from netc.compiler.language.slots import Slot, gives_several, setting_slots, ten
 from netc.compiler.language.variables import Variable
 
 Settings = Mapping[str, Any]
+TINY = 1e-7  # of a sum of weights; less than that counts as none
 Accumulated = dict[str, tuple[str, Value]]  # what a batch adds: "sum" or "concat", and the value
 
 
@@ -162,29 +163,72 @@ class Function(Word):
 
 
 class Loss(Function):
-    """The mean over all positions of what `each` gives; over many batches, the sum and the count."""
+    """The mean over all positions of what `each` gives, or, with `weight`, the weighted mean; over many batches, exactly that.
+
+    Positions are the elements of the first tensor, but for the axis that a class with `over` takes together.
+    """
+
+    @cached_property
+    def slots(self) -> tuple[Slot, ...]:
+        return (*super().slots, Slot("weight", "tensor", None))
+
+    @cached_property
+    def count(self) -> int:
+        """How many tensors it takes besides the weight."""
+        return len(tensor_slots(self.cls.type))
 
     @property
     def accumulates(self) -> bool:
         return True
 
+    def infer(self, inputs: Sequence[TensorType], settings: Settings) -> tuple[TensorType, ...]:
+        found = super().infer(inputs[: self.count], settings)
+        for weight in inputs[self.count :]:
+            positions = self.positions(inputs[0], settings)
+            if weight.dtype != inputs[0].dtype or positions[: weight.rank] != weight.shape:
+                wanted = inputs[0].with_shape(positions[:1])
+                full = f" or `{inputs[0].with_shape(positions)}`" if len(positions) > 1 else ""
+                message = f"`weight` has a number for each row or position, `{wanted}`{full}, this is `{weight}`"
+                raise Refused("shape-mismatch", message, "weight")
+        return found
+
+    def positions(self, x: TensorType, settings: Settings) -> Shape:
+        axis = getattr(self.cls, "over", None) and settings["axis"] % x.rank
+        return tuple(d for i, d in enumerate(x.shape) if i != axis)
+
+    def sums(self, op: Emitter, inputs: Sequence[Value], settings: Settings) -> tuple[Value, Value]:
+        """The sum of the weighted values, and that of the weights."""
+        values = self.cls(**settings).each(op, *inputs[: self.count])
+        if len(inputs) == self.count:
+            count = op.cast(op.element_count(values, None), values.dtype)
+            return op.reduce("ReduceSum", values, None, False), count
+        shape = op.shape(values)
+        weight = inputs[self.count]
+        aligned = op.reshape(weight, (*op.shape(weight), *(1 for _ in shape[len(op.shape(weight)) :])))
+        spread = op.expand(aligned, shape)
+        return op.reduce("ReduceSum", op.Mul(values, spread), None, False), op.reduce("ReduceSum", spread, None, False)
+
     def lower(
         self, op: Emitter, inputs: Sequence[Value], settings: Settings, variables: Mapping[str, Value], context: Context
     ) -> Lowered:
-        values = self.cls(**settings).each(op, *inputs)
-        return Lowered((op.reduce("ReduceMean", values, None, False),))
+        if len(inputs) == self.count:
+            return Lowered((op.reduce("ReduceMean", self.cls(**settings).each(op, *inputs), None, False),))
+        return Lowered((_quotient(op, *self.sums(op, inputs, settings)),))
 
     def accumulate(self, op: Emitter, inputs: Sequence[Value], settings: Settings) -> Accumulated:
-        values = self.cls(**settings).each(op, *inputs)
-        total = op.reduce("ReduceSum", values, None, False)
-        return {"sum": ("sum", total), "count": ("sum", op.element_count(values, None))}
+        total, count = self.sums(op, inputs, settings)
+        return {"sum": ("sum", total), "count": ("sum", count)}
 
     def score(self, op: Emitter, accumulated: Mapping[str, Value], settings: Settings) -> Value:
-        total = accumulated["sum"]
-        return op.Div(total, op.cast(accumulated["count"], total.dtype))
+        return _quotient(op, accumulated["sum"], accumulated["count"])
 
     def flops(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType], settings: Settings) -> Dim:
         return cost.operations("ReduceMean", [inputs[0].shape], ())
+
+
+def _quotient(op: Emitter, total: Value, weights: Value) -> Value:
+    """The weighted mean; 0 where every weight is 0."""
+    return op.Div(total, op.Max(weights, op.constant(TINY, total.dtype)))
 
 
 class Layer(Word):

@@ -38,6 +38,14 @@ class Sigmoid(Activation):
 
 
 @function("activation")
+class LogSigmoid(Activation):
+    """log(sigmoid(x)) = -log(1 + e^-x), computed without overflow"""
+
+    def lower(self, op: Emitter, x: Value) -> Value:
+        return op.Neg(op.Softplus(op.Neg(x)))
+
+
+@function("activation")
 class Tanh(Activation):
     """tanh x"""
 

@@ -128,6 +128,40 @@ class Matmul:
         return cost.operations("MatMul", [a.shape, b.shape], self.type(a, b).shape)
 
 
+@function("arithmetic", name="einsum")
+class Einstein:
+    """sums of products by the letters of the axes: `einsum(x, w, equation = "ij,jk->ik")`"""
+
+    equation: str
+
+    def type(self, *xs: Tensor) -> TensorType:
+        for x in xs:
+            if floating(x).dtype != xs[0].dtype:
+                raise Refused("dtype", f"the dtypes differ: `{xs[0]}` and `{x}`")
+        terms, arrow, result = self.equation.replace(" ", "").partition("->")
+        operands = terms.split(",")
+        if len(operands) != len(xs) or not all(t.isalpha() or not t for t in (*operands, result)):
+            raise Refused(
+                "argument", f"`{self.equation}` is no equation of {len(xs)} tensors", "equation",
+                'letters name the axes, such as "ij,jk->ik"',
+            )  # fmt: skip
+        sizes: dict[str, Dim] = {}
+        for term, x in zip(operands, xs):
+            if len(term) != x.rank:
+                raise Refused("shape-mismatch", f"`{term}` names {len(term)} axes, `{x}` has {x.rank}", "equation")
+            for letter, size in zip(term, x.shape):
+                if sizes.setdefault(letter, size) != size:
+                    raise Refused("shape-mismatch", f"axis `{letter}` is {sizes[letter]} and {size}", "equation")
+        if not arrow:  # numpy's rule: the letters that come once, in their order
+            result = "".join(sorted(c for c in sizes if terms.count(c) == 1))
+        if len({*result}) != len(result) or not {*result} <= sizes.keys():
+            raise Refused("argument", f"`{result}` must have letters of the tensors, each once", "equation")
+        return xs[0].with_shape(tuple(sizes[c] for c in result))
+
+    def lower(self, op: Emitter, *xs: Value) -> Value:
+        return op.Einsum(*xs, equation=self.equation.replace(" ", ""))
+
+
 class Comparison:
     """A comparison of numbers."""
 

@@ -170,6 +170,17 @@ class IsNan:
         return op.IsNaN(x)
 
 
+@function("elementwise", differentiable=False)
+class IsInf:
+    """true where x is infinite"""
+
+    def type(self, x: Tensor) -> TensorType:
+        return floating(x).with_dtype(BOOL)
+
+    def lower(self, op: Emitter, x: Value) -> Value:
+        return op.IsInf(x)
+
+
 def cast(name: str) -> None:
     """Registers `f32(x)` and its siblings."""
     dtype = DTYPES[name]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from netc.compiler.graph.types import TensorType, show_shape
 from netc.compiler.language.lowering import Emitter, Value
 from netc.compiler.language.refusal import Refused
@@ -51,6 +53,7 @@ class SoftmaxCrossEntropy:
 
     axis: int = -1
     smoothing: float = 0.0
+    over: ClassVar[bool] = True
 
     def type(self, logits: Tensor, target: Index) -> TensorType:
         if not 0 <= self.smoothing < 1:
@@ -71,6 +74,7 @@ class Nll:
     """-log p of the target class, given log-probabilities"""
 
     axis: int = -1
+    over: ClassVar[bool] = True
 
     def type(self, log_probability: Tensor, target: Index) -> TensorType:
         return _classes("nll", log_probability, target, self.axis)
@@ -138,6 +142,7 @@ class Hinge:
 
     margin: float = 1.0
     axis: int = -1
+    over: ClassVar[bool] = True
 
     def type(self, scores: Tensor, target: Index) -> TensorType:
         if not target.dtype.is_integer:
@@ -167,6 +172,7 @@ class KlDivergence:
     """sum_k t_k (log t_k - log p_k) along `axis`, given log-probabilities and target probabilities"""
 
     axis: int = -1
+    over: ClassVar[bool] = True
 
     def type(self, log_probability: Tensor, target: Tensor) -> TensorType:
         axis_of(log_probability, self.axis)

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from netc.compiler.graph import cost
 from netc.compiler.graph.dimensions import Dim
-from netc.compiler.graph.types import I64, TensorType
+from netc.compiler.graph.types import BOOL, I32, I64, TensorType
 from netc.compiler.language.lowering import Emitter, Value
 from netc.compiler.language.operations import Accumulated
+from netc.compiler.language.refusal import Refused
 from netc.compiler.language.shapes import axes_of, axis_of, floating, numeric
 from netc.compiler.language.slots import Axes, Tensor
 from netc.compiler.language.words import function
@@ -125,6 +126,44 @@ class Variance(Reduction):
     def lower(self, op: Emitter, x: Value) -> Value:
         centred = op.Sub(x, op.reduce("ReduceMean", x, self.axis, True))
         return self.reduce(op, "ReduceMean", op.Mul(centred, centred))
+
+
+@function("reduction")
+class Std(Reduction):
+    """square root of the variance over the axes; its gradient where all are equal is zero"""
+
+    def lower(self, op: Emitter, x: Value) -> Value:
+        centred = op.Sub(x, op.reduce("ReduceMean", x, self.axis, True))
+        count = op.cast(op.element_count(x, self.axis), x.dtype)
+        return op.Div(self.reduce(op, "ReduceL2", centred), op.Sqrt(count))
+
+
+class ConditionReduction(Reduction):
+    """A reduction of conditions."""
+
+    def type(self, x: Tensor) -> TensorType:
+        if x.dtype != BOOL:
+            raise Refused("dtype", f"conditions are needed here, this is `{x}`", help="compare it: `x > 0`")
+        return self.left_of(x)
+
+    def extreme(self, op: Emitter, operator: str, x: Value) -> Value:
+        return op.cast(self.reduce(op, operator, op.cast(x, I32)), BOOL)
+
+
+@function("reduction", differentiable=False)
+class Any(ConditionReduction):
+    """true where a condition holds anywhere along the axes"""
+
+    def lower(self, op: Emitter, x: Value) -> Value:
+        return self.extreme(op, "ReduceMax", x)
+
+
+@function("reduction", differentiable=False)
+class All(ConditionReduction):
+    """true where a condition holds everywhere along the axes"""
+
+    def lower(self, op: Emitter, x: Value) -> Value:
+        return self.extreme(op, "ReduceMin", x)
 
 
 @function("reduction")

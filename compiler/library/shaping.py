@@ -114,18 +114,18 @@ class Stack:
         for x in xs[1:]:
             if x != first:
                 raise Refused("shape-mismatch", f"`stack` needs tensors of one type, these are `{first}` and `{x}`")
-        at = _new_axis(first, self.axis)
+        at = new_axis(first, self.axis, first.rank + 1)
         return first.with_shape((*first.shape[:at], len(xs), *first.shape[at:]))
 
     def lower(self, op: Emitter, *xs: Value) -> Value:
         return op.Concat(*(op.Unsqueeze(x, op.vector([self.axis])) for x in xs), axis=self.axis)
 
 
-def _new_axis(x: TensorType, axis: int) -> int:
-    """The place of a new axis, counted from the front."""
-    if not -x.rank - 1 <= axis <= x.rank:
+def new_axis(x: TensorType, axis: int, rank: int) -> int:
+    """The place of a new axis in a result of `rank` axes, counted from the front."""
+    if not -rank <= axis < rank:
         raise Refused("axis", f"there is no place {axis} for a new axis in `{x}`", "axis")
-    return axis % (x.rank + 1)
+    return axis % rank
 
 
 @function("shape")
@@ -170,16 +170,21 @@ class Squeeze:
 
 @function("shape")
 class Unsqueeze:
-    """with a new axis of size 1 at `axis`"""
+    """with a new axis of size 1 at `axis`, or at each of several"""
 
-    axis: int
+    axis: Axes
 
     def type(self, x: Tensor) -> TensorType:
-        at = _new_axis(x, self.axis)
-        return x.with_shape((*x.shape[:at], 1, *x.shape[at:]))
+        wanted = self.axis if isinstance(self.axis, tuple) else (self.axis,)
+        rank = x.rank + len(wanted)
+        axes = [new_axis(x, a, rank) for a in wanted if a is not None]
+        if len({*axes}) != len(axes):
+            raise Refused("axis", f"a new axis is named twice in {wanted}", "axis")
+        rest = iter(x.shape)
+        return x.with_shape(tuple(1 if i in axes else next(rest) for i in range(rank)))
 
     def lower(self, op: Emitter, x: Value) -> Value:
-        return op.Unsqueeze(x, op.vector([self.axis]))
+        return op.Unsqueeze(x, op.vector(list(self.axis) if isinstance(self.axis, tuple) else [self.axis or 0]))
 
 
 @function("shape")

@@ -16,7 +16,7 @@ ROWS, FEATURES, CLASSES = 11, 6, 5
 TARGETS = {
     "t": "i64[N]", "s": f"f32[N, {CLASSES}]", "v": f"f32[N, {CLASSES}]", "b": f"f32[N, {CLASSES}]",
     "z": f"f32[N, {CLASSES}]", "r": f"f32[N, {CLASSES}]", "u": f"f32[N, {CLASSES}]", "c": "i64[N, 4]", "e": "i64[N, 3]",
-    "q": "f32[N, 3, 4]", "i": "i32[N]",
+    "q": "f32[N, 3, 4]", "i": "i32[N]", "w": "f32[N]",
 }  # fmt: skip
 
 
@@ -36,12 +36,21 @@ def data() -> Arrays:
         "z": g.uniform(0, 1, (ROWS, CLASSES)), "r": g.normal(size=(ROWS, CLASSES)),
         "u": 2 * g.integers(0, 2, (ROWS, CLASSES)) - 1, "c": g.integers(0, 3, (ROWS, 4)),
         "e": g.integers(0, 4, (ROWS, 3)), "q": distributions(g, (ROWS, 3, 4), 1), "i": g.integers(0, CLASSES, ROWS),
+        "w": g.uniform(0, 2, ROWS),
     }  # fmt: skip
     kinds = {"i64": np.int64, "i32": np.int32, "f32": np.float32}
     return {n: np.asarray(a, kinds[TARGETS.get(n, "f32")[:3]]) for n, a in made.items()}
 
 
 DATA = data()
+
+
+def by_row(loss: Callable[[Array, Array], float], y: Array, target: Array, weight: Array) -> float:
+    """sum_i w_i loss(row i) / sum_i w_i"""
+    each = [loss(y[i : i + 1], target[i : i + 1]) for i in range(len(y))]
+    return float(np.dot(ref.wide(weight), each) / ref.wide(weight).sum())
+
+
 Loss = Callable[[Array, Arrays], float]  # of y [rows, 5], or cube [rows, 3, 4], and the targets
 
 LOSSES: dict[str, Loss] = {
@@ -76,6 +85,21 @@ LOSSES: dict[str, Loss] = {
     "binary_hinge(y, u)": lambda y, d: ref.binary_hinge(y, d["u"]),
     "kl_divergence(log_softmax(y), s)": lambda y, d: ref.kl_divergence(ref.log_softmax(y), d["s"]),
     "kl_divergence(cube, q, axis = 1)": lambda y, d: ref.kl_divergence(y, d["q"], 1),
+    "softmax_cross_entropy(y, t, weight = w)": lambda y, d: by_row(ref.softmax_cross_entropy, y, d["t"], d["w"]),
+    "softmax_cross_entropy(cube, c, axis = 1, weight = w)": (
+        lambda y, d: by_row(lambda a, b: ref.softmax_cross_entropy(a, b, 1), y, d["c"], d["w"])
+    ),
+    "nll(y, v, weight = w)": lambda y, d: by_row(ref.nll, y, d["v"], d["w"]),
+    "sigmoid_cross_entropy(y, b, weight = w)": lambda y, d: by_row(ref.sigmoid_cross_entropy, y, d["b"], d["w"]),
+    "mean_squared_error(y, r, weight = w)": lambda y, d: by_row(ref.mean_squared_error, y, d["r"], d["w"]),
+    "mean_squared_error(y, r, weight = z)": lambda y, d: (d["z"] * (y - d["r"]) ** 2).sum() / ref.wide(d["z"]).sum(),
+    "mean_absolute_error(y, r, weight = w)": lambda y, d: by_row(ref.mean_absolute_error, y, d["r"], d["w"]),
+    "huber(y, r, weight = w)": lambda y, d: by_row(ref.huber, y, d["r"], d["w"]),
+    "hinge(y, t, weight = w)": lambda y, d: by_row(ref.hinge, y, d["t"], d["w"]),
+    "binary_hinge(y, u, weight = w)": lambda y, d: by_row(ref.binary_hinge, y, d["u"], d["w"]),
+    "kl_divergence(log_softmax(y), s, weight = w)": (
+        lambda y, d: by_row(ref.kl_divergence, ref.log_softmax(y), d["s"], d["w"])
+    ),
 }
 
 

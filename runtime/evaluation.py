@@ -19,18 +19,21 @@ class Evaluator:
         self.manifest = program.manifest
         self.run = run or session(program.model_bytes("eval"), device)
         self.score = (
-            session(program.model_bytes("score"), Device(threads=device.threads)) if self.manifest["metrics"] else None
+            session(program.model_bytes("score"), Device(threads=device.threads))
+            if self.manifest["metrics"] or self.manifest.get("loss", {}).get("accumulate")
+            else None
         )
         self.state: Mapping[str, Any] = {}
         self.interrupt: Any = None
         self.confusion: dict[str, np.ndarray] = {}
 
     def evaluate(self, data: Mapping[str, np.ndarray], batch: int = 1024) -> dict[str, float]:
-        """The loss, weighted by rows, and every metric over all rows. Confusion matrices are kept in `confusion`."""
+        """The loss and every metric over all rows. Confusion matrices are kept in `confusion`."""
         total = len(next(iter(data.values())))
         if total == 0:
             raise InputError("there are no rows to evaluate")
-        how = {a["name"]: a["how"] for m in self.manifest["metrics"] for a in m["accumulate"]}
+        scored = [*self.manifest["metrics"], self.manifest.get("loss", {"accumulate": []})]
+        how = {a["name"]: a["how"] for m in scored for a in m["accumulate"]}
         sums: dict[str, Any] = {}
         rows: dict[str, list[np.ndarray]] = {n: [] for n, h in how.items() if h == "concat"}
         names = ["loss", *how]
@@ -52,8 +55,8 @@ class Evaluator:
             kinds = {i.name: DTYPES[i.type] for i in self.score.get_inputs()}
             joined = {**sums, **{n: np.concatenate(v) for n, v in rows.items()}}
             feeds = {n: np.asarray(joined[n], dtype=k) for n, k in kinds.items()}
-            metrics = [m["name"] for m in self.manifest["metrics"]]
-            scores.update({n: float(v) for n, v in zip(metrics, self.score.run(metrics, feeds))})
+            names = [o.name for o in self.score.get_outputs()]  # the loss among them where rows do not weigh it alike
+            scores.update({n: float(v) for n, v in zip(names, self.score.run(names, feeds))})
         self.confusion = {n.removesuffix("/confusion"): v for n, v in sums.items() if n.endswith("/confusion")}
         return scores
 

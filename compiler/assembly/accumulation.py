@@ -72,13 +72,19 @@ class Accumulation:
     def by_batch(self, apply: Apply) -> bool:
         """Whether each batch can give its part: rows that have not met, sums over them, or a reduction that knows how."""
         self.evaluation.emit([*apply.outputs])
-        if all(self.spread(y) is not Spread.MIXED for y in apply.outputs):
-            return True
-        return apply.operation.accumulates and bool(self.parts(apply))
+        return all(self.spread(y) is not Spread.MIXED for y in apply.outputs) or bool(self.parts(apply))
+
+    def joins_rows(self, root: Tensor) -> bool:
+        """Whether the rows themselves are needed at once."""
+        behind = self.behind(root)
+        edge = [x for a in behind for x in a.inputs if x.origin not in behind] if behind else [root]
+        return any(isinstance(self.spread(x), int) for x in edge)
 
     def parts(self, apply: Apply) -> dict[str, tuple[str, Value]]:
         """What a batch adds to a reduction that knows how to accumulate; nothing where its sums would not add up."""
-        if not all(isinstance(self.spread(x), int) or self.spread(x) is Spread.SAME for x in apply.inputs):
+        if not apply.operation.accumulates or not all(
+            isinstance(self.spread(x), int) or self.spread(x) is Spread.SAME for x in apply.inputs
+        ):
             return {}
         inputs = [self.evaluation.value(x) for x in apply.inputs]
         parts = apply.operation.accumulate(self.evaluation.op, inputs, apply.settings)
@@ -118,18 +124,19 @@ class Accumulation:
             case Size() | Input() | Apply():
                 found = self.spread(tensor)
         value = self.evaluation.of(tensor)
+        if isinstance(tensor.origin, Apply) and (parts := self.parts(tensor.origin)):
+            there = {part: self.add(part, how, what) for part, (how, what) in parts.items()}
+            return tensor.origin.operation.score(self.score, there, tensor.origin.settings)
         if isinstance(found, int):
             return self.rows(value, found)
         if found is Spread.SAME:
             return self.same(value)
         if found is Spread.TOTAL:
             return self.add("sum", "sum", value)
-        assert isinstance(tensor.origin, Apply), "only an operation mixes rows"
-        return self.accumulated(tensor.origin)
-
-    def accumulated(self, apply: Apply) -> Value:
-        there = {part: self.add(part, how, value) for part, (how, value) in self.parts(apply).items()}
-        return apply.operation.score(self.score, there, apply.settings)
+        assert found is Spread.MEAN, "what is mixed is computed"
+        count = self.evaluation.op.cast(self.evaluation.op.dimension(symbol(self.net.batch)), tensor.type.dtype)
+        total = self.add("sum", "sum", self.evaluation.op.Mul(value, count))
+        return self.score.Div(total, self.add("count", "sum", count))
 
     def rows(self, value: Value, axis: int) -> Value:
         """All rows, one batch after the other; they are joined along the first axis."""
@@ -175,7 +182,16 @@ class Accumulation:
 def accumulate(
     evaluation: Forward, score: Emitter, net: TypedNet
 ) -> tuple[dict[str, list[Accumulator]], dict[str, Value]]:
-    """The accumulators of each metric in the evaluation graph, and its value in the score graph."""
+    """The accumulators of each metric in the evaluation graph, and its value in the score graph.
+
+    The loss has some too where the mean of the batches, weighted by their rows, would not be that of all rows, but for
+    those that compare all rows with one another: in-batch losses mean the batch.
+    """
     cutting = Accumulation(net, evaluation, score)
-    cut = {m.name: cutting.cut(m) for m in net.metrics}
+    scores = list(net.metrics)
+    loss = net.loss
+    assert loss is not None
+    if cutting.spread(loss) not in (Spread.MEAN, Spread.SAME) and not cutting.joins_rows(loss):
+        scores.insert(0, PublishedMetric("loss", "min", loss, loss.span))
+    cut = {m.name: cutting.cut(m) for m in scores}
     return {n: found for n, (found, _) in cut.items()}, {n: value for n, (_, value) in cut.items()}

@@ -34,14 +34,8 @@ def manifest(
         "graphs": {g: f"{g}.onnx" for g in written},
         "inputs": [_input_row(net, i) for i in net.inputs],
         "state": [_state_row(r) for r in state],
-        "metrics": [
-            {
-                "name": m.name,
-                "mode": m.mode,
-                "accumulate": [{"name": n, "how": how} for n, how, _ in accumulators[m.name]],
-            }
-            for m in net.metrics
-        ],
+        "loss": {"accumulate": _accumulate(accumulators.get("loss", ()))},
+        "metrics": [{"name": m.name, "mode": m.mode, "accumulate": _accumulate(accumulators[m.name])} for m in net.metrics],
         "outputs": [
             {"name": n, "dtype": t.type.dtype.numpy, "shape": _shape(t.type)} for n, t in net.outputs.items()
         ],
@@ -71,6 +65,10 @@ def manifest(
         if net.data is None
         else {"source": dict(net.data.source), "split": net.data.split, "folder": net.data.folder},
     }  # fmt: skip
+
+
+def _accumulate(found: Sequence[Accumulator]) -> list[dict[str, str]]:
+    return [{"name": n, "how": how} for n, how, _ in found]
 
 
 def _input_row(net: TypedNet, i: Input) -> dict[str, Any]:

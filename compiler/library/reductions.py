@@ -53,12 +53,6 @@ class Sum(NumberReduction):
     def lower(self, op: Emitter, x: Value) -> Value:
         return self.reduce(op, "ReduceSum", x)
 
-    def accumulate(self, op: Emitter, x: Value) -> Accumulated:
-        return {"sum": ("sum", self.lower(op, x))}
-
-    def score(self, op: Emitter, accumulated: Mapping[str, Value]) -> Value:
-        return accumulated["sum"]
-
 
 @function("reduction")
 class Mean(Reduction):
@@ -66,13 +60,6 @@ class Mean(Reduction):
 
     def lower(self, op: Emitter, x: Value) -> Value:
         return self.reduce(op, "ReduceMean", x)
-
-    def accumulate(self, op: Emitter, x: Value) -> Accumulated:
-        return {"sum": ("sum", self.reduce(op, "ReduceSum", x)), "count": ("sum", op.element_count(x, self.axis))}
-
-    def score(self, op: Emitter, accumulated: Mapping[str, Value]) -> Value:
-        total = accumulated["sum"]
-        return op.Div(total, op.cast(accumulated["count"], total.dtype))
 
 
 @function("reduction")

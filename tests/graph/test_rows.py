@@ -16,7 +16,7 @@ from netc.compiler.language.onnx_operators import operators
 from netc.compiler.pipeline import build, state_of
 from tests.numbers.host import call, session
 
-SAME, TOTAL, MIXED = Spread.SAME, Spread.TOTAL, Spread.MIXED
+SAME, TOTAL, MEAN, MIXED = Spread.SAME, Spread.TOTAL, Spread.MEAN, Spread.MIXED
 INPUTS = {"x": (4,), "y": (4,), "a": (3, 4), "s": (), "m": (4, 6, 6), "q": (2, 4, 4), "c": (), "v": (2,), "l": ()}
 CALLS: dict[str, Any] = {  # an expression -> the axis of rows, or how it depends on them
     **dict.fromkeys(["relu(x)", "x + y", "x * w", "x * 2 - y / w", "x > y", "where(x > 0, x, y)", "f64(x)", "onnx.Celu(x)"], 0),
@@ -24,7 +24,10 @@ CALLS: dict[str, Any] = {  # an expression -> the axis of rows, or how it depend
     "x + s[0]": MIXED, "transpose(x)": 1, "transpose(x) * w2": 1, "transpose(a, axes = (1, 0, 2))": 1,
     "x - mean(x)": MIXED, "x * sum(s)": MIXED, "unsqueeze(s, 0) + unsqueeze(s, 1)": None,
     "sum(x)": TOTAL, "sum(x, axis = 0)": TOTAL, "sum(x, axis = 1)": 0, "sum(a, axis = (1, 2), keep = true)": 0,
-    "onnx.ReduceSumSquare(x, [0])": TOTAL, "onnx.ReduceL1(x)": TOTAL, "mean(x)": MIXED, "mean(x, axis = 1)": 0,
+    "onnx.ReduceSumSquare(x, [0])": TOTAL, "onnx.ReduceL1(x)": TOTAL, "mean(x)": MEAN,
+    "2 * mean(x) + 1": MEAN, "mean(x, axis = 0)[1:]": MEAN, "mean(x) - mean(y) / 3": MEAN, "mean(x) * mean(y)": MIXED,
+    "mean(x) + sum(x)": MIXED, "mean(mean(x, axis = 0))": MEAN, "mean(x, axis = 0) @ p": MEAN, "exp(mean(x))": MIXED, "1 / mean(x)": MIXED,
+    "onnx.Gemm(mean(x, axis = 0, keep = true), p, w)": MEAN, "softmax_cross_entropy(x, l)": MEAN, "x + mean(x)": MIXED, "mean(x, axis = 1)": 0,
     "max(x, axis = 0)": MIXED, "max(a, axis = 1)": 0, "norm(x, axis = 1)": 0, "prod(x)": MIXED, "logsumexp(x, axis = 1)": 0,
     "onnx.ReduceSum(x, noop_with_empty_axes = 1)": 0, "onnx.ReduceLogSum(abs(x), [1])": 0, "min(a, axis = (1, 2))": 0,
     "mean(sum(x, axis = 0))": TOTAL, "max(sum(x, axis = 0))": MIXED, "argmax(x)": 0, "argmax(x, axis = 0)": MIXED,
@@ -125,6 +128,8 @@ def test_the_flow_of_rows(expression: str) -> None:
         np.testing.assert_allclose(np.concatenate([first, last], axis=flow), whole, rtol=2e-5, atol=1e-6)
     elif flow is TOTAL:
         np.testing.assert_allclose(first + last, whole, rtol=2e-5, atol=1e-5)
+    elif flow is MEAN:
+        np.testing.assert_allclose((3 * first + 4 * last) / 7, whole, rtol=2e-5, atol=1e-6)
     elif flow is SAME:
         np.testing.assert_array_equal(first, whole)
 

@@ -66,7 +66,8 @@ class Host:
     def scores(self, data: Mapping[str, Array], cuts: list[int]) -> dict[str, float]:
         """The loss and the metrics of eval.onnx and score.onnx, over the batches between the cuts."""
         run = session(self.program.eval)
-        how = {a["name"]: a["how"] for m in self.manifest["metrics"] for a in m["accumulate"]}
+        scored = [*self.manifest["metrics"], self.manifest["loss"]]
+        how = {a["name"]: a["how"] for m in scored for a in m["accumulate"]}
         parts: dict[str, list[Array]] = {n: [] for n in how}
         loss, total = 0.0, len(next(iter(data.values())))
         for begin, end in zip([0, *cuts], [*cuts, total]):

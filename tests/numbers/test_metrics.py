@@ -135,6 +135,37 @@ def test_the_trainer_scores_as_the_contract_says(host: Host) -> None:
     assert found["loss"] == pytest.approx(float(ref.wide(DATA["x"]).mean()), rel=3e-6)
 
 
+LOSSES = {  # of y and r: exact whatever the batch, though no mean over rows
+    "sum((y - r)^2) / N": lambda d: ((ref.wide(d["y"]) - d["r"]) ** 2).sum(1).mean(),
+    "sqrt(mean((y - r)^2))": lambda d: np.sqrt(((ref.wide(d["y"]) - d["r"]) ** 2).mean()),
+    "mean((y - r)^2) * max(abs(y))": lambda d: ((ref.wide(d["y"]) - d["r"]) ** 2).mean() * np.abs(d["y"]).max(),
+    "mean((y - r)^2) + 0.1 * mean(abs(y))": lambda d: (
+        ((ref.wide(d["y"]) - d["r"]) ** 2).mean() + 0.1 * np.abs(d["y"]).mean()
+    ),
+}
+
+
+@pytest.mark.parametrize("text", LOSSES)
+def test_a_loss_is_exact_whatever_the_batch(text: str) -> None:
+    spec = f"net n {{\n input y: f32[N, 2]\n target r: f32[N, 2]\n param g: f32[1] = 1\n loss = g[0] * ({text})\n}}"
+    host = Host(compiled(spec))
+    expected = float(LOSSES[text](DATA))
+    batch = {n: DATA[n] for n in ("y", "r")}
+    assert host.scores(batch, CUTS["unequal"])["loss"] == pytest.approx(expected, rel=3e-6)
+    assert netc.Trainer(host.program, device="cpu").evaluate(batch, batch=5)["loss"] == pytest.approx(
+        expected, rel=3e-6
+    )
+
+
+def test_a_loss_within_the_batch_means_the_batch() -> None:
+    """Rows compared with all others of their batch: more of them are another loss."""
+    spec = "net n {\n input y: f32[N, 2]\n param g: f32[2] = 1\n z = y * g\n loss = mean((z @ transpose(z))^2)\n}"
+    host, y = Host(compiled(spec)), DATA["y"]
+    assert host.manifest["loss"]["accumulate"] == []
+    parts = [float(((ref.wide(p) @ p.T) ** 2).mean()) for p in (y[:9], y[9:])]
+    assert host.scores({"y": y}, [9])["loss"] == pytest.approx((9 * parts[0] + (ROWS - 9) * parts[1]) / ROWS, rel=3e-6)
+
+
 def test_a_layer_behind_the_mean_of_all_rows() -> None:
     """Its parameters are the same in every batch."""
     spec = """net n {

@@ -21,11 +21,12 @@ class Spread(Enum):
 
     SAME = "the same in every batch"
     TOTAL = "a sum over rows, so that those of several batches add up to that of all rows"
+    MEAN = "a mean over rows, so that those of several batches, weighted by their rows, are that of all rows"
     MIXED = "anything else that depends on several rows"
 
 
 Flow = int | Spread  # an axis whose i-th entry, or i-th of equal blocks of entries, depends on row i of the batch alone
-SAME, TOTAL, MIXED = Spread.SAME, Spread.TOTAL, Spread.MIXED
+SAME, TOTAL, MEAN, MIXED = Spread.SAME, Spread.TOTAL, Spread.MEAN, Spread.MIXED
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from netc.compiler.graph.dimensions import Dim, product, quotient, symbol
-from netc.compiler.graph.rows.flow import MIXED, SAME, TOTAL, Flow, FlowNode, rows
+from netc.compiler.graph.rows.flow import MEAN, MIXED, SAME, TOTAL, Flow, FlowNode, Spread, rows
 
 _OF_ONE = (
     "Abs", "Acos", "Acosh", "Asin", "Asinh", "Atan", "Atanh", "BitwiseNot", "Ceil", "Celu", "Clip", "Cos", "Cosh",
@@ -22,7 +22,7 @@ _OF_SEVERAL = (
 @rows(*_OF_ONE, *_OF_SEVERAL)
 def elementwise(node: FlowNode) -> Flow:
     """Every element of those in its place: the axes of rows of all operands must meet."""
-    if TOTAL in node.flows:
+    if TOTAL in node.flows or MEAN in node.flows:
         return MIXED
     rank = len(node.results)
     met = {f + rank - node.rank(i) for i, f in enumerate(node.flows) if isinstance(f, int)}
@@ -31,19 +31,27 @@ def elementwise(node: FlowNode) -> Flow:
 
 @rows("Add", "Sub", "Sum", "Mean", "Neg")
 def linear(node: FlowNode) -> Flow:
-    """Sums of totals are totals."""
-    return TOTAL if all(f is TOTAL for f in node.flows) else elementwise(node)
+    """Sums of totals are totals; sums of means and of what is the same in every batch are means."""
+    if all(f is TOTAL for f in node.flows):
+        return TOTAL
+    return MEAN if {*node.flows} <= {MEAN, SAME} else elementwise(node)
 
 
 @rows("Mul")
 def multiplied(node: FlowNode) -> Flow:
-    """A total times what is the same in every batch is a total."""
-    return TOTAL if sorted(node.flows, key=str) == [SAME, TOTAL] else elementwise(node)
+    """A total, or a mean, times what is the same in every batch is one."""
+    left, right = node.flows
+    if SAME in (left, right):
+        other = right if left is SAME else left
+        if isinstance(other, Spread):
+            return other
+    return elementwise(node)
 
 
 @rows("Div")
 def divided(node: FlowNode) -> Flow:
-    return TOTAL if list(node.flows) == [TOTAL, SAME] else elementwise(node)
+    above, below = node.flows
+    return above if isinstance(above, Spread) and below is SAME else elementwise(node)
 
 
 @rows("Identity", "CastLike", "Cast")
@@ -53,7 +61,7 @@ def kept(node: FlowNode) -> Flow:
     assert given is not None
     before, after = node.op.type_of(given).dtype, node.op.type_of(made).dtype
     exact = after.is_float or (before.is_integer and after.is_integer)
-    return node.flows[0] if exact or node.flows[0] is not TOTAL else MIXED
+    return node.flows[0] if exact or isinstance(node.flows[0], int) else MIXED
 
 
 @rows("Dropout")
@@ -130,7 +138,7 @@ def padded(node: FlowNode) -> Flow:
 def tiled(node: FlowNode) -> Flow:
     flow, repeats = node.flows[0], node.integers(1)
     if not isinstance(flow, int) or repeats is None:
-        return flow if flow is TOTAL else MIXED
+        return MIXED if repeats is None else flow
     return flow if repeats[flow] == 1 else MIXED
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from netc.compiler.graph.rows.flow import MIXED, SAME, TOTAL, Flow, FlowNode, rows
+from netc.compiler.graph.rows.flow import MEAN, MIXED, SAME, TOTAL, Flow, FlowNode, rows
 
 
 @rows("Gather")
@@ -23,7 +23,7 @@ def gathered(node: FlowNode) -> Flow:
 def gathered_elements(node: FlowNode) -> Flow:
     data, indices = node.flows
     axis = node.attribute("axis", 0) % node.rank()
-    if data is TOTAL or indices is TOTAL or data == axis or not isinstance(indices, int):
+    if data in (TOTAL, MEAN) or data == axis or not isinstance(indices, int):
         return MIXED
     return indices if data == indices or (data is SAME and indices == axis) else MIXED
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from netc.compiler.graph.rows.flow import MIXED, SAME, TOTAL, Flow, FlowNode, rows
+from netc.compiler.graph.rows.flow import MEAN, MIXED, SAME, TOTAL, Flow, FlowNode, rows
 
 
 def _left(axis: int, gone: list[int], keep: bool) -> int:
     """The place of an axis after others have gone."""
     return axis if keep else axis - sum(g < axis for g in gone)
+
+
+SUMS = {"ReduceSum", "ReduceSumSquare", "ReduceL1"}
 
 
 @rows("ReduceSum", "ReduceSumSquare", "ReduceL1", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceProd", "ReduceL2",
@@ -21,11 +24,10 @@ def reduced(node: FlowNode) -> Flow:
     gone = list(range(node.rank())) if not given else [a % node.rank() for a in given]
     if not given and node.attribute("noop_with_empty_axes", 0):
         return flow
-    if flow is TOTAL:
-        return TOTAL if operator in ("ReduceSum", "ReduceMean") else MIXED
-    assert isinstance(flow, int)
+    if not isinstance(flow, int):
+        return flow if operator in ("ReduceSum", "ReduceMean") else MIXED
     if flow in gone:
-        return TOTAL if operator in ("ReduceSum", "ReduceSumSquare", "ReduceL1") else MIXED
+        return MEAN if operator == "ReduceMean" else TOTAL if operator in SUMS else MIXED
     return _left(flow, gone, bool(node.attribute("keepdims", 1)))
 
 
@@ -58,8 +60,8 @@ rows("Softmax", "LogSoftmax", "Hardmax", "LpNormalization", "TopK")(_along(-1))
 def running(node: FlowNode) -> Flow:
     axes = node.integers(1) or [0]
     flow = node.flows[0]
-    if flow is TOTAL:
-        return TOTAL if node.node.op_type == "CumSum" else MIXED
+    if not isinstance(flow, int):
+        return flow if node.node.op_type == "CumSum" else MIXED
     return MIXED if flow == axes[0] % node.rank() else flow
 
 
@@ -81,8 +83,10 @@ def matrices(node: FlowNode) -> Flow:
 def product(node: FlowNode) -> Flow:
     """Rows of either operand; a product over rows, as in x^T y, is a total."""
     left, right = node.flows
-    if TOTAL in (left, right):
-        return TOTAL if SAME in (left, right) else MIXED
+    if not isinstance(left, int) and not isinstance(right, int):
+        return MIXED if SAME not in (left, right) else right if left is SAME else left
+    if {left, right} & {TOTAL, MEAN}:
+        return MIXED
     a, b = node.rank(0), node.rank(1)
     contracted = (a - 1, max(b - 2, 0))  # of each operand, the axis that is summed over
     if left == contracted[0] or right == contracted[1]:
@@ -100,8 +104,10 @@ def affine(node: FlowNode) -> Flow:
     """alpha A' B' + beta C"""
     left, right = node.flows[:2]
     added = node.flows[2] if len(node.flows) > 2 else None
-    if TOTAL in (left, right):
-        return TOTAL if SAME in (left, right) and added in (None, TOTAL) else MIXED
+    if {left, right} & {TOTAL, MEAN}:
+        found = right if left is SAME else left if right is SAME else MIXED
+        fitting = added in (None, found) or (found is MEAN and added is SAME)
+        return found if not isinstance(found, int) and fitting else MIXED
     row = 1 if node.attribute("transA", 0) else 0
     column = 0 if node.attribute("transB", 0) else 1
     if left == 1 - row or right == 1 - column:
@@ -109,8 +115,8 @@ def affine(node: FlowNode) -> Flow:
     met = {0 if left == row else None, 1 if right == column else None} - {None}
     if isinstance(added, int):
         met.add(added + 2 - node.rank(2))
-    found = met.pop() if len(met) == 1 else None
-    return MIXED if found is None or added is TOTAL else found
+    at = met.pop() if len(met) == 1 else None
+    return MIXED if at is None or added in (TOTAL, MEAN) else at
 
 
 @rows("Einsum")
@@ -123,8 +129,9 @@ def einsum(node: FlowNode) -> Flow:
     operands = terms.split(",")
     if "->" not in equation:
         result = "".join(sorted(c for c in {*terms} - {","} if terms.count(c) == 1))
-    if TOTAL in node.flows:
-        return TOTAL if sum(f is not SAME for f in node.flows) == 1 else MIXED
+    several = [f for f in node.flows if f is not SAME]
+    if TOTAL in several or MEAN in several:
+        return several[0] if len(several) == 1 else MIXED
     letters = {operand[f] for operand, f in zip(operands, node.flows) if isinstance(f, int)}
     if len(letters) != 1:
         return MIXED

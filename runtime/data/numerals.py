@@ -1,0 +1,12 @@
+"""Numbers written as text."""
+
+from __future__ import annotations
+
+import re
+
+_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?|[+-]?(inf(inity)?|nan)", re.IGNORECASE | re.ASCII)
+
+
+def is_number(text: str) -> bool:
+    """Whether a text is a decimal number; `1_000`, which Python reads, is none."""
+    return _NUMBER.fullmatch(text.strip()) is not None

@@ -146,7 +146,8 @@ class _Element:
         limits = np.iinfo(self.wanted)
         low, beyond = int(limits.min), int(limits.max) + 1
         if self.of_floats:
-            self.refuse(lambda b: ~(b == np.floor(b)) | np.isinf(b), "must be a whole number")
+            help = "classes are numbered 0, 1, 2" if "classes" in self.row else f"round it, or declare `{self.name}` as f32"
+            self.refuse(lambda b: ~(b == np.floor(b)) | np.isinf(b), "must be a whole number", help)
             # the first float beyond the range is exact, the last one inside need not be
             self.refuse(lambda b: (b < float(low)) | (b >= float(beyond)), self._range(low, beyond))
         elif not np.can_cast(self.array.dtype, self.wanted):

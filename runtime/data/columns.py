@@ -72,9 +72,11 @@ class TableHeader:
     def help(self, name: str) -> str:
         """What may be wrong where a column is not there."""
         if len(self.names) == 1:
-            other = next((d for d in DELIMITERS if d in self.names[0]), None)
-            if other is not None:
-                return f"the file seems to have another delimiter: add `delimiter = {DELIMITERS[other]}`"
+            found = [shown for d, shown in DELIMITERS.items() if d in self.names[0]]
+            if not found and name in self.names[0].split(" "):
+                found = ['" "']
+            if found:
+                return f"the file seems to have another delimiter: add `delimiter = {found[0]}`"
         if self.written and all(map(is_number, self.names)):
             return "the first line holds numbers: without a header, add `header = false` and number the columns from 0"
         return offer(name, self.names, "its columns")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import gzip
 import io
+import math
 import os
 import stat
 import struct
@@ -132,13 +133,13 @@ class DataFile:
 
     def too_large(self, size: int) -> InputError:
         """The refusal of what takes `size` bytes."""
-        return self._too_large(f"holds {size / GIB:.3g} GiB,", size)
+        return self._too_large(f"holds {_gib(size)} GiB,", size)
 
     def _too_large(self, what: str, size: int) -> InputError:
-        limit = self.limit / GIB
+        enough = max(math.ceil(size / GIB), self.limit // GIB + 1)
         return InputError(
-            f"{self} {what} more than the limit of {limit:g} GiB",
-            f"if that is meant, raise the limit in the source: `limit_gb = {max(-(-size // GIB), int(limit) + 1)}`",
+            f"{self} {what} more than the limit of {_gib(self.limit)} GiB",
+            f"if that is meant, raise the limit in the source: `limit_gb = {enough}`",
         )
 
     def _nearest(self) -> str:
@@ -148,3 +149,7 @@ class DataFile:
             return f"there is no folder `{self.path.parent}`"
         near = difflib.get_close_matches(self.path.name, names, n=1)
         return f"did you mean `{self.path.parent / near[0]}`?" if near else ""
+
+
+def _gib(size: int) -> str:
+    return f"{size / GIB:,.0f}" if size >= 100 * GIB else f"{size / GIB:.3g}"

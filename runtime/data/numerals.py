@@ -8,5 +8,5 @@ _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?|[+-]?(inf(inity)?|na
 
 
 def is_number(text: str) -> bool:
-    """Whether a text is a decimal number; `1_000`, which Python reads, is none."""
-    return _NUMBER.fullmatch(text.strip()) is not None
+    """Whether a text is a decimal number, with blanks around it or not; `1_000`, which Python reads, is none."""
+    return _NUMBER.fullmatch(text.strip(" \t\n\r\f\v")) is not None

@@ -9,7 +9,7 @@ from typing import Any
 from netc.runtime.data.files import DAMAGE, MOST_DEFLATED, Content, DataFile
 from netc.runtime.data.format import Read, Row, data_format, only
 from netc.runtime.data.formats.npy import read_array
-from netc.runtime.data.naming import offer, short
+from netc.runtime.data.naming import nearest, offer, short
 from netc.runtime.errors import InputError
 
 ENCRYPTED = 0x1
@@ -48,8 +48,9 @@ def _member(archive: zipfile.ZipFile, file: DataFile, key: str, row: Row) -> zip
     keys = [m.filename.removesuffix(".npy") for m in archive.infolist()]
     if found:
         raise InputError(f"{file} has {len(found)} arrays `{short(key)}`", "keep one of them")
-    example = f'`{row["name"]} = "key"` in the source names one'
-    raise InputError(f"{file} has no array `{short(key)}`", f"{offer(key, keys, 'its arrays')}; {example}")
+    example = short((nearest(key, keys) or keys or ["key"])[0])
+    help = f'{offer(key, keys, "its arrays")}; the source names one by `{row["name"]} = "{example}"`'
+    raise InputError(f"{file} has no array `{short(key)}`", help)
 
 
 def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo, where: str, row: Row) -> Any:

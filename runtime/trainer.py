@@ -98,7 +98,9 @@ class Trainer:
     def load_parameters(self, tensors: Mapping[str, Any]) -> None:
         """Replaces parameters (or any other state) by name. Raises InputError for an unknown name or another shape."""
         if not isinstance(tensors, Mapping):
-            raise InputError(f"parameters are a mapping of arrays by name, not {type(tensors).__name__}", _names(self.rows))
+            raise InputError(
+                f"parameters are a mapping of arrays by name, not {type(tensors).__name__}", _names(self.rows)
+            )
         for name, value in tensors.items():
             row = self.rows.get(name)
             if row is None:
@@ -112,6 +114,9 @@ class Trainer:
 
     def load_state(self, tensors: Mapping[str, np.ndarray]) -> None:
         """Replaces the whole state. Raises InputError when it belongs to another program."""
+        if not isinstance(tensors, Mapping):
+            raise InputError(f"a state is a mapping of arrays by name, not {type(tensors).__name__}")
+        tensors = {n: array_of(t, f"`{n}`") for n, t in tensors.items()}
         missing, extra = self.rows.keys() - tensors.keys(), tensors.keys() - self.rows.keys()
         if missing or extra:
             what = f"lacks `{sorted(missing)[0]}`" if missing else f"has `{sorted(extra)[0]}`"

@@ -34,7 +34,7 @@ def body(content: Content, header: ArrayHeader, row: Row) -> np.ndarray:
         most = "" if content.exact else "at most "
         raise InputError(f"{what} declares {declared:,} bytes and has {most}{held:,}: it is truncated or damaged")
     raw = np.empty(declared, np.uint8)
-    found = content.fill(memoryview(raw))
+    found = content.fill(raw.data)
     if found < declared:
         raise InputError(f"{what} declares {declared:,} bytes and has {found:,}: it is truncated or damaged")
     if content.read(1):  # reading to the end also compares the checksum

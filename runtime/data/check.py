@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -38,7 +38,7 @@ def conform(read: Read, rows: Sequence[Row], say: Say = _silent) -> Arrays:
         array = read.arrays[name]
         fits(read.what(name), array.dtype, array.shape, row)
         _one_size(read.what(name), array, row, sizes)
-        out[name] = _Element(read, row, array).converted(say)
+        out[name] = _Elements(read, row, array).converted(say)
     return out
 
 
@@ -46,11 +46,16 @@ def fits(what: str, dtype: np.dtype, shape: Sequence[int], row: Row) -> None:
     """Refuses an array that is none of numbers or has not the shape of an input; what it holds is not looked at."""
     if dtype.kind not in "biuf":
         never = ", which are never loaded" if dtype.kind == "O" else ""
-        raise InputError(f"{what} holds {NO_NUMBERS.get(dtype.kind, str(dtype))}{never}; numbers are needed", _numbered(dtype, row))
+        raise InputError(
+            f"{what} holds {NO_NUMBERS.get(dtype.kind, str(dtype))}{never}; numbers are needed", _numbered(dtype, row)
+        )
     wanted = row["shape"]
     same = len(shape) == len(wanted) and all(isinstance(w, str) or w == s for s, w in zip(shape, wanted))
     if not same:
-        raise InputError(f"{what} has shape {shown_shape(shape)}; the program needs {shown_shape(wanted)}", _reshaped(shape, wanted))
+        help = _reshaped(shape, wanted)
+        if "classes" in row and len(shape) == len(wanted) + 1 and shape[-1] == row["classes"]:
+            help = "`argmax(axis=-1)` turns one-hot rows into the numbers of classes"
+        raise InputError(f"{what} has shape {shown_shape(shape)}; the program needs {shown_shape(wanted)}", help)
     if shape[0] == 0:
         raise InputError(f"{what} has no rows")
     if 0 in shape:
@@ -92,8 +97,8 @@ def _one_size(what: str, array: np.ndarray, row: Row, sizes: dict[str, tuple[int
             raise InputError(f"{known[1]} has {known[0]:,} {kind}, {what} has {size:,}")
 
 
-class _Element:
-    """The checks of one array, element by element."""
+class _Elements:
+    """One array, and the checks of its elements."""
 
     def __init__(self, read: Read, row: Row, array: np.ndarray):
         self.read, self.row, self.array = read, row, array
@@ -143,10 +148,14 @@ class _Element:
 
     def _whole(self) -> None:
         """Whole numbers, within the range of the dtype, and within the classes where there are some."""
-        limits = np.iinfo(self.wanted)
+        limits = np.iinfo(self.row["dtype"])
         low, beyond = int(limits.min), int(limits.max) + 1
         if self.of_floats:
-            help = "classes are numbered 0, 1, 2" if "classes" in self.row else f"round it, or declare `{self.name}` as f32"
+            help = (
+                "classes are numbered 0, 1, 2"
+                if "classes" in self.row
+                else f"round it, or declare `{self.name}` as f32"
+            )
             self.refuse(lambda b: ~(b == np.floor(b)) | np.isinf(b), "must be a whole number", help)
             # the first float beyond the range is exact, the last one inside need not be
             self.refuse(lambda b: (b < float(low)) | (b >= float(beyond)), self._range(low, beyond))
@@ -158,7 +167,9 @@ class _Element:
             self.refuse(
                 lambda b: (b < 0) | (b >= classes),
                 f"must lie in 0..{classes - 1}, as there are {classes} classes",
-                "the labels seem to count from 1: subtract 1" if ones else "correct the label, or give the net more classes",
+                "the labels seem to count from 1: subtract 1"
+                if ones
+                else "correct the label, or give the net more classes",
             )
 
     def _range(self, low: int, beyond: int) -> str:

@@ -64,7 +64,7 @@ class TableHeader:
         start, end = self.position(first), self.position(last)
         if end < start:
             raise InputError(
-                f"column `{short(last)}` of {self.file} comes before `{short(first)}`",
+                f"{self.file} has column `{short(last)}` before `{short(first)}`",
                 f'a range goes in the order of the file: `"{short(last)}".."{short(first)}"`',
             )
         return list(range(start, end + 1))

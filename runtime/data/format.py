@@ -78,7 +78,9 @@ class Format:
         try:
             made: Read = self._made(source).read(files, inputs, source.get("columns") or {})
         except MemoryError:
-            raise RunError(f"{', '.join(map(str, files))}: the data does not fit in the memory of this machine") from None
+            raise RunError(
+                f"{', '.join(map(str, files))}: the data does not fit in the memory of this machine"
+            ) from None
         return made
 
     def _made(self, source: Mapping[str, Any]) -> Any:

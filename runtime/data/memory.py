@@ -47,7 +47,10 @@ def parts_in_memory(data: Any, inputs: Sequence[Row]) -> dict[str, InMemory]:
         if name not in SPLITS:
             raise InputError(f"there is no split `{short(str(name))}`", "the splits are `train`, `val` and `test`")
         if not isinstance(part, Mapping):
-            raise InputError(f"the {name} split is a mapping of arrays by name, this is {_kind(part)}", _example([i["name"] for i in inputs]))
+            raise InputError(
+                f"the {name} split is a mapping of arrays by name, this is {_kind(part)}",
+                _example([i["name"] for i in inputs]),
+            )
     return {s: in_memory(data[s], inputs, s) for s in SPLITS if s in data}
 
 
@@ -61,10 +64,13 @@ def array_of(value: Any, what: str) -> np.ndarray:
         array = np.asarray(value)
     except Exception as e:  # an object's own way to become an array may fail in any way
         if isinstance(value, list | tuple) and isinstance(e, ValueError):
-            raise InputError(f"{what} is ragged: its rows have different lengths", "an array has rows of one length") from None
+            raise InputError(
+                f"{what} is ragged: its rows have different lengths", "an array has rows of one length"
+            ) from None
         raise InputError(f"{what} cannot be made an array: it is {_kind(value)}", "give a NumPy array") from None
     if array.dtype.kind == "O":
-        raise InputError(f"{what} holds Python objects: it is {_kind(value)}", "give a NumPy array of numbers")
+        large = ", or whole numbers beyond 64 bits" if isinstance(value, list | tuple) else ""
+        raise InputError(f"{what} holds Python objects{large}: it is {_kind(value)}", "give a NumPy array of numbers")
     return array
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 
 MOST_CHARACTERS = 40
@@ -12,7 +13,7 @@ MOST_COMPARED = 5000  # names that a wrong one is compared with
 
 def short(text: str) -> str:
     """A text in one line, cut where it is long."""
-    line = " ".join(text.split())
+    line = re.sub("[ \t\r\n]+", " ", text).strip(" ")
     return line if len(line) <= MOST_CHARACTERS else f"{line[: MOST_CHARACTERS - 3]}..."
 
 
@@ -33,6 +34,6 @@ def nearest(name: str, names: Iterable[str]) -> list[str]:
 def offer(name: str, names: Iterable[str], what: str) -> str:
     """Help for a wrong name: the nearest of the names, and the first of them all. `what` are they: "its columns"."""
     every = list(names)
-    have = f"{what} are {few(every)}" if every else f"{what} are none"
+    have = f"{what} are {few(every)}" if every else "it holds nothing"
     near = " or ".join(f"`{short(n)}`" for n in nearest(name, every))
     return f"did you mean {near}? {have[0].upper()}{have[1:]}" if near else have

@@ -125,7 +125,9 @@ def _drawn(arrays: Arrays, split: Mapping[str, Any]) -> dict[str, Arrays]:
     total = len(next(iter(arrays.values())))
     for name, part in drawn.items():
         if len(next(iter(part.values()))) == 0:
-            raise InputError(f"the {name} split has no rows", f"there are {total:,} rows in all; give it a larger share")
+            raise InputError(
+                f"the {name} split has no rows", f"there are {total:,} rows in all; give it a larger share"
+            )
     return drawn
 
 

@@ -47,7 +47,9 @@ class TextRows:
                 continue
             blank += 1
             if blank > MAX_BLANK:
-                raise InputError(f"{self.what}, line {self.line}: more than {MAX_BLANK:,} blank lines follow each other")
+                raise InputError(
+                    f"{self.what}, line {self.line}: more than {MAX_BLANK:,} blank lines follow each other"
+                )
 
     def _lines(self, content: Content) -> Iterator[str]:
         buffered = io.BufferedReader(content)
@@ -60,12 +62,15 @@ class TextRows:
             if self._characters >= MAX_ROW:
                 raise InputError(f"{self.what}, line {self.line}: the row has more than {MAX_ROW:,} characters")
             if "\0" in line:
-                raise InputError(f"{self.what}, line {number} has a NUL character, so it is no text", "save the file as UTF-8 text")
+                raise InputError(
+                    f"{self.what}, line {number} has a NUL character, so it is no text", "save the file as UTF-8 text"
+                )
             if not line.isascii():
                 bad = _NOT_UTF8.search(line)
                 if bad:
                     raise InputError(
-                        f"{self.what}, line {number} is not UTF-8 text: byte 0x{ord(bad[0]) - 0xDC00:02x}", "save the file as UTF-8"
+                        f"{self.what}, line {number} is not UTF-8 text: byte 0x{ord(bad[0]) - 0xDC00:02x}",
+                        "save the file as UTF-8",
                     )
                 self.plain = False
             elif "_" in line:

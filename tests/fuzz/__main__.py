@@ -30,7 +30,10 @@ def fuzz(target: Target, first: int, cases: int) -> int:
             found += 1
             print(f"{find.target}:{find.number}  {find.what}", flush=True)
     seconds = time.monotonic() - begun
-    print(f"{target.name}: cases {first:,} to {first + cases - 1:,}, {found} finds, {cases / seconds:,.0f} a second", flush=True)
+    print(
+        f"{target.name}: cases {first:,} to {first + cases - 1:,}, {found} finds, {cases / seconds:,.0f} a second",
+        flush=True,
+    )
     return found
 
 

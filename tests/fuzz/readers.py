@@ -29,18 +29,22 @@ T = np.array([0, 2, 1])
 LONGEST = 1000  # characters of a message, its path left out
 
 
-def outcome(kind: str, paths: list[Path], inputs: list[dict[str, Any]], **settings: Any) -> None:
-    """Reads files as a source would; an array of a wrong kind, and a message nobody can use, are finds."""
+def outcome(kind: str, paths: list[Path], inputs: list[dict[str, Any]], **settings: Any) -> bool:
+    """Reads files as a source would, true when that gives arrays; one of a wrong kind, and a message that nobody can use,
+    are finds."""
+    refused: InputError | None = None
     try:
         found = conform(FORMATS[kind].read(settings, paths, inputs), inputs)
     except InputError as e:
-        assert type(e) is InputError, f"a failed run: {e}"
-        text = e.render()
+        refused = e
+    if refused is not None:
+        assert type(refused) is InputError, f"a failed run: {refused}"
+        text = refused.render()
         for path in paths:
             text = text.replace(str(path), path.name)
         assert len(text) < LONGEST, f"a message of {len(text)} characters"
-        assert text[:8] == "error: `", text
-        return
+        assert text.startswith("error: `"), text
+        return False
     for row in inputs:
         array = found[row["name"]]
         assert array.dtype == row["dtype"]
@@ -50,16 +54,17 @@ def outcome(kind: str, paths: list[Path], inputs: list[dict[str, Any]], **settin
         assert np.isfinite(array).all()
     if len(inputs) == 2:
         assert set(np.unique(found["t"])) <= {0, 1, 2}
+    return True
 
 
-def reading(kind: str, suffix: str, inputs: list[dict[str, Any]], **settings: Any) -> Callable[[bytes], None]:
+def reading(kind: str, suffix: str, inputs: list[dict[str, Any]], **settings: Any) -> Callable[[bytes], bool]:
     """A target that writes a mutant to a file and reads it."""
     path = Path(tempfile.mkdtemp(prefix="fuzz-")) / f"d{suffix}"
 
-    def run(data: bytes) -> None:
+    def run(data: bytes) -> bool:
         path.unlink(missing_ok=True)  # a new file: to write over an old one waits for the disk
         path.write_bytes(data)
-        outcome(kind, [path], inputs, **settings)
+        return outcome(kind, [path], inputs, **settings)
 
     return run
 
@@ -72,8 +77,8 @@ def csv_seeds() -> list[bytes]:
     return [
         f"a,b,t\n{rows}".encode(),
         f"\ufeffa,b,t\r\n{rows}".replace("\n", "\r\n").encode(),
-        f'"a","name","b","t"\n"1","x, y","2","0"\n1e-3,"a ""b""\nc",.5,2\n'.encode(),
-        f"t,a,other,b\n{'1,2,3,4' * 3}\n1,2,3,4\n".encode(),
+        b'"a","name","b","t"\n"1","x, y","2","0"\n1e-3,"a ""b""\nc",.5,2\n',
+        b"t,a,other,b\n" + b"1,2,3,4\n" * 3 + b"\n0,2,3,4\n",
     ]
 
 
@@ -135,7 +140,9 @@ def archived(data: bytes, random: Random) -> bytes:
 def misdeclared(data: bytes, random: Random) -> bytes:
     """Such an archive with a changed number in its directory: sizes, flags, methods, offsets, checksums."""
     out = bytearray(archived(data, random))
-    at = out.find(b"PK\1\2", random.choice((0, out.find(b"PK\1\2") + 1))) + random.choice((6, 8, 10, 16, 20, 24, 28, 30, 42))
+    at = out.find(b"PK\1\2", random.choice((0, out.find(b"PK\1\2") + 1))) + random.choice(
+        (6, 8, 10, 16, 20, 24, 28, 30, 42)
+    )
     number = random.choice((0, 1, 8, 255, 2**31, 2**32 - 1, random.randrange(2**16)))
     out[at : at + 4] = struct.pack("<I", number)
     return bytes(out)

@@ -18,7 +18,7 @@ class Target:
     """
 
     name: str
-    run: Callable[[bytes], None]
+    run: Callable[[bytes], object]
     seeds: Callable[[], Sequence[bytes]]
     tokens: Sequence[bytes] = ()
     wrap: Sequence[Callable[[bytes, Random], bytes]] = field(default_factory=lambda: [lambda data, random: data])

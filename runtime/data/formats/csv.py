@@ -14,7 +14,7 @@ from netc.runtime.data.columns import TableHeader
 from netc.runtime.data.files import DataFile
 from netc.runtime.data.format import Read, Row, WrongSetting, data_format, only
 from netc.runtime.data.naming import short
-from netc.runtime.data.numerals import is_number
+from netc.runtime.data.numerals import BLANKS, is_number
 from netc.runtime.data.text import TextRows
 from netc.runtime.errors import InputError
 
@@ -99,7 +99,8 @@ class Table(Read):
                 found = first(self.arrays[name], lambda b: np.isfinite(b) & (abs(b) >= INEXACT))
                 if found is not None:
                     raise InputError(
-                        f"{self.place(name, found)} is beyond 2^53, where text is not read exactly", "keep such numbers in an .npz file"
+                        f"{self.place(name, found)} is beyond 2^53, where text is not read exactly",
+                        "keep such numbers in an .npz file",
                     )
 
     def place(self, name: str, index: tuple[int, ...]) -> str:
@@ -120,7 +121,7 @@ class Table(Read):
     def _no_number(self, cells: list[str], line: int) -> InputError:
         """The first wanted cell of a row that is no number, and what can be done about it."""
         name, at = next((n, k) for n, positions in self.positions.items() for k in positions if not is_number(cells[k]))
-        cell, place = cells[at].strip(), f"{self.file}, line {line}, column `{short(self.header.names[at])}`"
+        cell, place = cells[at].strip(BLANKS), f"{self.file}, line {line}, column `{short(self.header.names[at])}`"
         if not cell:
             return InputError(f"{place} is blank", "leave the row out, or put a number in its place")
         row = next(i for i in self.inputs if i["name"] == name)

@@ -28,7 +28,9 @@ class Npz:
             try:
                 archive = zipfile.ZipFile(stream)
             except (*DAMAGE, OSError):
-                raise InputError(f"{file} is no NPZ archive, or it is truncated or damaged", "write it with `numpy.savez`") from None
+                raise InputError(
+                    f"{file} is no NPZ archive, or it is truncated or damaged", "write it with `numpy.savez`"
+                ) from None
             members = {i["name"]: _member(archive, file, columns.get(i["name"], i["name"]), i) for i in inputs}
             total = sum(m.file_size for m in members.values())
             if total > file.limit:

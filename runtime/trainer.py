@@ -106,10 +106,10 @@ class Trainer:
             if row is None:
                 raise InputError(f"the program has no parameter `{name}`", _names(self.rows))
             array = array_of(value, f"`{name}`")
-            if array.dtype.kind not in "biuf" or list(array.shape) != row["shape"]:
-                raise InputError(
-                    f"`{name}` is {row['dtype']}{row['shape']}, the given value {array.dtype}{list(array.shape)}"
-                )
+            if array.dtype.kind not in "biuf":
+                raise InputError(f"`{name}` is {row['dtype']}, the given value {array.dtype}")
+            if list(array.shape) != row["shape"]:
+                raise InputError(f"`{name}` has shape {row['shape']}, the given value {list(array.shape)}")
             self._replace(name, array.astype(row["dtype"]))
 
     def load_state(self, tensors: Mapping[str, np.ndarray]) -> None:

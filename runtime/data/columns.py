@@ -67,7 +67,7 @@ class TableHeader:
                 f"{self.file} has column `{short(last)}` before `{short(first)}`",
                 f'a range goes in the order of the file: `"{short(last)}".."{short(first)}"`',
             )
-        return list(range(start, end + 1))
+        return [self.position(name) for name in self.names[start : end + 1]]
 
     def help(self, name: str) -> str:
         """What may be wrong where a column is not there."""

@@ -21,9 +21,10 @@ from netc.runtime.errors import InputError
 
 @dataclass
 class LoadedData:
-    """Checked arrays for each split, and a hash of them all."""
+    """Checked arrays for each split, and a hash of them all. `columns` are the names that inputs were read from, if any."""
 
     splits: dict[str, Arrays] = field(default_factory=dict)
+    columns: dict[str, list[str]] = field(default_factory=dict)
     notices: list[str] = field(default_factory=list)
 
     def rows(self, split: str) -> int:
@@ -61,11 +62,18 @@ def load(manifest: Mapping[str, Any], folder: str | Path | None = None, data: An
         reads = {"all": _file(record, data, inputs)}
     else:
         reads = parts_in_memory(data, inputs)
-    found = LoadedData()
+    found = LoadedData(columns={n: list(c) for read in reads.values() for n, c in read.columns.items()})
     parts = {part: conform(read, inputs, found.say) for part, read in reads.items()}
     found.splits = _divided(parts, record.get("split"))
     _one_class(found, inputs)
     return found
+
+
+def with_columns(manifest: Mapping[str, Any], columns: Mapping[str, list[str]]) -> dict[str, Any]:
+    """A manifest whose data is read from these columns by name, so that a range means the same in a file of another order."""
+    data = manifest.get("data") or {}
+    source = data.get("source") or {}
+    return {**manifest, "data": {**data, "source": {**source, "columns": {**source.get("columns", {}), **columns}}}}
 
 
 def inputs_only(manifest: Mapping[str, Any], path: str | Path) -> Arrays:

@@ -109,9 +109,9 @@ CALLS: list[tuple[Callable[[Trainer], Any], str]] = [
     (lambda t: Trainer(PROGRAM, "cpu", seed="a"), "`seed` is a whole number, this is 'a'"),  # type: ignore[arg-type]
     (lambda t: Trainer(PROGRAM, "cpu", seed=True), "`seed` is a whole number, this is True"),
     (lambda t: t.load_parameters([X]), "parameters are a mapping of arrays by name, not list"),  # type: ignore[arg-type]
-    (lambda t: t.load_parameters({"y.weight": "a"}), "`y.weight` is float32[2, 3], the given value <U1[]"),
+    (lambda t: t.load_parameters({"y.weight": "a"}), "`y.weight` is float32, the given value <U1"),
     (lambda t: t.load_parameters({"y.weight": [[1], [1, 2]]}), "`y.weight` is ragged"),
-    (lambda t: t.load_parameters({"y.weight": np.zeros((2, 3)) * 1j}), "the given value complex128[2, 3]"),
+    (lambda t: t.load_parameters({"y.weight": np.zeros((2, 3)) * 1j}), "the given value complex128"),
     (lambda t: t.load_parameters({"z": X}), "the program has no parameter `z`"),
     (lambda t: t.load_state([X]), "a state is a mapping of arrays by name, not list"),  # type: ignore[arg-type]
     (lambda t: t.load_state({n: v.astype(float).tolist() for n, v in t.state.items()}), "belongs to another model"),

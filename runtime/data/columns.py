@@ -79,4 +79,4 @@ class TableHeader:
                 return f"the file seems to have another delimiter: add `delimiter = {found[0]}`"
         if self.written and all(map(is_number, self.names)):
             return "the first line holds numbers: without a header, add `header = false` and number the columns from 0"
-        return offer(name, self.names, "its columns")
+        return offer(name, self.names, "the columns in its first line" if self.written else "its columns")

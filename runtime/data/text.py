@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 
 from netc.runtime.data.files import Content
+from netc.runtime.data.signatures import LONGEST, seems
 from netc.runtime.errors import InputError
 
 MAX_ROW = 1 << 24  # characters
@@ -26,7 +27,8 @@ class TextRows:
         self.what = content.what
         self.line, self.plain = 1, True
         self._characters = 0  # of the row
-        self._reader = csv.reader(self._lines(content), delimiter=delimiter)
+        # blanks behind a delimiter are no part of a cell, so that a quotation mark may follow them
+        self._reader = csv.reader(self._lines(content), delimiter=delimiter, skipinitialspace=delimiter != " ")
 
     def __iter__(self) -> Iterator[list[str]]:
         blank = 0
@@ -41,7 +43,7 @@ class TextRows:
                 ) from None
             if cells is None:
                 return
-            if cells and not (len(cells) == 1 and cells[0].isspace()):
+            if len(cells) > 1 or (cells and cells[0].strip()):
                 yield cells
                 blank = 0
                 continue
@@ -53,7 +55,9 @@ class TextRows:
 
     def _lines(self, content: Content) -> Iterator[str]:
         buffered = io.BufferedReader(content)
-        self._refuse_other_files(buffered.peek(4)[:4])
+        other = seems(buffered.peek(LONGEST))
+        if other:
+            raise InputError(f"{self.what} is no table of text", other)
         text = io.TextIOWrapper(buffered, "utf-8-sig", errors="surrogateescape")  # so that the line can be named
         number = 0
         while line := text.readline(MAX_ROW):
@@ -76,9 +80,3 @@ class TextRows:
             elif "_" in line:
                 self.plain = False
             yield line
-
-    def _refuse_other_files(self, begin: bytes) -> None:
-        if begin[:2] in (b"\xff\xfe", b"\xfe\xff"):
-            raise InputError(f"{self.what} is UTF-16 text", "save it as UTF-8")
-        if begin == b"PK\3\4":
-            raise InputError(f"{self.what} is a ZIP archive or a spreadsheet, not text", "export the table as CSV")

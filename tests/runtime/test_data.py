@@ -43,6 +43,7 @@ def test_every_format_gives_the_same_arrays(tmp_path: Path) -> None:
     (tmp_path / "d.csv").write_text(rows)
     (tmp_path / "bom.csv").write_bytes(b"\xef\xbb\xbf" + rows.replace("\n", "\r\n").encode())
     (tmp_path / "d.csv.gz").write_bytes(gzip.compress(rows.encode()))
+    (tmp_path / "blanks.csv").write_text(rows.replace(",", ", ").replace("b", '"b"'))
     (tmp_path / "semi.csv").write_text("".join(f"{a:g};{b:g};{c}\n" for (a, b), c in zip(x, t)))
     np.savez(tmp_path / "d.npz", images=x.astype(">f8"), t=t.astype(np.uint8))
     np.savez_compressed(tmp_path / "z.npz", x=np.asfortranarray(x), t=t)
@@ -52,6 +53,7 @@ def test_every_format_gives_the_same_arrays(tmp_path: Path) -> None:
     (tmp_path / "t.idx.gz").write_bytes(gzip.compress(idx(t.astype(np.uint8), 0x08)))
     for source in (
         CSV, 'csv("bom.csv", x = ("a", "b"), t = "t")', 'csv("d.csv.gz", x = ("a", "b"), t = "t")',
+        'csv("blanks.csv", x = ("a", "b"), t = "t")',
         'csv("semi.csv", header = false, delimiter = ";", x = "0".."1", t = "2")',
         'npz("d.npz", x = "images")', 'npz("z.npz")', 'npy(("x.npy", "t.npy"))', 'idx(("x.idx", "t.idx.gz"))',
         'npz(train = "z.npz", test = "d.npz", x = "x")'.replace(', test = "d.npz", x = "x"', ""),
@@ -85,9 +87,9 @@ BAD_CSV: list[tuple[str | bytes, str, str]] = [  # (content, message, help)
     (f"a,b,t\n1,{'x' * 9999},0\n", f"column `b` is `{'x' * 37}...`, not a number", "numbers are written like"),
     ("a,b,t\n1,2,setosa\n", "column `t` is `setosa`, not a number", "number the classes from 0"),
     ("a,b,t\n1,2,true\n", "column `t` is `true`, not a number", "write 1 for true and 0 for false"),
-    ("a,c,t\n1,2,0\n", "`d.csv` has no column `b`", "its columns are `a`, `c`, `t`"),
-    ("A,b,t\n1,2,0\n", "`d.csv` has no column `a`", "did you mean `A`? Its columns are"),
-    (f"{WIDE}\n1\n", "has no column `a`", "its columns are `p0`, `p1`, `p2`, `p3`, `p4`, `p5` and 9,994 more"),
+    ("a,c,t\n1,2,0\n", "`d.csv` has no column `b`", "the columns in its first line are `a`, `c`, `t`"),
+    ("A,b,t\n1,2,0\n", "`d.csv` has no column `a`", "did you mean `A`? The columns in its first line are"),
+    (f"{WIDE}\n1\n", "has no column `a`", "are `p0`, `p1`, `p2`, `p3`, `p4`, `p5` and 9,994 more"),
     ("a,a,b,t\n1,1,2,0\n", "`d.csv` has 2 columns `a`", "give each its own name"),
     ("1,2,0\n3,4,1\n", "`d.csv` has no column `a`", "add `header = false`"),
     ("a;b;t\n1;2;0\n", "`d.csv` has no column `a`", 'add `delimiter = ";"`'),
@@ -119,8 +121,11 @@ BAD_CSV: list[tuple[str | bytes, str, str]] = [  # (content, message, help)
         "`d.csv`, line 3 is not UTF-8 text: byte 0xe9",
         "save the file as UTF-8",
     ),
-    ("a,b,t\n1,2,0\n".encode("utf-16"), "`d.csv` is UTF-16 text", "save it as UTF-8"),
-    (b"PK\3\4 and so on", "`d.csv` is a ZIP archive or a spreadsheet", "export the table as CSV"),
+    ("a,b,t\n1,2,0\n".encode("utf-16"), "`d.csv` is no table of text", "it seems to be UTF-16 text: save it as UTF-8"),
+    (b"PK\3\4 and so on", "`d.csv` is no table of text", "a spreadsheet has to be exported as CSV"),
+    (b"<!DOCTYPE html>\n", "`d.csv` is no table of text", "a web page: download the file itself"),
+    (gzip.compress(gzip.compress(b"a,b,t\n")), "`d.csv` is no table of text", "a gzip file inside of another"),
+    ("a,b,t\n1,N/A,0\n", "column `b` is `N/A`, not a number", "leave the row out, or put a number in its place"),
     (gzip.compress(b"a,b,t\n1,2,0\n" * 99)[:-9], "`d.csv` is truncated or damaged", "copy or download it again"),
     (gzip.compress(b"a,b,t\n1,2,0\n") + b"more", "`d.csv` is truncated or damaged", ""),
     (gzip.compress(b"a,b,t\n" + b"0" * (1 << 26)), "line 2: the row has more than 16,777,216 characters", ""),
@@ -134,6 +139,13 @@ def test_a_bad_csv_is_refused_with_its_place(tmp_path: Path, content: str | byte
     assert message in first
     assert help in second
     assert len(first) + len(second) < 400
+
+
+def test_a_header_that_is_there_although_the_spec_has_none(tmp_path: Path) -> None:
+    (tmp_path / "d.csv").write_text("a,b,t\n1,2,0\n")
+    text = refusal(tmp_path, 'csv("d.csv", header = false, x = "0".."1", t = "2")')
+    assert "`d.csv`, line 1, column `0` is `a`, not a number" in text
+    assert "leave `header = false` out" in text
 
 
 def npz(**arrays: Any) -> bytes:
@@ -162,6 +174,7 @@ X4 = np.zeros((4, 2), np.float32)
 BAD_NPZ: list[tuple[bytes, str]] = [
     (npz(x=X4, t=T4)[:-60], "`d.npz` is no NPZ archive, or it is truncated or damaged"),
     (b"hello", "`d.npz` is no NPZ archive"),
+    (b"\x93NUMPY\1\0", "truncated or damaged\n  = help: it seems to be an NPY file, which `npy(...)` reads"),
     (b"", "`d.npz` is empty"),
     (npz(x=np.array([{}, {}], object), t=T4), "array `x` holds Python objects, which are never loaded"),
     (npz(X=X4, t=T4), "`d.npz` has no array `x`\n  = help: did you mean `X`? Its arrays are `X`, `t`"),
@@ -208,6 +221,7 @@ def declared(shape: str, dtype: str = "'<f4'") -> str:
 DAMAGED_HEADER = "`x.npy` has a damaged NPY header"
 BAD_NPY: list[tuple[bytes, str]] = [
     (b"hello", "`x.npy` is no NPY file: it begins with the bytes 68 65 6c 6c 6f"),
+    (npz(x=X4), "  = help: it seems to be a ZIP archive: `npz(...)`"),
     (npy(declared("(2, 2)"), bytes(16), b"\4\0"), "is no NPY file"),
     (npy("{", length=500), "declares a header of 500 bytes: it is truncated or damaged"),
     (npy("{", version=b"\2\0", length=2**32 - 1), "declares a header of 4,294,967,295 bytes"),

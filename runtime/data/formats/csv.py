@@ -19,6 +19,7 @@ from netc.runtime.data.text import TextRows
 from netc.runtime.errors import InputError
 
 INEXACT = 2.0**53  # from here on float64 does not hold every whole number
+_MISSING = {"na", "n/a", "null", "none", "missing", "?", "-", "--", "."}
 _GROUPING = str.maketrans("", "", ",_ '")
 
 
@@ -124,6 +125,9 @@ class Table(Read):
         cell, place = cells[at].strip(BLANKS), f"{self.file}, line {line}, column `{short(self.header.names[at])}`"
         if not cell:
             return InputError(f"{place} is blank", "leave the row out, or put a number in its place")
+        if not self.header.written and not self.lines:
+            help = "the first line seems to name the columns: leave `header = false` out, and use the names"
+            return InputError(f"{place} is `{short(cell)}`, not a number", help)
         row = next(i for i in self.inputs if i["name"] == name)
         return InputError(f"{place} is `{short(cell)}`, not a number", _advice(cell, row))
 
@@ -139,8 +143,10 @@ def _advice(cell: str, row: Row) -> str:
     """What to do about a cell that is no number."""
     if cell.lower() in ("true", "false"):
         return "write 1 for true and 0 for false"
+    if cell.lower() in _MISSING:
+        return "leave the row out, or put a number in its place"
     if is_number(cell.translate(_GROUPING)):
         return "decimals are written with a point, and digits are not grouped: `1234.5`"
     if np.dtype(row["dtype"]).kind in "iu":
         return "number the classes from 0, one for each text; in Python: `numpy.unique(texts, return_inverse=True)[1]`"
-    return "numbers are written like `1000`, `-0.5` or `1e-3`; leave the row out, or put one in its place"
+    return "numbers are written like `1000`, `-0.5` or `1e-3`; texts are given numbers first, one for each"

@@ -11,6 +11,7 @@ import numpy as np
 from netc.runtime.data.binary import ArrayHeader, body
 from netc.runtime.data.files import Content, DataFile
 from netc.runtime.data.format import Read, Row, data_format, one_each
+from netc.runtime.data.signatures import seems
 from netc.runtime.errors import InputError
 
 _IDX = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
@@ -34,7 +35,9 @@ def _header(content: Content) -> ArrayHeader:
     """Two zeros, a code for the dtype, the rank, and each dimension as a big-endian 32-bit number."""
     begin = content.read(4)
     if len(begin) < 4 or begin[:2] != b"\0\0" or begin[2] not in _IDX:
-        raise InputError(f"{content.what} is no IDX file: it begins with the bytes {begin.hex(' ') or '(none)'}")
+        raise InputError(
+            f"{content.what} is no IDX file: it begins with the bytes {begin.hex(' ') or '(none)'}", seems(begin)
+        )
     rank = begin[3]
     dimensions = content.read(4 * rank)
     if len(dimensions) < 4 * rank:

@@ -12,6 +12,7 @@ import numpy as np
 from netc.runtime.data.binary import ArrayHeader, body
 from netc.runtime.data.files import Content, DataFile
 from netc.runtime.data.format import Read, Row, data_format, one_each
+from netc.runtime.data.signatures import seems
 from netc.runtime.errors import InputError
 
 MAX_HEADER = 10_000  # bytes, as NumPy has it
@@ -41,7 +42,9 @@ def _header(content: Content) -> ArrayHeader:
     begin = content.read(8)
     version = tuple(begin[6:])
     if begin[:6] != b"\x93NUMPY" or version not in VERSIONS:
-        raise InputError(f"{content.what} is no NPY file: it begins with the bytes {begin.hex(' ') or '(none)'}")
+        raise InputError(
+            f"{content.what} is no NPY file: it begins with the bytes {begin.hex(' ') or '(none)'}", seems(begin)
+        )
     length = content.read(VERSIONS[version])
     size = int.from_bytes(length, "little")
     text = content.read(min(size, MAX_HEADER))

@@ -10,6 +10,7 @@ from netc.runtime.data.files import DAMAGE, MOST_DEFLATED, Content, DataFile
 from netc.runtime.data.format import Read, Row, data_format, only
 from netc.runtime.data.formats.npy import read_array
 from netc.runtime.data.naming import nearest, offer, short
+from netc.runtime.data.signatures import LONGEST, seems
 from netc.runtime.errors import InputError
 
 ENCRYPTED = 0x1
@@ -28,9 +29,9 @@ class Npz:
             try:
                 archive = zipfile.ZipFile(stream)
             except (*DAMAGE, OSError):
-                raise InputError(
-                    f"{file} is no NPZ archive, or it is truncated or damaged", "write it with `numpy.savez`"
-                ) from None
+                stream.seek(0)
+                help = seems(stream.read(LONGEST)) or "write it with `numpy.savez`"
+                raise InputError(f"{file} is no NPZ archive, or it is truncated or damaged", help) from None
             members = {i["name"]: _member(archive, file, columns.get(i["name"], i["name"]), i) for i in inputs}
             total = sum(m.file_size for m in members.values())
             if total > file.limit:

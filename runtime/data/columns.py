@@ -71,6 +71,8 @@ class TableHeader:
 
     def help(self, name: str) -> str:
         """What may be wrong where a column is not there."""
+        if self.written and self.names[0].lower().startswith("sep="):
+            return f"delete the line `{short(self.names[0])}`, which a spreadsheet wrote, and give the `delimiter`"
         if len(self.names) == 1:
             found = [shown for d, shown in DELIMITERS.items() if d in self.names[0]]
             if not found and name in self.names[0].split(" "):

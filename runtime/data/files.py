@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import gzip
 import io
 import math
@@ -17,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from netc.runtime.data.naming import nearest
 from netc.runtime.errors import InputError
 
 LIMIT_GB = 8.0  # that one file may unpack to, where a source does not say more
@@ -147,7 +147,7 @@ class DataFile:
             names = os.listdir(self.path.parent)[:1000]
         except OSError:
             return f"there is no folder `{self.path.parent}`"
-        near = difflib.get_close_matches(self.path.name, names, n=1)
+        near = nearest(self.path.name, names)
         return f"did you mean `{self.path.parent / near[0]}`?" if near else ""
 
 

@@ -75,7 +75,10 @@ def refusal(tmp_path: Path, source: str) -> str:
 
 WIDE = ",".join(f"p{i}" for i in range(10_000))
 BAD_CSV: list[tuple[str | bytes, str, str]] = [  # (content, message, help)
-    ("a,b,t\n1,2,0\n3,4\n", "`d.csv`, line 3: 2 cells where the first line has 3", ""),
+    ("a,b,t\n1,2,0\n3,4\n", "`d.csv`, line 3: 2 cells where the first line has 3", "the line is cut off"),
+    ("a,b,t\n1,2,3,4,0\n", "`d.csv`, line 2: 5 cells where the first line has 3", "stands in quotation marks"),
+    ("a,b,t\n1;2;0\n", "`d.csv`, line 2: 1 cell where the first line has 3", "another delimiter than the first"),
+    ("sep=;\na;b;t\n1;2;0\n", "`d.csv` has no column `a`", "delete the line `sep=;`"),
     ("a,b,t\n1,2,0,\n", "`d.csv`, line 2: 4 cells where the first line has 3", "the line ends in a delimiter"),
     ('a,b,t\n1,"2,0\n1,2,0\n', "`d.csv`, line 2: 2 cells where the first line has 3", "a quotation mark"),
     ("a,b,t\n1,,0\n", "`d.csv`, line 2, column `b` is blank", "leave the row out, or put a number in its place"),
@@ -289,6 +292,7 @@ def test_regular_files_alone_are_read(tmp_path: Path, source: str) -> None:
         ("/dev/zero", "`/dev/zero` is a pipe or a device, not a regular file"),
         (".", "is a folder"),
         ("x" * 5000, "cannot be read: File name too long"),
+        ("DATA.csv", "there is no data file `DATA.csv`\n  = help: did you mean `data.csv`?"),
         ("date.csv", "there is no data file `date.csv`\n  = help: did you mean `data.csv`?"),
         ("no/data.csv", "there is no data file `no/data.csv`\n  = help: there is no folder `{0}/no`"),
     ):

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from netc.runtime.data.check import first
-from netc.runtime.data.columns import TableHeader
+from netc.runtime.data.columns import DELIMITERS, TableHeader
 from netc.runtime.data.files import DataFile
 from netc.runtime.data.format import Read, Row, WrongSetting, data_format, only
 from netc.runtime.data.naming import short
@@ -111,11 +111,16 @@ class Table(Read):
 
     def _ragged(self, cells: list[str], line: int) -> InputError:
         width = len(self.header.names)
-        help = ""
         if any("\n" in c for c in cells):
             help = 'a quotation mark `"` that is not closed takes the next lines into its cell'
         elif len(cells) == width + 1 and not cells[-1].strip():
             help = "the line ends in a delimiter, the first line does not"
+        elif len(cells) == 1 and any(d in cells[0] for d in DELIMITERS):
+            help = "the line seems to have another delimiter than the first"
+        elif len(cells) < width:
+            help = "the line is cut off, or lacks a delimiter"
+        else:
+            help = "a cell that has a delimiter in it stands in quotation marks"
         count = f"{len(cells):,} cell{'s' * (len(cells) != 1)}"
         return InputError(f"{self.file}, line {line}: {count} where the first line has {width:,}", help)
 

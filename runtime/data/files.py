@@ -147,8 +147,9 @@ class DataFile:
             names = os.listdir(self.path.parent)[:1000]
         except OSError:
             return f"there is no folder `{self.path.parent}`"
-        near = nearest(self.path.name, names)
-        return f"did you mean `{self.path.parent / near[0]}`?" if near else ""
+        stems = {n.partition(".")[0]: n for n in names}
+        near = nearest(self.path.name.partition(".")[0], stems)
+        return f"did you mean `{self.path.parent / stems[near[0]]}`?" if near else ""
 
 
 def _gib(size: int) -> str:

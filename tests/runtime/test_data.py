@@ -228,6 +228,7 @@ BAD_NPY: list[tuple[bytes, str]] = [
     (npy(declared("(2, 2)"), bytes(16), b"\4\0"), "is no NPY file"),
     (npy("{", length=500), "declares a header of 500 bytes: it is truncated or damaged"),
     (npy("{", version=b"\2\0", length=2**32 - 1), "declares a header of 4,294,967,295 bytes"),
+    (npy("{" * 20_000, version=b"\2\0"), "declares a header of 20,000 bytes: it is truncated or damaged"),
     (npy("{" * 200), DAMAGED_HEADER),
     (npy("(" * 5000), DAMAGED_HEADER),
     (npy("-" * 9000 + "1"), DAMAGED_HEADER),
@@ -310,6 +311,8 @@ def test_what_a_file_holds_is_limited(tmp_path: Path) -> None:
     assert "`limit_gb = 2048`" in text
     (tmp_path / "d.npz").write_bytes(npz(x=np.zeros((4, 2)), t=T4))
     assert "`d.npz` holds" in refusal(tmp_path, 'npz("d.npz", limit_gb = 0.0000003)')
+    np.savez_compressed(tmp_path / "d.npz", x=np.zeros((100_000, 2)), t=np.zeros(100_000))
+    assert "`d.npz` holds" in refusal(tmp_path, 'npz("d.npz", limit_gb = 0.001)')
     rows = b"a,b,t\n" + b"1,2,0\n" * 100
     (tmp_path / "d.csv").write_bytes(rows)
     assert "`d.csv` holds" in refusal(tmp_path, 'csv("d.csv", x = ("a", "b"), t = "t", limit_gb = 0.000001)')
@@ -367,6 +370,20 @@ def test_a_bad_value_is_named_where_it_lies_and_not_where_it_is_drawn_to(tmp_pat
     (tmp_path / "d.csv").write_text("\n".join(["a,b,t", *rows]))
     with pytest.raises(InputError, match="line 42, column `t` is 9"):
         load(manifest(tmp_path, CSV, "random(train = 0.5, val = 0.5)"))
+
+
+def test_a_bad_element_far_down_is_named_by_its_own_row(tmp_path: Path) -> None:
+    x = np.zeros((300_000, 2), np.float32)
+    x[271_828, 1] = np.nan
+    (tmp_path / "d.npz").write_bytes(npz(x=x, t=np.zeros(300_000, np.int64)))
+    assert "index [271828, 1] is nan" in refusal(tmp_path, 'npz("d.npz")')
+
+
+def test_blank_lines_and_long_rows_are_counted_anew_behind_each_row(tmp_path: Path) -> None:
+    (tmp_path / "d.csv").write_text("a,b,t\n" + ("\n" * 60_000 + "1,2,0\n") * 2)
+    assert load(manifest(tmp_path)).rows("train") == 2
+    (tmp_path / "d.csv").write_text("a,b,t\n" + f"1{' ' * 100_000},2,0\n" * 170)
+    assert load(manifest(tmp_path)).rows("train") == 170
 
 
 def test_a_missing_file_and_an_empty_split_are_errors(tmp_path: Path) -> None:

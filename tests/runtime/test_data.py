@@ -110,6 +110,7 @@ BAD_CSV: list[tuple[str | bytes, str, str]] = [  # (content, message, help)
     ("a,b,t\n1,2,-1\n", "line 2, column `t` is -1; `t` must lie in 0..2", "correct the label"),
     ("a,b,t\n1,2,1\n1,2,2\n1,2,3\n", "line 4, column `t` is 3", "count from 1: subtract 1"),
     ("a,b,t\n1,2,1.5\n", "line 2, column `t` is 1.5; `t` must be a whole number", "classes are numbered 0, 1, 2"),
+    ("a,b,t\n1,2,-9007199254740993\n", "column `t` is beyond 2^53", "keep such numbers in an .npz file"),
     (
         "a,b,t\n1,2,9007199254740993\n",
         "column `t` is beyond 2^53, where text is not read exactly",

@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 TORCH  ?= torch==2.13.0
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types wheel parity properties mutants bench docs format clean
+.PHONY: help setup demo test lint types wheel parity properties mutants fuzz bench docs format clean
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -48,6 +48,11 @@ properties: setup ## Try what holds of every spec on thousands of random ones (N
 
 mutants: setup ## Change the code a little, many times over, and count the changes that no test notices
 	$(BIN)/python -m tests.mutants
+
+CASES ?= 1000000
+FIRST ?= 0
+fuzz: setup ## Feed mutants of good inputs to the readers: CASES in all, each target from its case FIRST on
+	$(BIN)/python -m tests.fuzz --cases $(CASES) --first $(FIRST)
 
 bench: $(VENV)/parity ## Measure the compiler, and step times beside PyTorch, each in its own process
 	$(BIN)/python bench/compile.py

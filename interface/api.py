@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -111,6 +112,8 @@ def run(
                 _refuse_changed(home.path / "resolved.net", program.net.resolved)
             home.write_text("spec.net", program.net.source.text)
             home.write_text("resolved.net", program.net.resolved)
+            if found.columns:
+                home.write_text("columns.json", json.dumps(found.columns, indent=2))
             home.write_environment(str(trainer.device))
             program.save(home.path / "program")
             trainer.program = ProgramFolder(home.path / "program") if not watch else program

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
 from pathlib import Path
@@ -120,11 +121,27 @@ def trainer_of(source: str, device: str, weights: str = "best") -> Any:
     return trainer
 
 
+def manifest_of(source: str, trainer: Any) -> Any:
+    """The manifest of a run, with the columns that its data was read from."""
+    from netc.runtime.data.sources import with_columns
+
+    path = Path(source) / "columns.json"
+    if not path.is_file():
+        return trainer.manifest
+    try:
+        columns = json.loads(path.read_text(encoding="utf-8"))
+        return with_columns(trainer.manifest, columns)
+    except (OSError, ValueError, TypeError):
+        raise InputError(
+            f"`{path}` is damaged", "delete it where files have the columns in the order of the training"
+        ) from None
+
+
 def eval_command(source: str, split: str, data: str | None, device: str) -> None:
     from netc.runtime.data.sources import load
 
     trainer = trainer_of(source, device)
-    manifest = trainer.manifest
+    manifest = manifest_of(source, trainer)
     if data is not None:  # all rows of that file
         manifest = {**manifest, "data": {**(manifest["data"] or {}), "split": None}}
         split = "train"
@@ -147,7 +164,7 @@ def predict_command(source: str, data: str, out: Path, device: str) -> None:
     from netc.runtime.data.sources import inputs_only
 
     trainer = trainer_of(source, device)
-    outputs = trainer.predict(inputs_only(trainer.manifest, data))
+    outputs = trainer.predict(inputs_only(manifest_of(source, trainer), data))
     if out.suffix == ".npz":
         import io
 

@@ -10,6 +10,8 @@ import numpy as np
 
 from netc.runtime.checkpoint import load_tensors, save_tensors
 from netc.runtime.data.check import conform
+from netc.runtime.data.format import Arrays
+from netc.runtime.data.memory import array_of, in_memory
 from netc.runtime.device import Device, parse_device, session, value_on
 from netc.runtime.errors import InputError
 from netc.runtime.evaluation import Evaluator
@@ -41,7 +43,7 @@ class Trainer:
         self.program: RunnableProgram = ProgramFolder(program) if isinstance(program, str | Path) else program
         self.device = device if isinstance(device, Device) else parse_device(device, tf32, threads)
         self.manifest = self.program.manifest
-        self.seed = int(self.manifest["train"]["seed"] if seed is None else seed)
+        self.seed = whole(self.manifest["train"]["seed"] if seed is None else seed, "seed", -(2**31))
         self.rows = {r["name"]: r for r in self.manifest["state"]}
         self.changing = [n for n, r in self.rows.items() if r["changes"]]
         self.inputs = self.manifest["inputs"]
@@ -95,17 +97,26 @@ class Trainer:
 
     def load_parameters(self, tensors: Mapping[str, Any]) -> None:
         """Replaces parameters (or any other state) by name. Raises InputError for an unknown name or another shape."""
+        if not isinstance(tensors, Mapping):
+            raise InputError(
+                f"parameters are a mapping of arrays by name, not {type(tensors).__name__}", _names(self.rows)
+            )
         for name, value in tensors.items():
             row = self.rows.get(name)
             if row is None:
                 raise InputError(f"the program has no parameter `{name}`", _names(self.rows))
-            array = np.asarray(value)
+            array = array_of(value, f"`{name}`")
+            if array.dtype.kind not in "biuf":
+                raise InputError(f"`{name}` is {row['dtype']}, the given value {array.dtype}")
             if list(array.shape) != row["shape"]:
                 raise InputError(f"`{name}` has shape {row['shape']}, the given value {list(array.shape)}")
             self._replace(name, array.astype(row["dtype"]))
 
     def load_state(self, tensors: Mapping[str, np.ndarray]) -> None:
         """Replaces the whole state. Raises InputError when it belongs to another program."""
+        if not isinstance(tensors, Mapping):
+            raise InputError(f"a state is a mapping of arrays by name, not {type(tensors).__name__}")
+        tensors = {n: array_of(t, f"`{n}`") for n, t in tensors.items()}
         missing, extra = self.rows.keys() - tensors.keys(), tensors.keys() - self.rows.keys()
         if missing or extra:
             what = f"lacks `{sorted(missing)[0]}`" if missing else f"has `{sorted(extra)[0]}`"
@@ -140,7 +151,11 @@ class Trainer:
         `row` is the number of the batch's first row where a larger batch is split. Returns the loss and the metrics.
         Raises InputError for a batch that does not fit, RunError when the runtime fails.
         """
-        return self.step_checked(conform(batch, self.inputs), row)
+        return self.step_checked(self._checked(batch), whole(row, "row", 0))
+
+    def _checked(self, batch: Batch) -> Arrays:
+        """A batch from Python as the program wants it. Raises InputError."""
+        return conform(in_memory(batch, self.inputs), self.inputs)
 
     def step_checked(self, batch: Mapping[str, np.ndarray], row: int = 0) -> dict[str, float]:
         """`step` for arrays that already have the program's dtypes and shapes."""
@@ -204,7 +219,7 @@ class Trainer:
 
     def _diagnose(self, name: str, batch: Batch) -> dict[str, np.ndarray]:
         """Runs a graph beside the step; nothing of the training changes."""
-        checked = conform(batch, self.inputs)
+        checked = self._checked(batch)
         run = self._session(name, len(next(iter(checked.values()))))
         own = {"seed": np.array(self.seed, dtype=np.int32), "row": np.array(0, dtype=np.int32)}
         feeds: dict[str, np.ndarray] = {}
@@ -217,8 +232,7 @@ class Trainer:
 
     def evaluate(self, data: Mapping[str, Any], batch: int = 1024) -> dict[str, float]:
         """The loss (without regularisers by pattern) and every metric over all rows of `data`, exactly."""
-        checked = conform(data, self.inputs)
-        return self.evaluator().evaluate(checked, batch)
+        return self.evaluator().evaluate(self._checked(data), whole(batch, "batch", 1))
 
     def evaluator(self) -> Evaluator:
         """Evaluation with the state as it is now."""
@@ -233,8 +247,8 @@ class Trainer:
         """The outputs for all rows, as the deployed model gives them."""
         if not self.manifest["outputs"]:
             raise InputError("the spec has no `output`, so there is nothing to predict", "add `output name = ...`")
-        rows = [r for r in self.inputs if r["role"] == "input"]
-        checked = conform(inputs, rows)
+        batch = whole(batch, "batch", 1)
+        checked = conform(in_memory(inputs, self.inputs), [r for r in self.inputs if r["role"] == "input"])
         run = self._session("infer")
         state = {i.name: self._now[i.name].numpy() for i in run.get_inputs() if i.name in self._now}
         used = {i.name for i in run.get_inputs()}
@@ -246,6 +260,15 @@ class Trainer:
             for name, value in zip(names, run.run(None, {**state, **feeds})):
                 parts[name].append(value)
         return {n: np.concatenate(p) if p and p[0].ndim else p[0] for n, p in parts.items()}
+
+
+def whole(value: Any, name: str, least: int) -> int:
+    """A whole number from `least` on that fits the int32 of a program. Raises InputError."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer):
+        raise InputError(f"`{name}` is a whole number, this is {value!r}")
+    if not least <= value < 2**31:
+        raise InputError(f"`{name}` must lie in {least}..{2**31 - 1}, not {value}")
+    return int(value)
 
 
 def _names(rows: Mapping[str, Any]) -> str:

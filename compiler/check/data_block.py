@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,15 +18,17 @@ from netc.compiler.training.configuration import DataConfig, DataSplit
 from netc.grammar import ast
 from netc.grammar.diagnostics import did_you_mean, error
 from netc.grammar.source import Span
+from netc.runtime.data.files import LIMIT_GB
+from netc.runtime.data.format import WrongSetting
 from netc.runtime.data.formats import FORMATS
 from netc.runtime.data.split import SPLITS
 
 DATA_SETTINGS = ("source", "split")
-FILES = tuple(Slot(n, "files", None) for n in ("path", *SPLITS))  # that every format reads
+FILES = (*(Slot(n, "files", None) for n in ("path", *SPLITS)), Slot("limit_gb", "float", LIMIT_GB))  # of every format
 
 
 def register_formats() -> None:
-    """Makes the runtime's data formats words: their files, then their own settings."""
+    """Makes the runtime's data formats words: their files and the limit of each, then their own settings."""
     LIBRARY.constructors["source"] = {
         f.name: Constructor(f.name, "source", f.doc, f.cls, f.columns != "none", FILES) for f in FORMATS.values()
     }
@@ -99,6 +100,10 @@ def _settings(word: Constructor, bound: Bound, span: Span) -> dict[str, Any]:
             raise refusal(r, at, {}) from None
         if read is not None:
             record[slot.name] = list(read) if isinstance(read, tuple) else read
+    try:
+        FORMATS[word.name].check(record)
+    except WrongSetting as e:
+        raise error("argument", e.message, bound.get(e.setting, (None, span))[1], help=e.help) from None
     return record
 
 
@@ -113,9 +118,9 @@ def _columns(block: SettingsBlock, word: Constructor, arguments: list[Given], sp
         if a.name not in declared:
             near = did_you_mean(a.name, [*declared, *own], "name an input or a target of the net")
             raise error("unknown-argument", f"the net has no input or target `{a.name}`", a.place, help=near)
-        columns[a.name] = _column(a.value, a.span)
+        columns[a.name] = _key(a) if FORMATS[word.name].columns == "keys" else _column(a)
     missing = next((n for n in declared if n not in columns), None)
-    if missing is not None and FORMATS[word.name].columns == "needed":
+    if missing is not None and FORMATS[word.name].columns == "columns":
         raise error(
             "missing-argument", f"`{word.name}` does not say which columns `{missing}` is", span,
             help=f'add `{missing} = "column"` or `{missing} = "first".."last"`',
@@ -123,18 +128,21 @@ def _columns(block: SettingsBlock, word: Constructor, arguments: list[Given], sp
     return columns
 
 
-def _column(given: Any, at: Span) -> Any:
+def _key(given: Given) -> str:
+    """The name of an array in a file."""
+    if isinstance(given.value, str):
+        return given.value
+    raise error("argument", f"an array of the file has one name, a string; this is {describe(given.value)}", given.span)
+
+
+def _column(given: Given) -> Any:
     """`"p0"`, `"p0".."p63"` or `("a", "b")` as a plain record."""
-    if isinstance(given, str):
-        return given
-    if isinstance(given, tuple) and given and all(isinstance(v, str) for v in given):
-        return list(given)
-    if isinstance(given, NameRange):
-        first, last = (re.fullmatch(r"(.*?)(\d+)", t) for t in (given.first, given.last))
-        if not first or not last or first[1] != last[1] or int(first[2]) > int(last[2]):
-            raise error(
-                "argument", f'`"{given.first}".."{given.last}"` is no range of names', at,
-                help='a range ends in growing numbers: `"p0".."p63"`',
-            )  # fmt: skip
-        return {"first": given.first, "last": given.last}
-    raise error("argument", f"a column is a string, a range or several strings; this is {describe(given)}", at)
+    match given.value:
+        case str():
+            return given.value
+        case (str(), *rest) if all(isinstance(v, str) for v in rest):
+            return list(given.value)
+        case NameRange():
+            return {"first": given.value.first, "last": given.value.last}
+    message = f"a column is a string, a range or several strings; this is {describe(given.value)}"
+    raise error("argument", message, given.span)

@@ -102,7 +102,7 @@ def _combine(frame: Frame, node: ast.Binary, left: Any) -> Any:
     if node.operator == "..":
         if isinstance(left, str) and isinstance(right, str):
             return NameRange(left, right)
-        raise error("argument", '`..` makes a range of names: `"p0".."p63"`', node.span)
+        raise error("argument", '`..` makes a range of columns: `"p0".."p63"`', node.span)
     if isinstance(left, Tensor) or isinstance(right, Tensor):
         operation = LIBRARY.operations[node.operator]
         a, b = operation.slots

@@ -52,7 +52,7 @@ class Given:
 
 @dataclass(frozen=True)
 class NameRange:
-    """`"p0".."p63"`: names that end in a running number."""
+    """`"p0".."p63"`: the columns of a file from the first to the last, in its order."""
 
     first: str
     last: str

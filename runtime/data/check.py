@@ -2,104 +2,193 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
+from netc.runtime.data.format import Arrays, Read, Row
+from netc.runtime.data.naming import offer
 from netc.runtime.errors import InputError
 
 Say = Callable[[str], None]
+BLOCK = 1 << 18  # elements that are looked at together, so that a check takes little memory beside the array
+MOST_SHOWN = 8  # dimensions of a shape
+NO_NUMBERS = {
+    "c": "complex numbers", "O": "Python objects", "U": "text", "S": "text", "V": "records", "M": "dates", "m": "durations",
+}  # fmt: skip
 
 
 def _silent(message: str) -> None:
     pass
 
 
-def conform(
-    data: Mapping[str, Any],
-    rows: Sequence[Mapping[str, Any]],
-    say: Say = _silent,
-    places: Mapping[str, str] | None = None,
-) -> dict[str, np.ndarray]:
-    """The arrays of `data` in the dtypes of the program's inputs, `rows` of its manifest.
+def conform(read: Read, rows: Sequence[Row], say: Say = _silent) -> Arrays:
+    """The arrays that were read in the dtypes of the program's inputs, `rows` of its manifest.
 
-    `say` hears of casts; `places` says where an array came from. Raises InputError with the row of the first bad value.
+    `say` hears of casts. Raises InputError with the place of the first bad value.
     """
-    out: dict[str, np.ndarray] = {}
+    out: Arrays = {}
     sizes: dict[str, tuple[int, str]] = {}
     for row in rows:
         name = row["name"]
-        if name not in data:
-            raise InputError(f"the data has no `{name}`", f"it has {', '.join(f'`{n}`' for n in data) or 'nothing'}")
-        what = f"`{name}`" + (f" ({places[name]})" if places and name in places else "")
-        array = np.asarray(data[name])
-        out[name] = _values(_dtype(array, row, what, say), row, what)
-        _shape(out[name], row, what, sizes)
+        if name not in read.arrays:
+            raise InputError(f"the data has no `{name}`", offer(name, read.arrays, "its arrays"))
+        array = read.arrays[name]
+        fits(read.what(name), array.dtype, array.shape, row)
+        _one_size(read.what(name), array, row, sizes)
+        out[name] = _Elements(read, row, array).converted(say)
     return out
 
 
-def _dtype(array: np.ndarray, row: Mapping[str, Any], what: str, say: Say) -> np.ndarray:
-    wanted = np.dtype(row["dtype"])
-    if array.dtype.kind not in "biuf":
-        raise InputError(f"{what} has dtype {array.dtype}; numbers are needed")
-    if array.dtype == wanted and array.dtype.isnative:
-        return array
-    if wanted.kind == "f":
-        if array.dtype.kind == "f" and array.dtype.newbyteorder("=") != wanted:
-            say(f"{what} is cast from {array.dtype.newbyteorder('=')} to {wanted}")
-        return array.astype(wanted)
-    if wanted.kind == "b":
-        if array.size and not np.isin(array, (0, 1)).all():
-            raise InputError(f"{what} must be 0 or 1 everywhere")
-        return array.astype(wanted)
-    if array.dtype.kind == "f":
-        whole = np.isfinite(array) & (array == np.floor(array))
-        if not whole.all():
-            bad = np.argwhere(~whole)[0]
-            raise InputError(f"{what} must be whole numbers; row {bad[0]} has {array[tuple(bad)]}")
-    limits = np.iinfo(wanted)
-    if array.size and (array.min() < limits.min or array.max() > limits.max):
-        bad = np.argwhere((array < limits.min) | (array > limits.max))[0]
-        raise InputError(f"{what} must fit {wanted}; row {bad[0]} has {array[tuple(bad)]}")
-    return array.astype(wanted)
-
-
-def _values(array: np.ndarray, row: Mapping[str, Any], what: str) -> np.ndarray:
-    if array.dtype.kind == "f":
-        total = array.sum(dtype=np.float64) if array.size else 0.0
-        if not np.isfinite(total):
-            finite = np.isfinite(array)
-            if not finite.all():
-                bad = np.argwhere(~finite)[0]
-                column = f", column {', '.join(str(i) for i in bad[1:])}" if len(bad) > 1 else ""
-                raise InputError(f"{what} is not finite: row {bad[0]}{column} has {array[tuple(bad)]}")
-    classes = row.get("classes")
-    if classes is not None and array.size and (array.min() < 0 or array.max() >= classes):
-        bad = np.argwhere((array < 0) | (array >= classes))[0]
-        value = int(array[tuple(bad)])
-        ones = int(array.min()) == 1 and int(array.max()) == classes
+def fits(what: str, dtype: np.dtype, shape: Sequence[int], row: Row) -> None:
+    """Refuses an array that is none of numbers or has not the shape of an input; what it holds is not looked at."""
+    if dtype.kind not in "biuf":
+        never = ", which are never loaded" if dtype.kind == "O" else ""
         raise InputError(
-            f"{what} must lie in 0..{classes - 1}, there are {classes} classes; row {bad[0]} has {value}",
-            "the labels seem to count from 1: subtract 1" if ones else "",
+            f"{what} holds {NO_NUMBERS.get(dtype.kind, str(dtype))}{never}; numbers are needed", _numbered(dtype, row)
         )
-    return array
-
-
-def _shape(array: np.ndarray, row: Mapping[str, Any], what: str, sizes: dict[str, tuple[int, str]]) -> None:
     wanted = row["shape"]
-    if array.ndim != len(wanted):
-        raise InputError(f"{what} has shape {list(array.shape)}; the program needs {_shown(wanted)}")
-    for size, dim in zip(array.shape, wanted):
+    same = len(shape) == len(wanted) and all(isinstance(w, str) or w == s for s, w in zip(shape, wanted))
+    if not same:
+        help = _reshaped(shape, wanted)
+        if "classes" in row and len(shape) == len(wanted) + 1 and shape[-1] == row["classes"]:
+            help = "`argmax(axis=-1)` turns one-hot rows into the numbers of classes"
+        raise InputError(f"{what} has shape {shown_shape(shape)}; the program needs {shown_shape(wanted)}", help)
+    if shape[0] == 0:
+        raise InputError(f"{what} has no rows")
+    if 0 in shape:
+        raise InputError(f"{what} has shape {shown_shape(shape)}, so there is nothing in it")
+
+
+def shown_shape(shape: Sequence[Any]) -> str:
+    """A shape as messages show it, cut where it is long."""
+    shown = [*map(str, shape[:MOST_SHOWN]), *(["..."] if len(shape) > MOST_SHOWN else [])]
+    return f"[{', '.join(shown)}]"
+
+
+def _numbered(dtype: np.dtype, row: Row) -> str:
+    """How text becomes the numbers of classes."""
+    if dtype.kind not in "OUS" or np.dtype(row["dtype"]).kind not in "iu":
+        return ""
+    return f"number the classes from 0: `{row['name']} = numpy.unique(labels, return_inverse=True)[1]`"
+
+
+def _reshaped(shape: Sequence[int], wanted: Sequence[Any]) -> str:
+    """How an array of the right size gets its shape, where that leaves the rows as they are."""
+    fixed = [d for d in wanted[1:] if isinstance(d, int)]
+    if len(fixed) != len(wanted) - 1:
+        return ""
+    one_row = list(shape) == fixed
+    if one_row or (len(shape) > 0 and math.prod(shape[1:]) == math.prod(fixed)):
+        return f"`reshape({', '.join(map(str, [-1, *fixed]))})` gives it that shape"
+    return ""
+
+
+def _one_size(what: str, array: np.ndarray, row: Row, sizes: dict[str, tuple[int, str]]) -> None:
+    """Refuses a symbolic dimension that has two sizes."""
+    for axis, (size, dim) in enumerate(zip(array.shape, row["shape"])):
         if isinstance(dim, int):
-            if size != dim:
-                raise InputError(f"{what} has shape {list(array.shape)}; the program needs {_shown(wanted)}")
             continue
         known = sizes.setdefault(dim, (size, what))
         if known[0] != size:
-            kind = "rows" if dim == wanted[0] else f"for `{dim}`"
-            raise InputError(f"{known[1]} has {known[0]} {kind}, {what} has {size}")
+            kind = "rows" if axis == 0 else f"for `{dim}`"
+            raise InputError(f"{known[1]} has {known[0]:,} {kind}, {what} has {size:,}")
 
 
-def _shown(shape: Sequence[Any]) -> str:
-    return f"[{', '.join(map(str, shape))}]"
+class _Elements:
+    """One array, and the checks of its elements."""
+
+    def __init__(self, read: Read, row: Row, array: np.ndarray):
+        self.read, self.row, self.array = read, row, array
+        self.name = row["name"]
+        self.wanted = np.dtype(row["dtype"])
+        self.of_floats = array.dtype.kind == "f"
+
+    def converted(self, say: Say) -> np.ndarray:
+        """The array in the dtype of its input, every element of it checked."""
+        if self.wanted.kind == "f":
+            return self._floats(say)
+        if self.wanted.kind == "b":
+            self.refuse(lambda b: (b != 0) & (b != 1), "must be 0 or 1")
+        else:
+            self._whole()
+        return self.array.astype(self.wanted, copy=False)
+
+    def refuse(self, wrong: Callable[[np.ndarray], np.ndarray], must: str, help: str = "") -> None:
+        """Refuses the first element for which `wrong` holds, of a block of rows at a time."""
+        found = first(self.array, wrong)
+        if found is not None:
+            value = shown_number(self.array[found])
+            raise InputError(f"{self.read.place(self.name, found)} is {value}; `{self.name}` {must}", help)
+
+    def _floats(self, say: Say) -> np.ndarray:
+        array, wanted = self.array, self.wanted
+        if self.of_floats:
+            self.refuse(lambda b: ~np.isfinite(b), "must be finite", "leave the row out, or put a number in its place")
+        native = array.dtype.newbyteorder("=")
+        if native == wanted:
+            return array.astype(wanted, copy=False)
+        limits = np.finfo(wanted)
+        if not np.can_cast(native, wanted):
+            most = f"must fit {wanted}, which ends at {limits.max:.3g}"
+            self.refuse(lambda b: ~np.isfinite(b.astype(wanted)), most, "scale the data first")
+        if self.read.typed and self.of_floats:
+            say(f"{self.read.what(self.name)} is cast from {native} to {wanted}")
+        elif self.read.typed and array.dtype.kind in "iu":
+            largest, exact = max(int(array.max()), -int(array.min())), 1 << (limits.nmant + 1)
+            if largest > exact:
+                say(
+                    f"{self.read.what(self.name)} is cast from {native} to {wanted}, which rounds whole numbers beyond "
+                    f"{exact:,}; the largest is {largest:,}"
+                )
+        with np.errstate(all="ignore"):  # a value that is too small becomes 0
+            return array.astype(wanted)
+
+    def _whole(self) -> None:
+        """Whole numbers, within the range of the dtype, and within the classes where there are some."""
+        limits = np.iinfo(self.row["dtype"])
+        low, beyond = int(limits.min), int(limits.max) + 1
+        if self.of_floats:
+            help = (
+                "classes are numbered 0, 1, 2"
+                if "classes" in self.row
+                else f"round it, or declare `{self.name}` as f32"
+            )
+            self.refuse(lambda b: ~(b == np.floor(b)) | np.isinf(b), "must be a whole number", help)
+            # the first float beyond the range is exact, the last one inside need not be
+            self.refuse(lambda b: (b < float(low)) | (b >= float(beyond)), self._range(low, beyond))
+        elif not np.can_cast(self.array.dtype, self.wanted):
+            self.refuse(lambda b: (b < low) | (b > beyond - 1), self._range(low, beyond))
+        classes = self.row.get("classes")
+        if classes is not None:
+            ones = int(self.array.min()) == 1 and int(self.array.max()) == classes
+            self.refuse(
+                lambda b: (b < 0) | (b >= classes),
+                f"must lie in 0..{classes - 1}, as there are {classes} classes",
+                "the labels seem to count from 1: subtract 1"
+                if ones
+                else "correct the label, or give the net more classes",
+            )
+
+    def _range(self, low: int, beyond: int) -> str:
+        return f"must fit {self.wanted}, {low:,} to {beyond - 1:,}"
+
+
+def first(array: np.ndarray, wrong: Callable[[np.ndarray], np.ndarray]) -> tuple[int, ...] | None:
+    """The index of the first element for which `wrong` holds, or None."""
+    rows = max(1, BLOCK // max(1, math.prod(array.shape[1:])))
+    for start in range(0, len(array), rows):
+        with np.errstate(all="ignore"):
+            found = wrong(array[start : start + rows])
+        if found.any():
+            row, *rest = np.unravel_index(int(found.argmax()), found.shape)
+            return (start + int(row), *map(int, rest))
+    return None
+
+
+def shown_number(value: Any) -> str:
+    """A number of an array as a message shows it: 7, 1.5, 1e+60, nan."""
+    plain = value.item()
+    return str(int(plain)) if isinstance(plain, float) and plain.is_integer() and abs(plain) < 1e15 else str(plain)

@@ -1,48 +1,97 @@
-"""What a data format is, and what several of them need to read files."""
+"""What a data format is, what it gives, and what several of them need to read files."""
 
 from __future__ import annotations
 
-import gzip
 import inspect
-import io
-import zlib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypeVar, dataclass_transform
+from typing import Any, ClassVar, Literal, TypeVar, dataclass_transform
 
 import numpy as np
 
-from netc.runtime.errors import InputError
+from netc.runtime.data.files import GIB, LIMIT_GB, DataFile
+from netc.runtime.errors import InputError, RunError
 
 Arrays = dict[str, np.ndarray]
 Row = Mapping[str, Any]  # of the manifest: an input or target
-MAX_UNPACKED = 1 << 33
+Columns = Literal["none", "keys", "columns"]
 C = TypeVar("C", bound=type[Any])
+
+
+class WrongSetting(InputError):
+    """A setting of a source has a value that it cannot have; `setting` is its name."""
+
+    def __init__(self, setting: str, message: str, help: str = ""):
+        super().__init__(message, help)
+        self.setting = setting
+
+
+@dataclass
+class Read:
+    """What was read: the array of each input and target, and where it comes from, so that a bad element can be named."""
+
+    arrays: Arrays = field(default_factory=dict)
+    where: dict[str, str] = field(default_factory=dict)
+    columns: dict[str, tuple[str, ...]] = field(default_factory=dict)  # that an input was read from, where it has some
+    typed: ClassVar[bool] = True  # false where numbers are text: to give them a dtype is no news
+
+    def add(self, name: str, array: np.ndarray, where: str) -> None:
+        """The array of an input, and what its user calls the place that it lies in: "`x.npy`"."""
+        self.arrays[name], self.where[name] = array, where
+
+    def what(self, name: str) -> str:
+        """An input and where it lies."""
+        return f"`{name}` ({self.where[name]})"
+
+    def place(self, name: str, index: tuple[int, ...]) -> str:
+        """Where the element of an index lies."""
+        return f"{self.where[name]}, index {list(index)}"
 
 
 @dataclass(frozen=True)
 class Format:
-    """A way in which data lies in files. `columns` says whether a spec names where each input lies in a file."""
+    """A way in which data lies in files. `columns` says what a spec may write for an input: nothing, the key of an array
+    that is not called like it, or the columns of a table that it has to name."""
 
     name: str
     suffixes: tuple[str, ...]
-    columns: Literal["none", "optional", "needed"]
+    columns: Columns
     doc: str
     cls: type[Any]
 
-    def read(self, source: Mapping[str, Any], paths: list[Path], inputs: list[Row]) -> Arrays:
+    def check(self, source: Mapping[str, Any]) -> None:
+        """Refuses settings of a source's record that are out of bounds. Raises WrongSetting."""
+        limit = source.get("limit_gb", LIMIT_GB)
+        if not (limit > 0 and math.isfinite(limit * GIB)):
+            message = f"`limit_gb` must be a positive number of GiB, not {limit:g}"
+            raise WrongSetting("limit_gb", message, f"it is {LIMIT_GB:g} where nothing is written")
+        self._made(source)
+
+    def read(self, source: Mapping[str, Any], paths: Sequence[Path], inputs: list[Row]) -> Read:
         """The arrays of every input and target, from the record of a source. Raises InputError."""
-        settings = {n: source[n] for n in self.cls.__dataclass_fields__ if n in source}
-        made: Arrays = self.cls(**settings).read(paths, inputs, source.get("columns") or {})
+        self.check(source)
+        files = [DataFile(p, int(source.get("limit_gb", LIMIT_GB) * GIB)) for p in paths]
+        for file in files:
+            file.check()
+        try:
+            made: Read = self._made(source).read(files, inputs, source.get("columns") or {})
+        except MemoryError:
+            raise RunError(
+                f"{', '.join(map(str, files))}: the data does not fit in the memory of this machine"
+            ) from None
         return made
+
+    def _made(self, source: Mapping[str, Any]) -> Any:
+        return self.cls(**{n: source[n] for n in self.cls.__dataclass_fields__ if n in source})
 
 
 FORMATS: dict[str, Format] = {}
 
 
 @dataclass_transform(frozen_default=True)
-def data_format(*suffixes: str, columns: Literal["none", "optional", "needed"] = "none") -> Callable[[C], C]:
+def data_format(*suffixes: str, columns: Columns = "none") -> Callable[[C], C]:
     """Registers a class as a data format, under its own name in lower case, for files that end in these suffixes."""
 
     def register(cls: C) -> C:
@@ -65,37 +114,18 @@ def format_of(path: str) -> Format:
     raise InputError(f"`{path}` is of no known format", f"data files end in {endings}; .gz may follow")
 
 
-def content(path: Path) -> bytes:
-    """The bytes of a file, unpacked where it is gzip. Raises InputError."""
-    try:
-        raw = path.read_bytes()
-        if raw[:2] != b"\x1f\x8b":
-            return raw
-        parts, total = [], 0
-        with gzip.open(io.BytesIO(raw)) as f:
-            while part := f.read(1 << 24):
-                parts.append(part)
-                total += len(part)
-                if total > MAX_UNPACKED:
-                    raise InputError(f"`{path}` unpacks to more than {MAX_UNPACKED >> 30} GiB")
-        return b"".join(parts)
-    except (EOFError, zlib.error, gzip.BadGzipFile) as e:
-        raise InputError(f"`{path}` is damaged: {e}") from None
-    except OSError as e:
-        raise InputError(f"`{path}` cannot be read: {e.strerror or e}") from None
-
-
-def only(paths: list[Path], kind: str, what: str) -> Path:
+def only(files: list[DataFile], kind: str, what: str) -> DataFile:
     """The one file of a split. Raises InputError."""
-    if len(paths) != 1:
-        raise InputError(f"`{kind}` reads one {what} for each split")
-    return paths[0]
+    if len(files) != 1:
+        raise InputError(f"`{kind}` reads one {what} for each split, {len(files)} are named")
+    return files[0]
 
 
-def one_each(paths: list[Path], inputs: list[Row], kind: str) -> None:
+def one_each(files: list[DataFile], inputs: list[Row], kind: str) -> None:
     """Refuses other than one file for each input and target."""
-    if len(paths) != len(inputs):
+    if len(files) != len(inputs):
         names = ", ".join(f"`{i['name']}`" for i in inputs)
         raise InputError(
-            f"`{kind}` names {len(paths)} files for {len(inputs)} inputs and targets", f"in the order {names}"
+            f"`{kind}` has {len(files)} files for {len(inputs)} inputs and targets",
+            f"it reads one for each, in the order {names}",
         )

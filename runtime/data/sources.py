@@ -10,18 +10,21 @@ from typing import Any
 
 import numpy as np
 
-from netc.runtime.data.check import Say, conform
-from netc.runtime.data.format import Arrays, format_of
+from netc.runtime.data.check import conform
+from netc.runtime.data.format import Arrays, Read, Row, format_of
 from netc.runtime.data.formats import FORMATS
+from netc.runtime.data.memory import parts_in_memory
+from netc.runtime.data.naming import short
 from netc.runtime.data.split import SPLITS, split_rows
 from netc.runtime.errors import InputError
 
 
 @dataclass
 class LoadedData:
-    """Checked arrays for each split, and a hash of them all."""
+    """Checked arrays for each split, and a hash of them all. `columns` are the names that inputs were read from, if any."""
 
     splits: dict[str, Arrays] = field(default_factory=dict)
+    columns: dict[str, list[str]] = field(default_factory=dict)
     notices: list[str] = field(default_factory=list)
 
     def rows(self, split: str) -> int:
@@ -37,93 +40,108 @@ class LoadedData:
                 total.update(np.ascontiguousarray(array).tobytes())
         return total.hexdigest()
 
+    def say(self, message: str) -> None:
+        """Keeps a notice, once."""
+        if message not in self.notices:
+            self.notices.append(message)
+
 
 def load(manifest: Mapping[str, Any], folder: str | Path | None = None, data: Any = None) -> LoadedData:
-    """The data that a program names, or `data` in its place: a mapping of arrays, a mapping of splits, or a file."""
+    """The data that a program names, or `data` in its place: a mapping of arrays, a mapping of splits, or a file.
+
+    What each file holds is checked before it is divided, so that a bad element is named by its place there. Raises InputError.
+    """
     inputs = list(manifest["inputs"])
-    record = manifest.get("data")
-    found = LoadedData()
-    if data is not None and not isinstance(data, str | Path):
-        parts = _parts_of_arrays(data, found)
+    record = manifest.get("data") or {}
+    if data is None and not record:
+        raise InputError("the spec has no data block", "add one, or give the data: `--data file` or `data = arrays`")
+    reads: Mapping[str, Read]
+    if data is None:
+        reads = _parts(record["source"], Path(record["folder"] if folder is None else folder), inputs)
+    elif isinstance(data, str | Path):
+        reads = {"all": _file(record, data, inputs)}
     else:
-        if data is not None:
-            source = {**((record or {}).get("source") or {}), "path": str(data)}
-            source = {**{k: v for k, v in source.items() if k not in SPLITS}, "kind": format_of(str(data)).name}
-            folder = "."
-        elif record is None:
-            raise InputError(
-                "the spec has no data block", "add one, or give the data: `--data file` or `data = arrays`"
-            )
-        else:
-            source = record["source"]
-            folder = record["folder"] if folder is None else folder
-        parts = _parts_of_files(source, Path(folder), inputs, found)
-    split = (record or {}).get("split")
+        reads = parts_in_memory(data, inputs)
+    found = LoadedData(columns={n: list(c) for read in reads.values() for n, c in read.columns.items()})
+    parts = {part: conform(read, inputs, found.say) for part, read in reads.items()}
+    found.splits = _divided(parts, record.get("split"))
+    _one_class(found, inputs)
+    return found
+
+
+def with_columns(manifest: Mapping[str, Any], columns: Mapping[str, list[str]]) -> dict[str, Any]:
+    """A manifest whose data is read from these columns by name, so that a range means the same in a file of another order."""
+    data = manifest.get("data") or {}
+    source = data.get("source") or {}
+    return {**manifest, "data": {**data, "source": {**source, "columns": {**source.get("columns", {}), **columns}}}}
+
+
+def inputs_only(manifest: Mapping[str, Any], path: str | Path) -> Arrays:
+    """The inputs, without targets, of every row of a file. Raises InputError."""
+    rows = [r for r in manifest["inputs"] if r["role"] == "input"]
+    return conform(_file(manifest.get("data") or {}, path, rows), rows)
+
+
+def _file(record: Mapping[str, Any], path: str | Path, inputs: list[Row]) -> Read:
+    """A file in the place of a source's own, read with the settings of that source."""
+    return format_of(str(path)).read(record.get("source") or {}, [Path(path)], inputs)
+
+
+def _parts(source: Mapping[str, Any], folder: Path, inputs: list[Row]) -> dict[str, Read]:
+    """What lies in the files of a source: by split, or `all` rows in one."""
+    parts: dict[str, Read] = {}
+    for part in ("path", *SPLITS):
+        names = source.get(part)
+        if names is not None:
+            paths = [folder / n for n in ([names] if isinstance(names, str) else names)]
+            parts["all" if part == "path" else part] = FORMATS[source["kind"]].read(source, paths, inputs)
+    _same_columns(parts)
+    return parts
+
+
+def _same_columns(parts: Mapping[str, Read]) -> None:
+    """Refuses files in which a range of columns means different ones, or in another order."""
+    one, *others = parts.values()
+    for other in others:
+        for name, columns in one.columns.items():
+            for here, there in zip(columns, other.columns[name]):
+                if here != there:
+                    raise InputError(
+                        f"{one.what(name)} is read from column `{short(here)}` where {other.what(name)} has `{short(there)}`",
+                        "a range goes in the order of the file: name the columns one by one, or give the files one order",
+                    )
+
+
+def _divided(parts: dict[str, Arrays], split: Mapping[str, Any] | None) -> dict[str, Arrays]:
+    """The rows of each split."""
     if "all" in parts:
         whole = parts.pop("all")
-        parts.update(split_rows(whole, split) if split else {"train": whole})
+        parts.update(_drawn(whole, split) if split else {"train": whole})
     elif split and "train" in parts:
-        drawn = split_rows(parts.pop("train"), split)
+        drawn = _drawn(parts.pop("train"), split)
         taken = [s for s in drawn if s in parts]
         if taken:
             raise InputError(f"`{taken[0]}` comes from a file and from the split", "leave one of them out")
         parts.update(drawn)
-    found.splits = {s: parts[s] for s in SPLITS if s in parts}
-    _report(found, inputs)
-    return found
+    if "train" not in parts:
+        raise InputError("the data has no training rows", "give the `train` split, or all rows together")
+    return {s: parts[s] for s in SPLITS if s in parts}
 
 
-def _parts_of_arrays(data: Any, found: LoadedData) -> dict[str, Arrays]:
-    if not isinstance(data, Mapping):
-        raise InputError("data is a mapping of arrays by name, or of splits", "data = {'image': x, 'label': y}")
-    if set(data) <= {*SPLITS} and all(isinstance(v, Mapping) for v in data.values()):
-        return {s: {n: np.asarray(a) for n, a in part.items()} for s, part in data.items()}
-    return {"all": {n: np.asarray(a) for n, a in data.items()}}
+def _drawn(arrays: Arrays, split: Mapping[str, Any]) -> dict[str, Arrays]:
+    drawn = split_rows(arrays, split)
+    total = len(next(iter(arrays.values())))
+    for name, part in drawn.items():
+        if len(next(iter(part.values()))) == 0:
+            raise InputError(
+                f"the {name} split has no rows", f"there are {total:,} rows in all; give it a larger share"
+            )
+    return drawn
 
 
-def _parts_of_files(
-    source: Mapping[str, Any], folder: Path, inputs: list[Mapping[str, Any]], found: LoadedData
-) -> dict[str, Arrays]:
-    read = FORMATS[source["kind"]].read
-    parts = {}
-    for part in ("path", *SPLITS):
-        names = source.get(part)
-        if names is None:
-            continue
-        paths = [folder / n for n in ([names] if isinstance(names, str) else names)]
-        for path in paths:
-            if path.is_dir() or not path.exists():
-                raise InputError(f"there is no data file `{path}`" if not path.exists() else f"`{path}` is a folder")
-        parts["all" if part == "path" else part] = read(source, paths, inputs)
-    return parts
-
-
-def _report(found: LoadedData, inputs: list[Mapping[str, Any]]) -> None:
-    """Checks every split; says each cast once, and warns of a single class."""
-
-    def say(message: str) -> None:
-        if message not in found.notices:
-            found.notices.append(message)
-
-    checker: Say = say
-    for split, arrays in found.splits.items():
-        found.splits[split] = conform(arrays, inputs, checker)
-        if found.rows(split) == 0:
-            raise InputError(f"the {split} split has no rows")
+def _one_class(found: LoadedData, inputs: list[Row]) -> None:
+    """Warns of a target that has one class alone in the training rows."""
     for row in inputs:
-        array = found.splits.get("train", {}).get(row["name"])
-        if row.get("classes", 0) > 1 and array is not None and array.size and (array == array.flat[0]).all():
-            say(f"warning: `{row['name']}` has only the class {array.flat[0]} in the training rows")
-    if "train" not in found.splits:
-        raise InputError("the data has no training rows")
-
-
-def inputs_only(manifest: Mapping[str, Any], path: str) -> Arrays:
-    """The inputs, without targets, of every row of a file. Raises InputError."""
-    rows = [r for r in manifest["inputs"] if r["role"] == "input"]
-    source = (manifest.get("data") or {}).get("source") or {}
-    known = format_of(path)
-    file = Path(path)
-    if not file.is_file():
-        raise InputError(f"there is no data file `{path}`")
-    return conform(known.read(source, [file], rows), rows)
+        array = found.splits["train"][row["name"]]
+        if row.get("classes", 0) > 1 and (array == array.flat[0]).all():
+            found.say(f"warning: `{row['name']}` has only the class {array.flat[0]} in the training rows")

@@ -190,3 +190,27 @@ def test_a_closed_pipe_is_no_traceback(tmp_path: Path, command: str) -> None:
     line = f"{sys.executable} -m netc.command_line {command} | true"
     done = subprocess.run(line, shell=True, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.stderr == ""
+
+
+def test_a_range_means_the_columns_of_the_training_in_a_file_of_another_order(tmp_path: Path) -> None:
+    (tmp_path / "n.net").write_text("""net n {
+  input x: f32[N, 3]
+  target t: f32[N, 1]
+  y = x -> Dense(1)
+  loss = mean_squared_error(y, t)
+  output y
+}
+data { source = csv("d.csv", x = "a".."c", t = "t") }
+train { epochs = 1 }
+""")
+    (tmp_path / "d.csv").write_text("a,b,c,t\n1,2,3,0\n3,1,2,1\n")
+    (tmp_path / "e.csv").write_text("c,t,b,a\n3,0,2,1\n2,1,1,3\n")
+    assert netc("run", "n.net", cwd=tmp_path).returncode == 0
+    shown = []
+    for file in ("d.csv", "e.csv"):
+        done = netc("predict", "runs/n/1", file, "-o", "p.csv", cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        shown.append(
+            ((tmp_path / "p.csv").read_text(), netc("eval", "runs/n/1", "--data", file, cwd=tmp_path).stdout[5:])
+        )
+    assert shown[0] == shown[1]

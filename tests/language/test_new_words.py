@@ -21,7 +21,8 @@ from netc.compiler.language.words import LIBRARY, constructor, function, layer, 
 from netc.compiler.library.initializers import ConstantValue, Ones, Zeros
 from netc.compiler.training.optimizers.base import Optimizer, State, Update
 from netc.compiler.training.schedules import Schedule
-from netc.runtime.data.format import Arrays, Row, data_format
+from netc.runtime.data.files import DataFile
+from netc.runtime.data.format import Read, Row, data_format
 from tests.numbers import reference as ref
 from tests.numbers.host import Host
 
@@ -193,21 +194,21 @@ def test_an_initializer() -> None:
 
 
 def test_a_data_format(tmp_path: Path) -> None:
-    @data_format(".rows", columns="optional")
+    @data_format(".rows", columns="keys")
     class Rows:
         """numbers by line, a comma between columns; `name = "1..3"` names columns from 0"""
 
         skip: int = 0
 
-        def read(self, paths: list[Path], inputs: list[Row], columns: Mapping[str, Any]) -> Arrays:
+        def read(self, files: list[DataFile], inputs: list[Row], columns: Mapping[str, Any]) -> Read:
             """All columns in order, unless they are named."""
-            lines = paths[0].read_text().splitlines()[self.skip :]
+            lines = files[0].content().decode().splitlines()[self.skip :]
             table = np.array([[float(c) for c in line.split(",")] for line in lines])
-            found = {}
+            read = Read()
             for at, i in enumerate(inputs):
                 low, high = map(int, columns.get(i["name"], f"{3 * at}..{3 * at + 3}").split(".."))
-                found[i["name"]] = table[:, low:high]
-            return found
+                read.add(i["name"], table[:, low:high], str(files[0]))
+            return read
 
     from netc.compiler.check.data_block import register_formats
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from netc.runtime.data.format import Arrays, Row, content, data_format, one_each
+from netc.runtime.data.binary import ArrayHeader, body
+from netc.runtime.data.files import Content, DataFile
+from netc.runtime.data.format import Read, Row, data_format, one_each
+from netc.runtime.data.signatures import seems
 from netc.runtime.errors import InputError
 
 _IDX = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
@@ -19,24 +21,25 @@ _IDX = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f
 class Idx:
     """IDX files, .gz too (the format of MNIST), one for each input and target, in the order of their declarations"""
 
-    def read(self, paths: list[Path], inputs: list[Row], columns: Mapping[str, Any]) -> Arrays:
+    def read(self, files: list[DataFile], inputs: list[Row], columns: Mapping[str, Any]) -> Read:
         """One file for each input and target, in order."""
-        one_each(paths, inputs, "idx")
-        return {i["name"]: _idx(path) for path, i in zip(paths, inputs)}
+        one_each(files, inputs, "idx")
+        read = Read()
+        for file, i in zip(files, inputs):
+            with file.open() as content:
+                read.add(i["name"], body(content, _header(content), i), str(file))
+        return read
 
 
-def _idx(path: Path) -> np.ndarray:
-    raw = content(path)
-    if len(raw) < 4 or raw[:2] != b"\0\0" or raw[2] not in _IDX:
-        raise InputError(f"`{path}` is no IDX file: it begins with {raw[:4].hex() or 'nothing'}")
-    dtype, rank = np.dtype(_IDX[raw[2]]), raw[3]
-    if len(raw) < 4 + 4 * rank:
-        raise InputError(f"`{path}` is truncated: its header is cut off")
-    shape = struct.unpack(f">{rank}I", raw[4 : 4 + 4 * rank])
-    count = int(np.prod(shape, dtype=object)) if shape else 1
-    body = len(raw) - 4 - 4 * rank
-    if count * dtype.itemsize != body:
+def _header(content: Content) -> ArrayHeader:
+    """Two zeros, a code for the dtype, the rank, and each dimension as a big-endian 32-bit number."""
+    begin = content.read(4)
+    if len(begin) < 4 or begin[:2] != b"\0\0" or begin[2] not in _IDX:
         raise InputError(
-            f"`{path}` declares {count * dtype.itemsize:,} bytes and has {body:,}: it is truncated or damaged"
+            f"{content.what} is no IDX file: it begins with the bytes {begin.hex(' ') or '(none)'}", seems(begin)
         )
-    return np.frombuffer(raw, dtype=dtype, offset=4 + 4 * rank).reshape(shape)
+    rank = begin[3]
+    dimensions = content.read(4 * rank)
+    if len(dimensions) < 4 * rank:
+        raise InputError(f"{content.what} is truncated: its header is cut off")
+    return ArrayHeader(np.dtype(_IDX[begin[2]]), struct.unpack(f">{rank}I", dimensions))

@@ -2,48 +2,58 @@
 
 from __future__ import annotations
 
+import io
+import warnings
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from netc.runtime.data.format import Arrays, Row, data_format, one_each
+from netc.runtime.data.binary import ArrayHeader, body
+from netc.runtime.data.files import Content, DataFile
+from netc.runtime.data.format import Read, Row, data_format, one_each
+from netc.runtime.data.signatures import seems
 from netc.runtime.errors import InputError
 
-MAX_BYTES = 1 << 37  # of one array; more than that is taken for a damaged header
+MAX_HEADER = 10_000  # bytes, as NumPy has it
+VERSIONS = {(1, 0): 2, (2, 0): 4, (3, 0): 4}  # bytes of the length of the header
 
 
 @data_format(".npy")
 class Npy:
-    """.npy files, one for each input and target, in the order of their declarations"""
+    """.npy files, .gz too, one for each input and target, in the order of their declarations"""
 
-    def read(self, paths: list[Path], inputs: list[Row], columns: Mapping[str, Any]) -> Arrays:
+    def read(self, files: list[DataFile], inputs: list[Row], columns: Mapping[str, Any]) -> Read:
         """One file for each input and target, in order."""
-        one_each(paths, inputs, "npy")
-        arrays = {}
-        for path, i in zip(paths, inputs):
-            with path.open("rb") as f:
-                arrays[i["name"]] = read_array(f, f"`{path}`", path.stat().st_size)
-        return arrays
+        one_each(files, inputs, "npy")
+        read = Read()
+        for file, i in zip(files, inputs):
+            with file.open() as content:
+                read.add(i["name"], read_array(content, i), str(file))
+        return read
 
 
-def read_array(f: Any, what: str, size: int) -> np.ndarray:
-    """An array from a stream; its header is compared with the stream's size before anything is read."""
-    fmt = np.lib.format
+def read_array(content: Content, row: Row) -> np.ndarray:
+    """The one array of NPY content, for an input. Raises InputError."""
+    return body(content, _header(content), row)
+
+
+def _header(content: Content) -> ArrayHeader:
+    begin = content.read(8)
+    version = tuple(begin[6:])
+    if begin[:6] != b"\x93NUMPY" or version not in VERSIONS:
+        raise InputError(
+            f"{content.what} is no NPY file: it begins with the bytes {begin.hex(' ') or '(none)'}", seems(begin)
+        )
+    length = content.read(VERSIONS[version])
+    size = int.from_bytes(length, "little")
+    text = content.read(min(size, MAX_HEADER))
+    if len(length) < VERSIONS[version] or len(text) < size:
+        raise InputError(f"{content.what} declares a header of {size:,} bytes: it is truncated or damaged")
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     try:
-        version = fmt.read_magic(f)
-        read = fmt.read_array_header_1_0 if version == (1, 0) else fmt.read_array_header_2_0
-        shape, fortran, dtype = read(f)
-    except (ValueError, EOFError) as e:
-        raise InputError(f"{what}: no NPY header ({e})") from None
-    if dtype.hasobject:
-        raise InputError(f"{what} holds Python objects, which are never loaded", "save an array of numbers")
-    count = int(np.prod(shape, dtype=object)) if shape else 1
-    declared = count * dtype.itemsize
-    if declared > MAX_BYTES or declared > size:
-        raise InputError(f"{what} declares {declared:,} bytes and has {size:,}: it is truncated or damaged")
-    raw = f.read(declared)
-    if len(raw) < declared:
-        raise InputError(f"{what} is truncated: {len(raw):,} of {declared:,} bytes")
-    return np.frombuffer(raw, dtype=dtype, count=count).reshape(shape, order="F" if fortran else "C")
+        with warnings.catch_warnings(action="ignore"):
+            shape, fortran, dtype = read(io.BytesIO(length + text))
+    except Exception:  # NumPy reads the header as Python text, which can fail in any way of Python's
+        raise InputError(f"{content.what} has a damaged NPY header", "write it again with `numpy.save`") from None
+    return ArrayHeader(dtype, shape, fortran)

@@ -1,0 +1,159 @@
+"""What Python hands to a trainer or a run in place of data: each mistake gets a sentence of ours, never another library's."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import netc
+from netc import InputError, Trainer
+
+SPEC = """net n {
+  input x: f32[N, 2]
+  target t: i64[N]
+  y = x -> Dense(3)
+  loss = softmax_cross_entropy(y, t)
+  output y
+}"""
+PROGRAM = netc.compile(SPEC)
+X, T = np.zeros((4, 2), np.float32), np.array([0, 1, 2, 0])
+GOOD = {"x": X, "t": T}
+GIVE = "give {'x': array, 't': array}"
+
+
+class Device:
+    """An array elsewhere, which cannot be read from here."""
+
+    def __array__(self, *args: Any, **kwargs: Any) -> np.ndarray:
+        raise RuntimeError("tensor is on cuda:0")
+
+
+BATCHES: list[tuple[Any, str, str]] = [  # (batch, message, help)
+    ((X, T), "data is a mapping of arrays by name, this is a tuple", GIVE),
+    ([X, T], "data is a mapping of arrays by name, this is a list", GIVE),
+    (None, "data is a mapping of arrays by name, this is None", GIVE),
+    (X, "data is a mapping of arrays by name, this is an array of float32", GIVE),
+    ({}, "the data has no `x`", "it holds nothing"),
+    ({"x": X}, "the data has no `t`", "its arrays are `x`"),
+    ({"x": X, "T": T}, "the net has no input or target `T`", "did you mean `t`? Its inputs and targets are `x`, `t`"),
+    ({**GOOD, "weights": T}, "the net has no input or target `weights`", "its inputs and targets are `x`, `t`"),
+    ({0: X, 1: T}, "the net has no input or target `0`", "its inputs and targets are `x`, `t`"),
+    ({"x": X[:0], "t": T[:0]}, "`x` has no rows", ""),
+    ({"x": [], "t": []}, "`x` has shape [0]; the program needs [N, 2]", ""),
+    ({"x": X, "t": T[:3]}, "`x` has 4 rows, `t` has 3", ""),
+    ({"x": [[1, 2], [3]], "t": [0, 1]}, "`x` is ragged: its rows have different lengths", "one length"),
+    ({"x": ((1, 2), (3,)), "t": [0, 1]}, "`x` is ragged", "one length"),
+    ({"x": np.array([[1, None]], object), "t": [0]}, "`x` holds Python objects: it is an array of object", "NumPy array"),
+    ({"x": [[1, None]], "t": [0]}, "`x` holds Python objects, or whole numbers beyond 64 bits: it is a list", ""),
+    ({"x": X, "t": [2**70] * 4}, "`t` holds Python objects, or whole numbers beyond 64 bits", ""),
+    ({"x": None, "t": T}, "`x` holds Python objects: it is None", "give a NumPy array of numbers"),
+    ({"x": iter(X), "t": T}, "`x` holds Python objects: it is an ", ""),
+    ({"x": {1, 2}, "t": T}, "`x` holds Python objects: it is a set", ""),
+    ({"x": {}, "t": T}, "`x` holds Python objects: it is a dict", ""),
+    ({"x": Device(), "t": T}, "`x` cannot be made an array: it is a Device", "give a NumPy array"),
+    ({"x": "x.npy", "t": T}, "`x` holds text; numbers are needed", ""),
+    ({"x": X, "t": ["a", "b", "c", "a"]}, "`t` holds text; numbers are needed", "`t = numpy.unique(labels"),
+    ({"x": X, "t": b"0120"}, "`t` holds text", ""),
+    ({"x": X * 1j, "t": T}, "`x` holds complex numbers; numbers are needed", ""),
+    ({"x": X, "t": np.array(["2020-01-01"] * 4, "M8[D]")}, "`t` holds dates", ""),
+    ({"x": np.zeros(4, [("a", "f4"), ("b", "f4")]), "t": T}, "`x` holds records", ""),
+    ({"x": np.ma.array(X, mask=X == 0), "t": T}, "`x` has masked elements", "fill them first"),
+    ({"x": 1.0, "t": 0}, "`x` has shape []; the program needs [N, 2]", ""),
+    ({"x": X[0], "t": T[:1]}, "`x` has shape [2]; the program needs [N, 2]", "`reshape(-1, 2)` gives it that shape"),
+    ({"x": np.zeros((4, 3)), "t": T}, "`x` has shape [4, 3]; the program needs [N, 2]", ""),
+    ({"x": X, "t": T[:, None]}, "`t` has shape [4, 1]; the program needs [N]", "`reshape(-1)` gives it that shape"),
+    ({"x": X, "t": np.eye(4, 3)}, "`t` has shape [4, 3]; the program needs [N]", "`argmax(axis=-1)`"),
+    ({"x": [[0, np.nan]], "t": [0]}, "`x[0, 1]` is nan; `x` must be finite", "leave the row out"),
+    ({"x": X + np.inf, "t": T}, "`x[0, 0]` is inf", ""),
+    ({"x": X.astype(float) + 1e60, "t": T}, "`x[0, 0]` is 1e+60; `x` must fit float32", "scale the data first"),
+    ({"x": X, "t": [0, 1, 2, 3]}, "`t[3]` is 3; `t` must lie in 0..2, as there are 3 classes", "correct the label"),
+    ({"x": X, "t": [1, 1, 2, 3]}, "`t[3]` is 3", "the labels seem to count from 1: subtract 1"),
+    ({"x": X, "t": [0, 1, -1, 0]}, "`t[2]` is -1; `t` must lie in 0..2", ""),
+    ({"x": X, "t": [0, 1, 0.5, 0]}, "`t[2]` is 0.5; `t` must be a whole number", "classes are numbered 0, 1, 2"),
+    ({"x": X, "t": np.full(4, 2.0**63)}, "`t[0]` is 9.223372036854776e+18; `t` must fit int64", ""),
+]  # fmt: skip
+METHODS = ("step", "gradients", "watch", "evaluate")
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(("batch", "message", "help"), BATCHES, ids=range(len(BATCHES)))
+def test_a_batch_that_does_not_fit(batch: Any, message: str, help: str) -> None:
+    trainer = Trainer(PROGRAM, "cpu")
+    before = trainer.state
+    for method in METHODS:
+        with pytest.raises(InputError) as e:
+            getattr(trainer, method)(batch)
+        assert type(e.value) is InputError
+        assert message in e.value.message
+        assert help in e.value.help
+    assert all((before[n] == v).all() for n, v in trainer.state.items())
+
+
+CALLS: list[tuple[Callable[[Trainer], Any], str]] = [
+    (lambda t: t.predict({"x": X[:0]}), "`x` has no rows"),
+    (lambda t: t.predict([X]), "data is a mapping of arrays by name, this is a list"),
+    (lambda t: t.predict({"X": X}), "the net has no input or target `X`"),
+    (lambda t: t.predict({"t": T}), "the data has no `x`"),
+    (lambda t: t.predict({"x": X}, batch=0), "`batch` must lie in 1..2147483647, not 0"),
+    (lambda t: t.predict({"x": X}, batch=1.5), "`batch` is a whole number, this is 1.5"),  # type: ignore[arg-type]
+    (lambda t: t.evaluate(GOOD, batch=-1), "`batch` must lie in 1..2147483647, not -1"),
+    (lambda t: t.evaluate(GOOD, batch="8"), "`batch` is a whole number, this is '8'"),  # type: ignore[arg-type]
+    (lambda t: t.step(GOOD, row=-1), "`row` must lie in 0..2147483647, not -1"),
+    (lambda t: t.step(GOOD, row=2**40), "`row` must lie in 0..2147483647, not 1099511627776"),
+    (lambda t: Trainer(PROGRAM, "cpu", seed=2**40), "`seed` must lie in -2147483648..2147483647, not 1099511627776"),
+    (lambda t: Trainer(PROGRAM, "cpu", seed="a"), "`seed` is a whole number, this is 'a'"),  # type: ignore[arg-type]
+    (lambda t: Trainer(PROGRAM, "cpu", seed=True), "`seed` is a whole number, this is True"),
+    (lambda t: t.load_parameters([X]), "parameters are a mapping of arrays by name, not list"),  # type: ignore[arg-type]
+    (lambda t: t.load_parameters({"y.weight": "a"}), "`y.weight` is float32, the given value <U1"),
+    (lambda t: t.load_parameters({"y.weight": [[1], [1, 2]]}), "`y.weight` is ragged"),
+    (lambda t: t.load_parameters({"y.weight": np.zeros((2, 3)) * 1j}), "the given value complex128"),
+    (lambda t: t.load_parameters({"z": X}), "the program has no parameter `z`"),
+    (lambda t: t.load_state([X]), "a state is a mapping of arrays by name, not list"),  # type: ignore[arg-type]
+    (lambda t: t.load_state({n: v.astype(float).tolist() for n, v in t.state.items()}), "belongs to another model"),
+]
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(("call", "message"), CALLS, ids=range(len(CALLS)))
+def test_a_call_that_does_not_fit(call: Callable[[Trainer], Any], message: str) -> None:
+    with pytest.raises(InputError, match=re.escape(message)):
+        call(Trainer(PROGRAM, "cpu"))
+
+
+RUNS: list[tuple[Any, str]] = [
+    ((X, T), "data is a mapping of arrays by name, this is a tuple"),
+    (5, "data is a mapping of arrays by name, this is an int"),
+    (X, "data is a mapping of arrays by name, this is an array of float32"),
+    ({}, "the data has no `x`"),
+    ({"train": GOOD, "validation": GOOD}, "there is no split `validation`"),
+    ({"train": GOOD, "val": X}, "the val split is a mapping of arrays by name, this is an array of float32"),
+    ({"train": (X, T), "val": GOOD}, "the train split is a mapping of arrays by name, this is a tuple"),
+    ({"test": GOOD}, "the data has no training rows"),
+    ({"train": GOOD, "val": {"x": [[1, np.inf]], "t": [0]}}, "`x[0, 1]` of the val split is inf; `x` must be finite"),
+    ({"train": GOOD, "test": {"x": X[:0], "t": T[:0]}}, "`x` of the test split has no rows"),
+    ("nosuch.npz", "there is no data file `nosuch.npz`"),
+    (Path("/"), "`/` is of no known format"),
+    ("a.parquet", "`a.parquet` is of no known format"),
+    ("", "`` is of no known format"),
+]
+
+
+@pytest.mark.parametrize(("data", "message"), RUNS, ids=range(len(RUNS)))
+def test_data_that_no_run_can_use(data: Any, message: str) -> None:
+    with pytest.raises(InputError, match=re.escape(message)):
+        netc.run(SPEC, data=data, folder=None, device="cpu")
+
+
+def test_what_is_no_mistake() -> None:
+    trainer = Trainer(PROGRAM, "cpu", seed=np.int64(3))  # type: ignore[arg-type]
+    lists = {"x": X.tolist(), "t": T.tolist()}
+    swapped = {"x": np.ma.array(X.astype(">f8")), "t": T.astype(">u2")[::-1][::-1]}
+    expected = trainer.evaluate(GOOD)
+    for batch in (lists, swapped, {"x": X[::1], "t": T.astype(float)}):
+        assert trainer.evaluate(batch) == expected
+    np.testing.assert_array_equal(trainer.predict(GOOD)["y"], trainer.predict({"x": X})["y"])

@@ -7,7 +7,13 @@ trainer = netc.Trainer(program)               # .step(batch), .evaluate(data), .
 
 from __future__ import annotations
 
+import os
+import sys
 from typing import TYPE_CHECKING, Any
+
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # onnxruntime reads it when it is loaded: nothing leaves the machine
+if "onnxruntime" in sys.modules:
+    sys.modules["onnxruntime"].disable_telemetry_events()
 
 if TYPE_CHECKING:
     from netc.api import Result, check, compile, export, run

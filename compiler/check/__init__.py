@@ -31,7 +31,7 @@ def check(
 
 
 def _check(spec: ast.Spec, source: Source, problems: list[Diagnostic], folder: Path) -> TypedNet:
-    problems += _parts(spec, source)
+    problems += _parts(spec, source, whole=not problems)
     if not spec.nets:
         raise NetError(problems)
     node = spec.nets[0]
@@ -62,10 +62,10 @@ def _check(spec: ast.Spec, source: Source, problems: list[Diagnostic], folder: P
     return net
 
 
-def _parts(spec: ast.Spec, source: Source) -> list[Diagnostic]:
-    """A spec has one net, and at most one block of each other kind."""
+def _parts(spec: ast.Spec, source: Source, whole: bool) -> list[Diagnostic]:
+    """A spec has one net, and at most one block of each other kind; of one that did not parse, the net may be missing."""
     found = []
-    if not spec.nets:
+    if not spec.nets and whole:
         found.append(
             diagnostic(
                 "no-net",

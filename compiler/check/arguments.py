@@ -7,6 +7,7 @@ from fractions import Fraction
 from typing import Any
 
 from netc.compiler.check import static
+from netc.compiler.check.guessing import of_argument
 from netc.compiler.check.values import Given, Partial, describe
 from netc.compiler.graph.dimensions import Symbolic
 from netc.compiler.language.refusal import Refused
@@ -43,7 +44,7 @@ def bind(slots: Sequence[Slot], arguments: Sequence[Given], what: str, span: Spa
         if a.name is None:
             continue
         if a.name not in by_name and not open:
-            known = did_you_mean(a.name, by_name, _signature(slots))
+            known = of_argument(what, a.name, slots) or did_you_mean(a.name, by_name, _signature(slots))
             raise error("unknown-argument", f"`{what}` has no argument `{a.name}`", a.place, help=known)
         if a.name in bound:
             first = Label(bound[a.name][1], "given here")

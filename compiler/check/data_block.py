@@ -9,7 +9,8 @@ from typing import Any
 
 from netc.compiler.check.arguments import Bound, bind, convert, refusal
 from netc.compiler.check.expressions import named
-from netc.compiler.check.settings import SettingsBlock, constructor, known, value
+from netc.compiler.check.guessing import of_setting
+from netc.compiler.check.settings import SettingsBlock, constructor, value
 from netc.compiler.check.values import Given, NameRange, describe
 from netc.compiler.language.refusal import Refused
 from netc.compiler.language.slots import Slot
@@ -55,7 +56,7 @@ def _setting(block: SettingsBlock, node: ast.Setting) -> Any:
     if name not in DATA_SETTINGS:
         raise error(
             "unknown-setting", f"the data block has no setting `{name}`", node.name.span,
-            help=did_you_mean(name, DATA_SETTINGS, "its settings are `source` and `split`"),
+            help=of_setting("data", name, DATA_SETTINGS),
         )  # fmt: skip
     block.once(node)
     return _split(block, node.value) if name == "split" else _source(block, node.value)
@@ -84,7 +85,7 @@ def _source(block: SettingsBlock, node: ast.Expression) -> dict[str, Any]:
         message = f"`{word.name}` has both one `path` and a file for `train`"
         raise error("argument", message, node.span, help="keep one of them")
     if word.open:
-        record["columns"] = _columns(block, word, known(arguments), node.span)
+        record["columns"] = _columns(block, word, arguments, node.span)
     return record
 
 

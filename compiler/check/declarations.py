@@ -9,8 +9,9 @@ from netc.compiler.check.applying import guard, settled
 from netc.compiler.check.arguments import initializer
 from netc.compiler.check.expressions import evaluate
 from netc.compiler.check.frame import Frame
+from netc.compiler.check.guessing import row
 from netc.compiler.check.recorder import check_size
-from netc.compiler.check.values import UNKNOWN, describe
+from netc.compiler.check.values import SILENT, UNKNOWN, describe
 from netc.compiler.graph.dimensions import Dim, Symbolic, symbol
 from netc.compiler.graph.types import DTYPES, DType, TensorType
 from netc.compiler.language.variables import Initializer, Variable, parameter
@@ -20,6 +21,7 @@ from netc.grammar import ast
 from netc.grammar.diagnostics import Label, did_you_mean, error
 
 COUNTERS = ("seed", "row", "step")
+_DTYPES = "dtypes are " + ", ".join(f"`{d}`" for d in DTYPES)
 RESERVED = ("loss", *COUNTERS)
 
 
@@ -43,7 +45,7 @@ def dtype_of(node: ast.Name) -> DType:
     if node.id not in DTYPES:
         raise error(
             "unknown-dtype", f"there is no dtype `{node.id}`", node.span,
-            help=did_you_mean(node.id, DTYPES, "dtypes are " + ", ".join(f"`{d}`" for d in DTYPES)),
+            help=f"write `{meant}`" if (meant := row(node.id, "DTYPES")) else did_you_mean(node.id, DTYPES, _DTYPES),
         )  # fmt: skip
     return DTYPES[node.id]
 
@@ -86,6 +88,8 @@ def _dimension(frame: Frame, node: ast.Expression, declares: bool) -> Dim:
         frame.recorder.symbols.setdefault(node.id, node.span)
         return symbol(node.id)
     value = evaluate(frame, node)
+    if value is UNKNOWN:
+        raise SILENT
     if isinstance(value, Symbolic):
         return value
     size = guard(lambda: static.whole(value, "a dimension"), node.span)
@@ -109,6 +113,8 @@ def param(frame: Frame, node: ast.Param) -> None:
     first: Initializer = HeNormal() if len(shape) > 1 else Zeros()
     if node.value is not None:
         value = evaluate(frame, node.value)
+        if value is UNKNOWN:
+            raise SILENT
         first = guard(lambda: initializer(value, f"`{name}`", None), node.value.span)
     scope = frame.environment.scope
 

@@ -6,13 +6,15 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from netc.compiler.check import static
+from netc.compiler.check import guessing, static
 from netc.compiler.check.applying import apply, guard, settled, tensors
 from netc.compiler.check.calls import call, instance
+from netc.compiler.check.foreign import FRAMEWORKS
 from netc.compiler.check.frame import Frame
 from netc.compiler.check.names import called, meaning
 from netc.compiler.check.values import (
     CALLABLES,
+    SILENT,
     UNKNOWN,
     BlockDefinition,
     Choices,
@@ -36,8 +38,13 @@ from netc.grammar.diagnostics import NetError, did_you_mean, error
 
 
 def evaluate(frame: Frame, node: ast.Expression) -> Any:
-    """The value of an expression; what it computes is appended to the net. Raises NetError."""
-    return _MEANINGS[type(node)](frame, node)
+    """The value of an expression; what it computes is appended to the net. What is wrong with a part of it is reported, and
+    that part is then unknown, so that the other parts are read all the same."""
+    try:
+        return _MEANINGS[type(node)](frame, node)
+    except NetError as e:
+        frame.recorder.report(e)
+        return UNKNOWN
 
 
 # --- leaves -----------------------------------------------------------------------------------------------------------
@@ -57,7 +64,8 @@ def _group(frame: Frame, node: ast.Group) -> Any:
 
 
 def _sequence(frame: Frame, node: ast.Tuple | ast.List) -> Any:
-    return tuple(evaluate(frame, i) for i in node.items)
+    items = tuple(evaluate(frame, i) for i in node.items)
+    return UNKNOWN if UNKNOWN in items else items
 
 
 # --- operators --------------------------------------------------------------------------------------------------------
@@ -150,7 +158,11 @@ def _pipe(frame: Frame, node: ast.Pipe) -> Any:
             arguments = [head, *_arguments(frame, callee, stage.arguments)]
         else:
             callee, arguments = _callee(frame, stage), [head]
-        value = call(frame, callee, arguments, stage.span)
+        try:
+            value = call(frame, callee, arguments, stage.span)
+        except NetError as e:
+            frame.recorder.report(e)
+            value = UNKNOWN  # the stages that follow are read all the same
         span = span.to(stage.span)
     return value
 
@@ -220,6 +232,8 @@ def _range(frame: Frame, node: ast.Slice) -> tuple[int | None, int | None, int]:
 
 def _entry(frame: Frame, node: ast.Expression) -> int:
     entry = evaluate(frame, node)
+    if entry is UNKNOWN:
+        raise SILENT
     if isinstance(entry, Tensor):
         raise error(
             "static-argument", "an index is decided while compiling; a tensor cannot be", node.span,
@@ -229,8 +243,11 @@ def _entry(frame: Frame, node: ast.Expression) -> int:
 
 
 def _attribute(frame: Frame, node: ast.Attribute) -> Any:
+    name, path = node.name.id, node.span.text
+    root = path.partition(".")[0].strip()
+    if root in FRAMEWORKS and frame.environment.find(root) is None and _dotted(node):
+        raise guessing.of_framework(path, name, node.span)
     value = evaluate(frame, node.value)
-    name = node.name.id
     if value is UNKNOWN:
         return UNKNOWN
     if isinstance(value, OnnxNamespace):
@@ -241,7 +258,8 @@ def _attribute(frame: Frame, node: ast.Attribute) -> Any:
     elif isinstance(value, Record):
         known = value.outputs
     else:
-        raise error("attribute", f"{describe(value)} has no parts", node.name.span)
+        shown = node.value.span.text if isinstance(node.value, ast.Name) else "x"
+        raise guessing.of_tensor(shown, name, node.name.span, describe(value))
     if name not in known:
         what = "block" if isinstance(value, Module) else "output"
         if isinstance(known, Choices):
@@ -251,6 +269,13 @@ def _attribute(frame: Frame, node: ast.Attribute) -> Any:
             help=did_you_mean(name, known, f"it has {', '.join(f'`{k}`' for k in known) or 'none'}"),
         )  # fmt: skip
     return known[name]
+
+
+def _dotted(node: ast.Expression) -> bool:
+    """Whether an expression is names with dots alone: `torch.nn.relu`."""
+    while isinstance(node, ast.Attribute):
+        node = node.value
+    return isinstance(node, ast.Name)
 
 
 def _chained(node: ast.Binary) -> bool:

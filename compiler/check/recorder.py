@@ -33,6 +33,8 @@ class Recorder:
         self.layers: list[LayerInstance] = []  # those that a line binds
         self._unnamed: list[tuple[Variable, Callable[[], str]]] = []
         self._draws: dict[str, int] = {}
+        self.missing: set[str] = set()  # names that nothing binds, reported once
+        self._places: set[Span | None] = set()  # of the problems
 
     @property
     def full(self) -> bool:
@@ -40,8 +42,12 @@ class Recorder:
         return len(self.problems) >= MAX_PROBLEMS
 
     def report(self, e: NetError) -> None:
-        """Keeps each problem once, however many turns of a repeat meet it."""
-        self.problems += [d for d in e.diagnostics if d not in self.problems]
+        """Keeps the problems, one for each place, however many turns of a repeat and calls of a block meet it."""
+        for d in e.diagnostics:
+            place = d.labels[0].span if d.labels else None
+            if place is None or place not in self._places:
+                self.problems.append(d)
+                self._places.add(place)
 
     def add(self, made: Apply) -> None:
         """Appends an operation. Raises NetError beyond the budget."""

@@ -60,8 +60,7 @@ def _statement(frame: Frame, node: ast.Statement) -> Returned | None:
         case ast.Import():
             new_name(frame, node.name, frame.recorder.load_module(node))
         case ast.Broken():
-            for name in node.names:
-                frame.environment.bind(name, UNKNOWN, node.span)
+            _poison(frame, node)
     return None
 
 
@@ -72,11 +71,17 @@ def _poison(frame: Frame, statement: ast.Statement) -> None:
             names: Sequence[ast.Name] = statement.names
         case ast.Declare() | ast.Param() | ast.Output() | ast.Block() | ast.Import():
             names = [statement.name]
+        case ast.Repeat():
+            for inner in statement.body:
+                _poison(frame, inner)
+            return
+        case ast.Broken():
+            names = [ast.Name(statement.span, n) for n in statement.names]
         case _:
             return
     for name in names:
         home = frame.environment.home(name.id) or frame.environment
-        if name.id not in home.names or isinstance(statement, ast.Bind):
+        if name.id not in home.names or isinstance(statement, ast.Bind | ast.Broken):
             home.bind(name.id, UNKNOWN, name.span)
 
 

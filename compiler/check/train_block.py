@@ -10,6 +10,7 @@ from typing import Any
 import netc.compiler.training.optimizers  # noqa: F401  (registers the optimizers)
 from netc.compiler.check import static
 from netc.compiler.check.arguments import convert, refusal
+from netc.compiler.check.guessing import of_setting
 from netc.compiler.check.reading import matching
 from netc.compiler.check.settings import SettingsBlock, value
 from netc.compiler.check.values import describe
@@ -52,7 +53,7 @@ def _setting(block: SettingsBlock, node: ast.Setting) -> Any:
     if name not in TRAIN_SETTINGS:
         raise error(
             "unknown-setting", f"the train block has no setting `{name}`", node.name.span,
-            help=did_you_mean(name, TRAIN_SETTINGS, "its settings are " + ", ".join(f"`{k}`" for k in TRAIN_SETTINGS)),
+            help=of_setting("train", name, TRAIN_SETTINGS),
         )  # fmt: skip
     block.once(node)
     words = LIBRARY.constructors.get(name)

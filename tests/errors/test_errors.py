@@ -10,7 +10,7 @@ import pytest
 
 from netc.compiler.check import check
 from netc.grammar.diagnostics import NetError
-from netc.grammar.parser import parse_tolerant
+from netc.grammar.parser import parse, parse_tolerant
 from netc.grammar.reader import decode, read
 
 HERE = Path(__file__).parent
@@ -58,7 +58,7 @@ FILES = [
 def test_a_file_that_cannot_be_read(tmp_path: Path, name: str, content: bytes, message: str) -> None:
     (tmp_path / name).write_bytes(content)
     with pytest.raises(NetError) as e:
-        parse_tolerant(read(tmp_path / name))
+        parse(read(tmp_path / name))
     assert message in e.value.render()
 
 
@@ -75,7 +75,7 @@ def test_a_folder_and_a_pipe_are_no_specs(tmp_path: Path) -> None:
 def test_a_long_line_is_cut_in_the_excerpt(tmp_path: Path) -> None:
     source = decode(b"net n { a = " + b"1 + " * 100_000 + b"$ }", "x.net")
     with pytest.raises(NetError) as e:
-        parse_tolerant(source)
+        parse(source)
     assert len(e.value.render()) < 1000
 
 

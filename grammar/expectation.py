@@ -8,7 +8,7 @@ from lark import Token
 
 from netc.grammar.diagnostics import Diagnostic, Label, diagnostic
 from netc.grammar.foreign import SIGNS
-from netc.grammar.layout import HARD, SOFT
+from netc.grammar.layout import CONTINUED_AFTER, HARD, SOFT
 from netc.grammar.source import Source, Span
 
 _HUMAN = {
@@ -57,7 +57,10 @@ def unfinished(source: Source, tokens: Sequence[Token], start: int, index: int, 
     previous = span(source, tokens[index - 1])
     spot = Label(Span(source, previous.end, previous.end), "the line ends here")
     message = f"expected {_expectation(accepts, True)}, found the end of the line"
-    return diagnostic("syntax", message, spot, help=_form(tokens, start, index))
+    help = _form(tokens, start, index)
+    if tokens[index - 1].type in CONTINUED_AFTER:
+        help = f"write what follows `{tokens[index - 1]}`, or remove it"
+    return diagnostic("syntax", message, spot, help=help)
 
 
 def _help(tokens: Sequence[Token], start: int, index: int, accepts: set[str]) -> str:

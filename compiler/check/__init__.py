@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from netc.compiler.check import whole_net
+from netc.compiler.check import doubts, whole_net
 from netc.compiler.check.data_block import data_block
 from netc.compiler.check.declarations import new_name
 from netc.compiler.check.expressions import evaluate
@@ -58,7 +58,7 @@ def _check(spec: ast.Spec, source: Source, problems: list[Diagnostic], folder: P
     problems += recorder.problems + train.problems + data.problems
     if problems:
         raise NetError(sorted(problems, key=lambda d: d.labels[0].span.start if d.labels else -1))
-    net.warnings += [*recorder.unused_layers(), *whole_net.applied_twice(net)]
+    net.warnings += [*recorder.unused_layers(), *doubts.warnings(net)]
     return net
 
 
@@ -73,9 +73,15 @@ def _parts(spec: ast.Spec, source: Source, whole: bool) -> list[Diagnostic]:
                 help="a spec begins `net name { ... }`; `netc init` writes one",
             )
         )
-    for parts, word in ((spec.nets, "net"), (spec.datas, "data"), (spec.trains, "train")):
+    several = 'keep one of them in this file; `import "other.net" as other` brings the net of another file'
+    for parts, word, help in (
+        (spec.nets, "net", several), (spec.datas, "data", "put all settings into one"),
+        (spec.trains, "train", "put all settings into one"),
+    ):  # fmt: skip
         if len(parts) > 1:
-            found.append(diagnostic("duplicate-part", f"a spec has one `{word}` block", parts[1].span, parts[0].span))
+            found.append(
+                diagnostic("duplicate-part", f"a spec has one `{word}` block", parts[1].span, parts[0].span, help=help)
+            )
     return found
 
 
@@ -87,7 +93,7 @@ def _body(frame: Frame, spec: ast.Spec, node: ast.Net) -> None:
         try:
             if parameter.default is None:
                 message = f"the net's argument `{parameter.name.id}` needs a default"
-                raise error("missing-argument", message, parameter.span)
+                raise error("missing-argument", message, parameter.span, help=f"write `{parameter.name.id} = 64`")
             new_name(frame, parameter.name, evaluate(frame, parameter.default))
         except NetError as e:
             frame.recorder.report(e)

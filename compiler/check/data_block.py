@@ -9,6 +9,7 @@ from typing import Any
 
 from netc.compiler.check.arguments import Bound, bind, convert, refusal
 from netc.compiler.check.expressions import named
+from netc.compiler.check.columns import repeated, shared
 from netc.compiler.check.guessing import of_setting
 from netc.compiler.check.settings import SettingsBlock, constructor, value
 from netc.compiler.check.values import Given, NameRange, describe
@@ -18,7 +19,7 @@ from netc.compiler.language.words import Constructor
 from netc.compiler.library import LIBRARY
 from netc.compiler.training.configuration import DataConfig, DataSplit
 from netc.grammar import ast
-from netc.grammar.diagnostics import did_you_mean, error
+from netc.grammar.diagnostics import Diagnostic, diagnostic, did_you_mean, error
 from netc.grammar.source import Span
 from netc.runtime.data.formats import FORMATS
 from netc.runtime.data.split import SPLITS
@@ -47,7 +48,8 @@ def data_block(block: SettingsBlock, node: ast.Data | None, folder: Path) -> Dat
         if read is not None:
             found[s.name.id] = read
     if "source" not in block.seen and block.parsed:
-        block.problems += error("missing-argument", "the data block names no `source`", node.span).diagnostics
+        block.problems += error("missing-argument", "the data block names no `source`", node.span,
+                                help='write `source = npz("data.npz")`').diagnostics  # fmt: skip
     return DataConfig(found["source"], found.get("split"), str(folder)) if "source" in found else None
 
 
@@ -66,7 +68,8 @@ def _split(block: SettingsBlock, node: ast.Expression) -> dict[str, Any]:
     made = value(block, node, ("split",))
     if not isinstance(made, DataSplit):
         shown = " or ".join(f"`{w}(...)`" for w in LIBRARY.constructors["split"])
-        raise error("argument", f"`split` is {shown}, this is {describe(made)}", node.span)
+        raise error("argument", f"`split` is {shown}, this is {describe(made)}", node.span,
+                    help="write `random(train = 0.8, val = 0.2)`")  # fmt: skip
     return made.record()
 
 
@@ -74,7 +77,7 @@ def _source(block: SettingsBlock, node: ast.Expression) -> dict[str, Any]:
     """`csv("digits.csv", digit = "label")` as {"kind": "csv", "path": ..., "columns": {...}}."""
     if not isinstance(node, ast.Call) or not isinstance(node.function, ast.Name):
         words = ", ".join(f"`{w}(...)`" for w in LIBRARY.constructors["source"])
-        raise error("argument", f"`source` is one of {words}", node.span)
+        raise error("argument", f"`source` is one of {words}", node.span, help='write `csv("data.csv", ...)`')
     word = constructor(node.function, ("source",))
     arguments = [named(a, value(block, a.value)) for a in node.arguments]
     bound = bind(word.slots, arguments, word.name, node.span, word.open)
@@ -115,6 +118,11 @@ def _columns(block: SettingsBlock, word: Constructor, arguments: list[Given], sp
             near = did_you_mean(a.name, [*declared, *own], "name an input or a target of the net")
             raise error("unknown-argument", f"the net has no input or target `{a.name}`", a.place, help=near)
         columns[a.name] = _column(a.value, a.span)
+        for other, given in columns.items():
+            column = repeated(given) if other == a.name else shared(given, columns[a.name])
+            if column:
+                block.net.warnings.append(_duplicate(a.name, other, column, a.span))
+                break
     missing = next((n for n in declared if n not in columns), None)
     if missing is not None and FORMATS[word.name].columns == "needed":
         raise error(
@@ -122,6 +130,13 @@ def _columns(block: SettingsBlock, word: Constructor, arguments: list[Given], sp
             help=f'add `{missing} = "column"` or `{missing} = "first".."last"`',
         )  # fmt: skip
     return columns
+
+
+def _duplicate(name: str, other: str, column: str, at: Span) -> Diagnostic:
+    """The warning for a column that is read twice."""
+    where = f"twice in `{name}`" if name == other else f"in `{other}` and in `{name}`"
+    help = f"leave `{column}` out of one of them" if name != other else f"name `{column}` once"
+    return diagnostic("duplicate-column", f"the column `{column}` is read {where}", at, help=help, severity="warning")
 
 
 def _column(given: Any, at: Span) -> Any:
@@ -138,4 +153,5 @@ def _column(given: Any, at: Span) -> Any:
                 help='a range ends in growing numbers: `"p0".."p63"`',
             )  # fmt: skip
         return {"first": given.first, "last": given.last}
-    raise error("argument", f"a column is a string, a range or several strings; this is {describe(given)}", at)
+    raise error("argument", f"a column is a string, a range or several strings; this is {describe(given)}", at,
+                help='write `"label"`, `"p0".."p63"` or `("a", "b")`')  # fmt: skip

@@ -108,6 +108,11 @@ def of_value(word: str, value: Any) -> str:
     return ""
 
 
+def of_initializer(name: str) -> str:
+    """Help for an initialiser by the name of another framework."""
+    return _written(row(name, "EXPRESSIONS").partition("init = ")[2].removesuffix(")"))
+
+
 def _elsewhere(name: str) -> str:
     """Help for words of the data and train blocks."""
     for group, use in _USES.items():

@@ -54,7 +54,8 @@ def _word(frame: Frame, node: ast.Name) -> Any:
         path = cycle(node.id, frame.line, later)
         if path:
             shown = " -> ".join(f"`{p}`" for p in path)
-            raise error("cycle", f"`{path[0]}` depends on itself: {shown}", node.span, later[node.id].span)
+            raise error("cycle", f"`{path[0]}` depends on itself: {shown}", node.span, later[node.id].span,
+                        help="one of these lines reads something that is computed before")  # fmt: skip
         raise error(
             "used-before", f"`{node.id}` is used before the line that binds it", node.span,
             Label(later[node.id].span, "bound here"), help="move that line up",

@@ -52,7 +52,8 @@ class Recorder:
     def add(self, made: Apply) -> None:
         """Appends an operation. Raises NetError beyond the budget."""
         if len(self.net.applies) >= MAX_APPLIES:
-            raise error("too-large", f"the net has more than {MAX_APPLIES:,} operations", made.span)
+            raise error("too-large", f"the net has more than {MAX_APPLIES:,} operations", made.span,
+                        help="make its repeats shorter")  # fmt: skip
         if made.operation.draws:
             count = self._draws[made.path] = self._draws.get(made.path, 0) + 1
             made.site = site(f"{made.path}/{count}")  # it stays when other lines change
@@ -80,10 +81,11 @@ class Recorder:
         for layer in self.layers:
             if layer.variables is None:
                 message = f"the layer `{layer.name.line}` is never used"
-                yield diagnostic("unused-layer", message, layer.span, severity="warning")
+                help = f"let a tensor flow into it: `x -> {layer.name.line}`, or remove the line"
+                yield diagnostic("unused-layer", message, layer.span, help=help, severity="warning")
 
 
 def check_size(t: TensorType, span: Span) -> None:
     """Refuses a tensor with 2^63 elements or more before anything is allocated."""
     if isinstance(t.size, int) and t.size >= MAX_ELEMENTS:
-        raise error("dimension", f"`{t}` has 2^63 elements or more", span)
+        raise error("dimension", f"`{t}` has 2^63 elements or more", span, help="make its dimensions smaller")

@@ -52,7 +52,7 @@ class SettingsBlock:
         name = node.name.id
         if name in self.seen:
             first = Label(self.seen[name], "first set here")
-            raise error("duplicate-name", f"`{name}` is set twice", node.name.span, first)
+            raise error("duplicate-name", f"`{name}` is set twice", node.name.span, first, help="keep one of them")
         self.seen[name] = node.name.span
 
 

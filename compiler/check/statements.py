@@ -101,10 +101,11 @@ def _bind(frame: Frame, node: ast.Bind) -> None:
     values = (value,) * len(node.names)
     if len(node.names) > 1 and value is not UNKNOWN:
         if not isinstance(value, tuple):
-            raise error("unpack", f"{len(node.names)} names for {describe(value)}", node.value.span)
+            raise error("unpack", f"{len(node.names)} names for {describe(value)}", node.value.span,
+                        help="one name takes it; `split`, and blocks that return several values, give several")  # fmt: skip
         if len(value) != len(node.names):
             message = f"{len(node.names)} names for {len(value)} values"
-            raise error("unpack", message, node.names[0].span, node.value.span)
+            raise error("unpack", message, node.names[0].span, node.value.span, help="write one name for each value")
         values = value
     for name, home, part in zip(node.names, homes, values):
         home.bind(name.id, part, name.span)
@@ -134,7 +135,8 @@ def _home(frame: Frame, name: ast.Name, value: ast.Expression) -> Environment:
 
 def _return(frame: Frame, node: ast.Return) -> Returned:
     if frame.depth == 0:
-        raise error("return-outside-block", "`return` ends a block; this is not inside one", node.span)
+        raise error("return-outside-block", "`return` ends a block; this is not inside one", node.span,
+                    help=f"publish a result of the net: `output result = {node.values[0].span.text}`")  # fmt: skip
     frame.line = "return"
     values: list[Any] = [evaluate(frame, v) for v in node.values]
     return Returned(values[0] if len(values) == 1 else tuple(values))
@@ -159,10 +161,10 @@ def _repeat(frame: Frame, node: ast.Repeat) -> Returned | None:
         return None
     count = guard(lambda: static.whole(value, "the count of a repeat"), node.count.span)
     if count < 0:
-        raise error("argument", f"a repeat cannot run {count} times", node.count.span)
+        raise error("argument", f"a repeat cannot run {count} times", node.count.span, help="write 0 or more")
     if count > MAX_APPLIES:
         message = f"{count:,} turns make a net of more than {MAX_APPLIES:,} operations"
-        raise error("too-large", message, node.count.span)
+        raise error("too-large", message, node.count.span, help="repeat fewer times")
     outer = frame.environment
     name = outer.scope.repeat(node.index.id if node.index else "repeat")
     before = len(frame.recorder.problems)

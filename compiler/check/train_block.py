@@ -22,7 +22,7 @@ from netc.compiler.net import TypedNet
 from netc.compiler.training.configuration import TrainConfig
 from netc.compiler.training.optimizers.adam import Adam
 from netc.grammar import ast
-from netc.grammar.diagnostics import did_you_mean, error
+from netc.grammar.diagnostics import did_you_mean, error, spelt_alike
 
 TRAIN_SETTINGS = {s.name: s for s in setting_slots(TrainConfig)}
 EPOCHS = 10  # where neither epochs nor steps are given
@@ -61,7 +61,9 @@ def _setting(block: SettingsBlock, node: ast.Setting) -> Any:
         made = value(block, node.value, (name,))
         if not isinstance(made, tuple(w.cls for w in words.values())):
             shown = ", ".join(f"`{w}`" for w in words)
-            raise error("argument", f"`{name}` is one of {shown}; this is {describe(made)}", at)
+            raise error(
+                "argument", f"`{name}` is one of {shown}; this is {describe(made)}", at, help=_example(name, made)
+            )
         return made
     raw = value(block, node.value)
     try:
@@ -70,6 +72,17 @@ def _setting(block: SettingsBlock, node: ast.Setting) -> Any:
     except Refused as r:
         raise refusal(r, at, {}) from None
     return read
+
+
+_EXAMPLES = {
+    "optimizer": "adam(rate = 1e-3)", "average": "ema(0.999)", "stop": "early(val.loss)", "plateau": "reduce(val.loss)",
+}  # fmt: skip
+
+
+def _example(name: str, given: Any) -> str:
+    """Help for a setting that takes a word, by what it was given."""
+    alike = spelt_alike(given, LIBRARY.constructors[name]) if isinstance(given, str) else []
+    return f"write `{name} = {alike[0] if alike else _EXAMPLES.get(name, '...')}`"
 
 
 # --- rules ------------------------------------------------------------------------------------------------------------
@@ -127,7 +140,7 @@ def _apply(own: dict[str, Any], change: tuple[str, str, Any], node: ast.Adjust, 
     name, operator, by = change
     if operator == "*=":
         if not static.is_number(by):
-            raise error("argument", f"`*=` needs a number, this is {describe(by)}", node.span)
+            raise error("argument", f"`*=` needs a number, this is {describe(by)}", node.span, help="write `rate *= 2`")
         if name == "rate":
             own["rate_factor"] = own.get("rate_factor", 1.0) * by
         else:

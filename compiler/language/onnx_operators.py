@@ -34,10 +34,16 @@ class OnnxOperation(Operation):
         attributes = {n: self.attribute(schema, n, v) for n, v in settings.items()}
         for name, spec in schema.attributes.items():
             if spec.required and name not in attributes:
-                raise Refused("missing-argument", f"`onnx.{self.name}` needs its attribute `{name}`")
+                raise Refused(
+                    "missing-argument",
+                    f"`onnx.{self.name}` needs its attribute `{name}`",
+                    None,
+                    f"write `{name} = ...`",
+                )
         if not schema.min_input <= len(inputs) <= schema.max_input:
             count = f"{schema.min_input}" if schema.min_input == schema.max_input else f"{schema.min_input} or more"
-            raise Refused("missing-argument", f"`onnx.{self.name}` takes {count} tensors, got {len(inputs)}")
+            raise Refused("missing-argument", f"`onnx.{self.name}` takes {count} tensors, got {len(inputs)}", None,
+                          f"its tensors are {', '.join(f'`{i.name}`' for i in schema.inputs)}")  # fmt: skip
         names = [f"x{i}" for i in range(len(inputs))]
         outputs = [f"y{i}" for i in range(schema.min_output)]
         node = helper.make_node(self.name, names, outputs, **attributes)
@@ -52,7 +58,12 @@ class OnnxOperation(Operation):
             )
         except (onnx.shape_inference.InferenceError, RuntimeError, ValueError) as e:
             reason = str(e).strip().splitlines()[-1].rpartition("] ")[2]
-            raise Refused("shape-mismatch", f"`onnx.{self.name}` refuses these tensors: {reason}") from None
+            raise Refused(
+                "shape-mismatch",
+                f"`onnx.{self.name}` refuses these tensors: {reason}",
+                None,
+                f"the ONNX specification of `{self.name}` says what it takes",
+            )  # fmt: skip from None
         return tuple(self.output(found.get(o)) for o in outputs)
 
     def output(self, proto: Any) -> TensorType:
@@ -88,15 +99,27 @@ class OnnxOperation(Operation):
         match kind:
             case "INT" | "INTS":
                 if not all(isinstance(v, (int, bool)) for v in items):
-                    raise Refused("argument", f"attribute `{name}` of `onnx.{self.name}` is a whole number", name)
+                    raise Refused(
+                        "argument",
+                        f"attribute `{name}` of `onnx.{self.name}` is a whole number",
+                        name,
+                        f"write `{name} = 1`" if kind == "INT" else f"write `{name} = [1, 2]`",
+                    )
                 return [int(v) for v in items] if kind == "INTS" else int(value)
             case "FLOAT" | "FLOATS":
                 if not all(isinstance(v, (int, float, Fraction)) for v in items):
-                    raise Refused("argument", f"attribute `{name}` of `onnx.{self.name}` is a number", name)
+                    raise Refused(
+                        "argument",
+                        f"attribute `{name}` of `onnx.{self.name}` is a number",
+                        name,
+                        f"write `{name} = 0.1`",
+                    )
                 return [float(v) for v in items] if kind == "FLOATS" else float(value)
             case "STRING" | "STRINGS":
                 if not all(isinstance(v, str) for v in items):
-                    raise Refused("argument", f"attribute `{name}` of `onnx.{self.name}` is a string", name)
+                    raise Refused(
+                        "argument", f"attribute `{name}` of `onnx.{self.name}` is a string", name, 'put it between `"`'
+                    )
                 return list(items) if kind == "STRINGS" else value
             case _:
                 raise Refused("argument", f"attribute `{name}` of `onnx.{self.name}` cannot be written in a spec", name)

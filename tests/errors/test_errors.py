@@ -15,15 +15,16 @@ from netc.grammar.reader import decode, read
 
 HERE = Path(__file__).parent
 SPECS = sorted(p.stem for p in HERE.glob("*.net"))
+PATTERNS = {"chained_comparison"}  # the help of which shows another example
 PAGES = (HERE.parent.parent / "docs" / "errors.md").read_text(encoding="utf-8")
 
 
-def explain(name: str) -> str:
-    """What `netc check` prints for a spec of this folder."""
-    source = decode((HERE / f"{name}.net").read_bytes(), f"{name}.net")
+def explain(name: str, folder: Path = HERE) -> str:
+    """What `netc check` prints for a spec of a folder."""
+    source = decode((folder / f"{name}.net").read_bytes(), f"{name}.net")
     try:
         spec, problems = parse_tolerant(source)
-        found = check(spec, source, problems, HERE).warnings
+        found = check(spec, source, problems, folder).warnings
         return "\n\n".join(d.render() for d in found) + "\n"
     except NetError as e:
         return e.render() + "\n"
@@ -45,6 +46,27 @@ def test_the_text_is_in_style_and_its_slug_has_a_page(name: str) -> None:
         assert f"\n## {slug}\n" in PAGES, f"docs/errors.md has no page for {slug}"
         assert not message.endswith("."), message
         assert not message[0].isupper() or message[0] == "`", message
+
+
+def helped(name: str) -> list[str]:
+    """The help lines that a spec gets."""
+    return re.findall(r"= help: (.*)", (HERE / f"{name}.err").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_following_the_help_leads_to_a_spec_that_checks(name: str) -> None:
+    """`fixed/NAME.net` is the spec after its help was followed, to the letter where the help shows code."""
+    if not helped(name):
+        return
+    assert explain(name, HERE / "fixed") == "\n"
+    fixed = " ".join((HERE / "fixed" / f"{name}.net").read_text(encoding="utf-8").split())
+    for help in helped(name):
+        shown = re.findall(
+            r"(?:write|written|mean|turn|convert it:|be|with `and`:|end it with|first:|classes:?|other:|whole:) `([^`]+)`",
+            help,
+        )
+        codes = [re.escape(" ".join(c.split())).replace(r"\.\.\.", ".*") for c in shown]
+        assert not codes or any(re.search(c, fixed) for c in codes) or name in PATTERNS, f"{help}: {fixed}"
 
 
 FILES = [

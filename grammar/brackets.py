@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -14,6 +15,7 @@ OPENERS = {"LPAR": ")", "LSQB": "]", "LBRACE": "}"}
 CLOSERS = {"RPAR": "LPAR", "RSQB": "LSQB", "RBRACE": "LBRACE"}
 ITEMS = ("net", "data", "train")
 MAX_NESTING = 200
+LOOKED_AT = 500  # tokens of a line behind a bracket that does not fit
 
 
 @dataclass
@@ -21,11 +23,12 @@ class Brackets:
     """What is wrong with the brackets of a text. Tokens are named by their offset.
 
     `ended` are those `(` and `[` that are never closed: their statement ends with its line. `strays` close nothing.
-    `closed` says how many `}` are missing before a token (at -1: at the end).
+    `pairs` close a bracket of another kind. `closed` says how many `}` are missing before a token (at -1: at the end).
     """
 
     ended: set[int] = field(default_factory=set)
     strays: set[int] = field(default_factory=set)
+    pairs: set[int] = field(default_factory=set)
     closed: dict[int, int] = field(default_factory=dict)
     problems: list[Diagnostic] = field(default_factory=list)
 
@@ -60,7 +63,7 @@ class _Matching:
             elif kind == "RBRACE":
                 self.brace(at, token, column)
             elif kind in CLOSERS:
-                self.closer(token)
+                self.closer(at, token)
             elif kind == "UNKNOWN":
                 self.garbled = token.line or 0
             elif kind == "UNCLOSED":  # the rest of its line is in the string: what was open there is not missing
@@ -72,9 +75,8 @@ class _Matching:
 
     def line(self, at: int, token: Token, column: int) -> None:
         """A `}` is missing before a line that begins a new part of the spec, or that stands left of an inner `{`."""
-        item = (
-            token in ITEMS and self.after(at) in ("LBRACE", "NAME") and self.after(at, 1) in ("LBRACE", "LPAR", "NAME")
-        )
+        follows = self.after(at)
+        item = token in ITEMS and (follows == "LBRACE" or (follows == "NAME" and self.after(at, 1) in ("LBRACE", "LPAR")))
         while self.open and self.missing > 0 and token.type != "RBRACE":
             braces = [(t, c) for t, c in self.open if t.type == "LBRACE"]
             if not braces or not (item or (len(braces) > 1 and column <= braces[-1][1])):
@@ -96,21 +98,33 @@ class _Matching:
         else:
             self.open.pop()
 
-    def closer(self, token: Token) -> None:
+    def closer(self, at: int, token: Token) -> None:
         wanted = CLOSERS[token.type]
         kinds = [t.type for t, _ in self.open[-2:]]
         if kinds[-1:] == [wanted]:
             self.open.pop()
-        elif len(kinds) == 2 and kinds[-1] != "LBRACE" and kinds[0] == wanted:
+        elif len(kinds) == 2 and kinds[-1] != "LBRACE" and kinds[0] == wanted and not self.enough(at, wanted):
             self.unclosed(_at(token), token)
             self.open.pop()
         elif kinds and kinds[-1] != "LBRACE":
             opener = self.open[-1][0]
             right = OPENERS[opener.type]
             self.stray(token, f"does not close `{opener}`", [self.open.pop()], f"write `{right}`")
-            self.found.ended.add(_at(opener))
+            self.found.strays.discard(_at(token))
+            self.found.pairs.add(_at(token))
         else:
             self.stray(token, "closes nothing", [], "remove it, or open the bracket before it")
+
+    def enough(self, at: int, wanted: str) -> bool:
+        """Whether behind a token its line has a closing bracket for each of the kind `wanted` that is open."""
+        left = 0
+        for i in range(at + 1, min(at + LOOKED_AT, len(self.tokens))):
+            kind = self.tokens[i].type
+            if kind == "NL":
+                break
+            left += (CLOSERS.get(kind) == wanted) - (kind == wanted)
+        held = itertools.takewhile(lambda o: o[0].type != "LBRACE" and o[0].line == self.tokens[at].line, reversed(self.open))
+        return left >= sum(t.type == wanted for t, _ in held)
 
     def unclosed(self, at: int, before: Token | None = None) -> None:
         """The innermost bracket is never closed; a `}` is thought before the token at offset `at`."""

@@ -99,7 +99,7 @@ def _words(name: str) -> list[str]:
 def _allowed(name: str, other: str) -> int:
     """How many slips lie between a name and one that it may stand for; short ones begin with the same letter."""
     size = min(len(name), len(other))
-    if size < 3 or (size < 5 and name[0] != other[0]):
+    if size < 3 or (size < 5 and name[0] != other[0] and sorted(name[:2]) != sorted(other[:2])):
         return 0
     return 1 if size < 6 else 2 if size < 9 else 3
 

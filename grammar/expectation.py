@@ -8,7 +8,7 @@ from lark import Token
 
 from netc.grammar.diagnostics import Diagnostic, Label, diagnostic
 from netc.grammar.foreign import SIGNS
-from netc.grammar.layout import CONTINUED_AFTER, HARD, SOFT
+from netc.grammar.layout import CONTINUED_AFTER, HARD, OPERATORS, SOFT
 from netc.grammar.source import Source, Span
 
 _HUMAN = {
@@ -80,6 +80,8 @@ def _help(tokens: Sequence[Token], start: int, index: int, accepts: set[str]) ->
         return f"`{previous}` is a keyword; choose another name"
     if token.type == "STAREQ":
         return f"write `{SIGNS[word][1]}`"
+    if previous is not None and {previous.type, token.type} <= OPERATORS and "NAME" in accepts:
+        return f"write what stands between `{previous}` and `{word}`, or remove one of them"
     if token.type == "COLON" and "EQ" in accepts:
         return f"write `{first} = ...`"
     if index == start and not accepts & {"NAME"} and accepts & {"NET"}:

@@ -35,7 +35,7 @@ def lay_out(tokens: Iterable[Token], source: Source, found: Brackets) -> tuple[l
     out: list[Token] = []
     brackets: list[Token] = []
     newline: Token | None = None
-    ended, strays, closed = found.ended, found.strays, found.closed
+    ended, strays, pairs, closed = found.ended, found.strays, found.pairs, found.closed
     for token in tokens:
         kind = token.type
         if closed and token.start_pos in closed:
@@ -43,6 +43,8 @@ def lay_out(tokens: Iterable[Token], source: Source, found: Brackets) -> tuple[l
         if kind in ("COMMENT", "REMARK") or (kind == "RBRACE" and token.start_pos in strays):
             continue
         if kind == "NL":
+            while brackets and brackets[-1].start_pos in ended and out[-1].type not in CONTINUED_AFTER:
+                brackets.pop()
             inside = brackets and brackets[-1].type != "LBRACE" and brackets[-1].start_pos not in ended
             if newline is None and out and not inside and (token == ";" or out[-1].type not in CONTINUED_AFTER):
                 newline = token
@@ -52,8 +54,6 @@ def lay_out(tokens: Iterable[Token], source: Source, found: Brackets) -> tuple[l
         if newline is not None:
             if kind not in CONTINUED_BEFORE and out[-1].type not in ("NL", "LBRACE"):
                 out.append(_typed(newline, "NL"))
-                while brackets and brackets[-1].start_pos in ended:
-                    brackets.pop()
             newline = None
         elif out and out[-1].type == "RBRACE" and kind not in CONTINUED_BEFORE:
             out.append(_typed(token, "NL"))  # a closing brace ends its statement by itself
@@ -68,6 +68,8 @@ def lay_out(tokens: Iterable[Token], source: Source, found: Brackets) -> tuple[l
                         help="name the inner parts on lines of their own",
                     )
                 ]  # fmt: skip
+        elif token.start_pos in pairs and brackets:
+            brackets.pop()
         elif kind in CLOSERS and token.start_pos not in strays:
             while brackets and brackets[-1].type != CLOSERS[kind]:
                 brackets.pop()  # one that is never closed

@@ -17,9 +17,10 @@ _OPEN, _CLOSE = {"LPAR", "LSQB", "LBRACE"}, {"RPAR", "RSQB", "RBRACE"}
 def end_of(tokens: Sequence[Token], start: int, index: int, outside: bool) -> int:
     """Where the statement that begins at `start` and fails at `index` ends; of lines `outside` of all parts of a spec,
     where the next part begins."""
-    depth = 0
+    depth = held = 0  # braces and other brackets that are open
     for i in range(start, len(tokens)):
         kind = tokens[i].type
+        held += (kind in ("LPAR", "LSQB")) - (kind in ("RPAR", "RSQB"))
         if kind == "LBRACE":
             depth += 1
         elif kind == "RBRACE":
@@ -29,7 +30,7 @@ def end_of(tokens: Sequence[Token], start: int, index: int, outside: bool) -> in
         elif depth == 0 and i >= index:
             if kind == "NL" and (not outside or _part(tokens, i + 1)):
                 return i
-            if i > start and not outside and begins_line(tokens, i) and begins_statement(tokens, i):
+            if i > start and held <= 0 and not outside and begins_line(tokens, i) and begins_statement(tokens, i):
                 return _indented(tokens, start, i) if tokens[i - 1].type == "COLON" else i
     return len(tokens)
 

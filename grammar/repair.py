@@ -9,7 +9,7 @@ from netc.grammar.characters import STRANGE, strange
 from netc.grammar.diagnostics import Diagnostic, diagnostic, nearest
 from netc.grammar.expectation import span
 from netc.grammar.foreign import COMMENT, KEYWORD_OF, SIGNS, STATEMENT_OF
-from netc.grammar.layout import SOFT
+from netc.grammar.layout import CONTINUED_AFTER, SOFT
 from netc.grammar.recovery import begins_line, bound_names, end_of, line_break
 from netc.grammar.source import Source
 
@@ -37,6 +37,8 @@ class Repair:
             mended = self.sign(at) or self.keyword(start, at, outside) or self.comment(start, at)
             if mended is not None:
                 return mended[0]
+        if self.header(start, at, accepts, refused):
+            return start
         end = line_break(self.tokens, start, at)
         if end is None:
             end = self.condition(start, at)
@@ -67,6 +69,8 @@ class Repair:
         """The error of a token that does not fit."""
         if at < len(self.tokens) and self.tokens[at].type in STRANGE:
             return strange(self.source, self.tokens[at])
+        if 0 < start < at < len(self.tokens) and begins_line(self.tokens, at) and self.tokens[at - 1].type in CONTINUED_AFTER:
+            return expectation.unfinished(self.source, self.tokens, start, at, accepts)
         return expectation.unexpected(self.source, self.tokens, start, at, accepts)
 
     # --- what can be mended -------------------------------------------------------------------------------------------
@@ -132,6 +136,20 @@ class Repair:
         self.placed.append(_at(first))
         again = self.leave_out(start, end_of(self.tokens, start, start + 1, False), self.problems[-1])
         return None if again is None else (again,)
+
+    def header(self, start: int, at: int, accepts: set[str], refused: Diagnostic | None) -> bool:
+        """The head of a part of the spec: left out up to its brace, with its arguments unknown."""
+        brace = next((i for i in range(start, len(self.tokens)) if self.tokens[i].type == "LBRACE"), at)
+        if self.tokens[start].type not in ("NET", "DATA", "TRAIN") or not start < at < brace:
+            return False
+        problem = refused or self.unexpected(start, at, accepts)
+        head = self.tokens[start:brace]
+        if not any(_at(head[0]) <= p <= _at(head[-1]) for p in self.placed):
+            self.problems.append(problem)
+        mark = _like(head[0], "BROKEN", " ".join(bound_names(head)))
+        rest = [_like(mark, "NL", "\n")] if self.kind(brace + 1) != "RBRACE" else []
+        self.tokens[start : brace + 1] = [head[0], self.tokens[brace], mark, *rest]
+        return True
 
     def condition(self, start: int, at: int) -> int | None:
         """An `if` that begins a line of its own, and was read as the end of the line before."""

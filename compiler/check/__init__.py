@@ -42,7 +42,7 @@ def _check(spec: ast.Spec, source: Source, problems: list[Diagnostic], folder: P
     train, data = (SettingsBlock(net, frame, whole=False, parsed=parsed) for _ in range(2))
     try:
         _body(frame, spec, node)
-        if not recorder.problems:
+        if parsed and not recorder.problems:
             recorder.assign_names()
             recorder.problems += [*whole_net.patterns(net), *whole_net.derivatives(net)]
         train.whole = data.whole = parsed and not recorder.problems

@@ -12,7 +12,7 @@ from netc.compiler.check.expressions import named
 from netc.compiler.check.columns import repeated, shared
 from netc.compiler.check.guessing import of_setting
 from netc.compiler.check.settings import SettingsBlock, constructor, value
-from netc.compiler.check.values import Given, NameRange, describe
+from netc.compiler.check.values import UNKNOWN, Given, NameRange, describe
 from netc.compiler.language.refusal import Refused
 from netc.compiler.language.slots import Slot
 from netc.compiler.language.words import Constructor
@@ -47,7 +47,7 @@ def data_block(block: SettingsBlock, node: ast.Data | None, folder: Path) -> Dat
         read = block.attempt(partial(_setting, block, s))
         if read is not None:
             found[s.name.id] = read
-    if "source" not in block.seen and block.parsed:
+    if "source" not in block.seen and block.parsed and not block.problems:
         block.problems += error("missing-argument", "the data block names no `source`", node.span,
                                 help='write `source = npz("data.npz")`').diagnostics  # fmt: skip
     return DataConfig(found["source"], found.get("split"), str(folder)) if "source" in found else None
@@ -114,6 +114,9 @@ def _columns(block: SettingsBlock, word: Constructor, arguments: list[Given], sp
     for a in arguments:
         if a.name is None or a.name in own:
             continue
+        binding = block.frame.environment.find(a.name)
+        if a.name not in declared and binding is not None and binding.value is UNKNOWN:
+            continue  # its declaration is wrong
         if a.name not in declared:
             near = did_you_mean(a.name, [*declared, *own], "name an input or a target of the net")
             raise error("unknown-argument", f"the net has no input or target `{a.name}`", a.place, help=near)

@@ -13,6 +13,8 @@ from netc.grammar.source import Source, Span
 
 OPENERS = {"LPAR": ")", "LSQB": "]", "LBRACE": "}"}
 CLOSERS = {"RPAR": "LPAR", "RSQB": "LSQB", "RBRACE": "LBRACE"}
+STATEMENTS = ("input", "target", "output", "metric", "param", "block", "repeat", "return")
+OPERANDS = ("NAME", "NUMBER", "STRING", "RPAR", "RSQB")
 ITEMS = ("net", "data", "train")
 MAX_NESTING = 200
 LOOKED_AT = 500  # tokens of a line behind a bracket that does not fit
@@ -56,6 +58,9 @@ class _Matching:
             if begins and kind != "COMMENT":
                 column, begins = token.column or 1, False
                 self.line(at, token, column)
+            if kind == "LBRACE":
+                while self.open and self.open[-1][0].type != "LBRACE":  # no brace stands inside other brackets
+                    self.unclosed(_at(token), token)
             if kind in OPENERS:
                 self.open.append((token, column))
                 if len(self.open) > MAX_NESTING:
@@ -76,7 +81,18 @@ class _Matching:
     def line(self, at: int, token: Token, column: int) -> None:
         """A `}` is missing before a line that begins a new part of the spec, or that stands left of an inner `{`."""
         follows = self.after(at)
-        item = token in ITEMS and (follows == "LBRACE" or (follows == "NAME" and self.after(at, 1) in ("LBRACE", "LPAR")))
+        item = token in ITEMS and (
+            follows == "LBRACE" or (follows == "NAME" and self.after(at, 1) in ("LBRACE", "LPAR"))
+        )
+        while (
+            self.open
+            and self.open[-1][0].type != "LBRACE"
+            and (
+                (token in STATEMENTS and follows == "NAME")
+                or (token.type == "NAME" and follows == "EQ" and column <= self.open[-1][1] and self.ends_before(at))
+            )
+        ):
+            self.unclosed(_at(token), token)
         while self.open and self.missing > 0 and token.type != "RBRACE":
             braces = [(t, c) for t, c in self.open if t.type == "LBRACE"]
             if not braces or not (item or (len(braces) > 1 and column <= braces[-1][1])):
@@ -123,7 +139,9 @@ class _Matching:
             if kind == "NL":
                 break
             left += (CLOSERS.get(kind) == wanted) - (kind == wanted)
-        held = itertools.takewhile(lambda o: o[0].type != "LBRACE" and o[0].line == self.tokens[at].line, reversed(self.open))
+        held = itertools.takewhile(
+            lambda o: o[0].type != "LBRACE" and o[0].line == self.tokens[at].line, reversed(self.open)
+        )
         return left >= sum(t.type == wanted for t, _ in held)
 
     def unclosed(self, at: int, before: Token | None = None) -> None:
@@ -154,6 +172,11 @@ class _Matching:
         rest = (self.tokens[i] for i in range(at + 1, len(self.tokens)))
         following = next((t for t in rest if t.type not in ("NL", "COMMENT")), None)
         return following is None or following in (*ITEMS, "import")
+
+    def ends_before(self, at: int) -> bool:
+        """Whether the line before a token could be the end of a statement."""
+        before = (self.tokens[i].type for i in range(at - 1, -1, -1))
+        return next((k for k in before if k not in ("NL", "COMMENT")), "NL") in OPERANDS
 
     def after(self, at: int, skip: int = 0) -> str:
         """The kind of the next token but `skip`."""

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 from lark import Lark, Token
 from lark.exceptions import UnexpectedInput, VisitError

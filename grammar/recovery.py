@@ -44,6 +44,16 @@ def _indented(tokens: Sequence[Token], start: int, i: int) -> int:
     return i
 
 
+def closing(tokens: Sequence[Token], brace: int) -> int:
+    """The place of the `}` that closes a `{`."""
+    depth = 0
+    for i in range(brace, len(tokens)):
+        depth += (tokens[i].type == "LBRACE") - (tokens[i].type == "RBRACE")
+        if depth == 0:
+            return i
+    return len(tokens)
+
+
 def _part(tokens: Sequence[Token], i: int) -> bool:
     return i < len(tokens) and tokens[i].type in _PARTS
 
@@ -71,13 +81,20 @@ def begins_line(tokens: Sequence[Token], i: int) -> bool:
 def begins_statement(tokens: Sequence[Token], i: int) -> bool:
     """Whether a token reads like the beginning of a statement: `name =`, or a keyword and what follows it."""
     token, after = tokens[i], tokens[i + 1].type if i + 1 < len(tokens) else ""
+    while token.type == "NAME" and after == "COMMA" and i + 3 < len(tokens) and tokens[i + 2].type == "NAME":
+        i += 2  # `a, b = ...`
+        after = tokens[i + 1].type
     if token.type == "NAME":
+        second = tokens[i + 2].type if i + 2 < len(tokens) else ""
+        if after == "NAME" and second in ("EQ", "COLON"):
+            return True
         return after == "EQ" or (token in SOFT and after in ("NAME", "LBRACE"))
     return token.type.lower() in BEGINNINGS
 
 
-def bound_names(tokens: Sequence[Token]) -> tuple[str, ...]:
-    """The names that a broken statement, with all inside it, may have been meant to bind."""
+def bound_names(tokens: Sequence[Token], head: bool = False) -> tuple[str, ...]:
+    """The names that a broken statement, with all inside it, may have been meant to bind; of the `head` of a part of the spec
+    its arguments."""
     found: dict[str, None] = {}
     depth = 0
     for i, token in enumerate(tokens):
@@ -88,9 +105,14 @@ def bound_names(tokens: Sequence[Token]) -> tuple[str, ...]:
             depth -= 1
         elif kind == "NAME":
             first = i == 0 or tokens[i - 1].type in ("NL", "LBRACE")
-            if first or tokens[i - 1].type in _NAMING or (i == 1 and tokens[0].type in ("NAME", "IMPORT")):
+            if (
+                first
+                or tokens[i - 1].type in _NAMING
+                or (head and i > 1)
+                or (i == 1 and tokens[0].type in ("NAME", "IMPORT"))
+            ):
                 found[str(token)] = None
-        elif kind == "EQ" and i and (depth <= 0 or begins_line(tokens, i - 1)):
+        elif kind == "EQ" and i and (head or depth <= 0 or begins_line(tokens, i - 1)):
             back = i - 1
             while back >= 0 and tokens[back].type == "NAME":  # `a, b = ...`
                 found[str(tokens[back])] = None

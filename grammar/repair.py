@@ -10,7 +10,7 @@ from netc.grammar.diagnostics import Diagnostic, diagnostic, nearest
 from netc.grammar.expectation import span
 from netc.grammar.foreign import COMMENT, KEYWORD_OF, SIGNS, STATEMENT_OF
 from netc.grammar.layout import CONTINUED_AFTER, SOFT
-from netc.grammar.recovery import begins_line, bound_names, end_of, line_break
+from netc.grammar.recovery import begins_line, bound_names, closing, end_of, line_break
 from netc.grammar.source import Source
 
 _OUTSIDE = ("net", "data", "train", "import")
@@ -69,7 +69,11 @@ class Repair:
         """The error of a token that does not fit."""
         if at < len(self.tokens) and self.tokens[at].type in STRANGE:
             return strange(self.source, self.tokens[at])
-        if 0 < start < at < len(self.tokens) and begins_line(self.tokens, at) and self.tokens[at - 1].type in CONTINUED_AFTER:
+        if (
+            0 < start < at < len(self.tokens)
+            and begins_line(self.tokens, at)
+            and self.tokens[at - 1].type in CONTINUED_AFTER
+        ):
             return expectation.unfinished(self.source, self.tokens, start, at, accepts)
         return expectation.unexpected(self.source, self.tokens, start, at, accepts)
 
@@ -138,17 +142,26 @@ class Repair:
         return None if again is None else (again,)
 
     def header(self, start: int, at: int, accepts: set[str], refused: Diagnostic | None) -> bool:
-        """The head of a part of the spec: left out up to its brace, with its arguments unknown."""
-        brace = next((i for i in range(start, len(self.tokens)) if self.tokens[i].type == "LBRACE"), at)
-        if self.tokens[start].type not in ("NET", "DATA", "TRAIN") or not start < at < brace:
+        """What stands before a brace: left out, with its names unknown, so that what is inside is read all the same."""
+        first = self.tokens[start]
+        brace = next((i for i in range(start, len(self.tokens)) if self.tokens[i].type == "LBRACE"), -1)
+        if first.type not in ("NET", "DATA", "TRAIN", "BLOCK", "REPEAT") or not start < at <= brace:
             return False
         problem = refused or self.unexpected(start, at, accepts)
         head = self.tokens[start:brace]
-        if not any(_at(head[0]) <= p <= _at(head[-1]) for p in self.placed):
+        if not any(_at(first) <= p <= _at(head[-1]) for p in self.placed):
             self.problems.append(problem)
-        mark = _like(head[0], "BROKEN", " ".join(bound_names(head)))
-        rest = [_like(mark, "NL", "\n")] if self.kind(brace + 1) != "RBRACE" else []
-        self.tokens[start : brace + 1] = [head[0], self.tokens[brace], mark, *rest]
+        kept = [first]
+        if first.type == "BLOCK":
+            kept += [self.tokens[start + 1], _like(first, "LPAR", "("), _like(first, "RPAR", ")")]
+            end = closing(self.tokens, brace)
+            self.tokens[end + 1 : end + 1] = [_like(first, "NL", "\n"), _like(first, "BROKEN", str(kept[1]))]
+        elif first.type == "REPEAT":
+            kept.append(_like(first, "NUMBER", "1"))
+        inside = [_like(first, "BROKEN", " ".join(bound_names(head, head=True)))]
+        if self.kind(brace + 1) != "RBRACE":
+            inside.append(_like(first, "NL", "\n"))
+        self.tokens[start : brace + 1] = [*kept, self.tokens[brace], *inside]
         return True
 
     def condition(self, start: int, at: int) -> int | None:

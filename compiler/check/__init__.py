@@ -12,7 +12,7 @@ from netc.compiler.check.frame import Frame
 from netc.compiler.check.imports import module_loader
 from netc.compiler.check.recorder import Recorder
 from netc.compiler.check.settings import SettingsBlock
-from netc.compiler.check.statements import execute
+from netc.compiler.check.statements import execute, read_uncalled
 from netc.compiler.check.train_block import train_block
 from netc.compiler.check.values import UNKNOWN
 from netc.compiler.net import TypedNet
@@ -99,3 +99,4 @@ def _body(frame: Frame, spec: ast.Spec, node: ast.Net) -> None:
             frame.recorder.report(e)
             frame.environment.bind(parameter.name.id, UNKNOWN, parameter.span)
     execute(frame, node.body)
+    read_uncalled(frame)

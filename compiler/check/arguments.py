@@ -28,7 +28,6 @@ Bound = dict[str, tuple[Any, Span]]
 def bind(slots: Sequence[Slot], arguments: Sequence[Given], what: str, span: Span, open: bool = False) -> Bound:
     """The arguments by slot. Raises NetError for too many, unknown, repeated or missing ones."""
     bound: Bound = {}
-    by_name = {s.name: s for s in slots}
     positional = [a for a in arguments if a.name is None]
     variadic = slots[0] if slots and slots[0].variadic else None
     if variadic is not None:
@@ -45,9 +44,8 @@ def bind(slots: Sequence[Slot], arguments: Sequence[Given], what: str, span: Spa
     for a in arguments:
         if a.name is None:
             continue
-        if a.name not in by_name and not open:
-            known = of_argument(what, a.name, slots) or did_you_mean(a.name, by_name, _signature(slots))
-            raise error("unknown-argument", f"`{what}` has no argument `{a.name}`", a.place, help=known)
+        if not open:
+            refuse_unknown(slots, a, what)
         if a.name in bound:
             first = Label(bound[a.name][1], "given here")
             raise error("repeated-argument", f"`{what}` gets `{a.name}` twice", a.place, first, help="keep one of them")
@@ -56,6 +54,14 @@ def bind(slots: Sequence[Slot], arguments: Sequence[Given], what: str, span: Spa
         if slot.required and slot.name not in bound:
             raise error("missing-argument", f"`{what}` needs its argument `{slot.name}`", span, help=_signature(slots))
     return bound
+
+
+def refuse_unknown(slots: Sequence[Slot], argument: Given, what: str) -> None:
+    """Raises NetError for an argument by a name that no slot has."""
+    names = [s.name for s in slots]
+    if argument.name is not None and argument.name not in names:
+        help = of_argument(what, argument.name, slots) or did_you_mean(argument.name, names, _signature(slots))
+        raise error("unknown-argument", f"`{what}` has no argument `{argument.name}`", argument.place, help=help)
 
 
 def _signature(slots: Sequence[Slot]) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from netc.compiler.check import static
 from netc.compiler.check.applying import apply, guard, literal, refused, settled, tensors
-from netc.compiler.check.arguments import bind, construct, convert, has_tensor
+from netc.compiler.check.arguments import bind, construct, convert, has_tensor, refuse_unknown
 from netc.compiler.check.frame import Frame, Making
 from netc.compiler.check.models import call_model
 from netc.compiler.check.recorder import check_size
@@ -40,6 +40,10 @@ MAX_CALLS = 60
 def call(frame: Frame, callee: Any, arguments: Sequence[Given], span: Span) -> Any:
     """The value of a call of evaluated arguments; without a tensor it is a layer. Raises NetError."""
     if callee is UNKNOWN or any(a.value is UNKNOWN for a in arguments):
+        for a in arguments if isinstance(callee, Function | Layer) else ():
+            refuse_unknown(callee.slots, a, callee.name)
+        if isinstance(callee, BlockDefinition) and frame.depth < MAX_CALLS:
+            _enter(frame, _made(frame, callee, [], span), arguments, span)  # what is wrong inside is found all the same
         return UNKNOWN
     arguments = [Given(settled(a.value), a.span, a.name, a.place) for a in arguments]
     match callee:
@@ -257,6 +261,8 @@ def _enter(frame: Frame, made: BlockInstance | NetInstance, arguments: Sequence[
         raise error("recursion", "blocks are nested more than 60 calls deep; a block may not use itself", span,
                     help="call it several times from outside: `repeat 3 { h = h -> Unit }`")  # fmt: skip
     making = Making(made.made, made.called)
+    if isinstance(made, BlockInstance):
+        made.definition.called = True
     definition = made.definition if isinstance(made, BlockInstance) else made.module
     try:
         return definition.run(frame, making, made, [*arguments, *made.arguments], span)

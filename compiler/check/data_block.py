@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from netc.compiler.check.arguments import Bound, bind, convert, refusal
-from netc.compiler.check.expressions import named
 from netc.compiler.check.columns import repeated, shared
+from netc.compiler.check.expressions import named
 from netc.compiler.check.guessing import of_setting
 from netc.compiler.check.settings import SettingsBlock, constructor, value
 from netc.compiler.check.values import UNKNOWN, Given, NameRange, describe

@@ -36,7 +36,6 @@ from netc.compiler.net import Tensor
 from netc.grammar import ast
 from netc.grammar.diagnostics import NetError, did_you_mean, error
 
-
 _COMPARE = "compare: `hidden > 2`"
 _STAGE = "put the arithmetic on a line of its own, or in parentheses around a pipeline: `(x -> f) + 1`"
 

@@ -239,7 +239,7 @@ CALLS: dict[str, dict[str, str]] = {
     "adam": {"adam(beta1 = 0.9, beta2 = 0.999)": "betas", "adam(rate = 1e-3)": "amsgrad"},
     "adamw": {"adamw(beta1 = 0.9, beta2 = 0.999)": "betas", "adamw(rate = 1e-3)": "amsgrad"},
 }
-NEEDLESS = set("name inplace dtype device training trainable requires_grad out reduction size_average reduce".split())
+NEEDLESS = set(["name", "inplace", "dtype", "device", "training", "trainable", "requires_grad", "out", "reduction", "size_average", "reduce"])
 DTYPES: dict[str, str] = {
     "f16": "float16 half bfloat16 fp16", "f32": "float32 float single fp32 real number tensor Tensor FloatTensor",
     "f64": "float64 double fp64", "i8": "int8", "i16": "int16 short", "i32": "int32", "i64": "int64 int long integer LongTensor",
@@ -247,8 +247,7 @@ DTYPES: dict[str, str] = {
 }  # fmt: skip
 # Names before a dot that stand for a framework, and for nothing here.
 FRAMEWORKS = set(
-    "torch nn F tf tensorflow keras np numpy jnp jax lax layers losses math functional optim optimizers K flax linen optax haiku hk "
-    "caffe mx mxnet sklearn scipy pd pandas self initializers activations init model".split()
+    ["torch", "nn", "F", "tf", "tensorflow", "keras", "np", "numpy", "jnp", "jax", "lax", "layers", "losses", "math", "functional", "optim", "optimizers", "K", "flax", "linen", "optax", "haiku", "hk", "caffe", "mx", "mxnet", "sklearn", "scipy", "pd", "pandas", "self", "initializers", "activations", "init", "model"]
 )
 
 

@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 
 from netc.compiler.check import foreign
-from netc.compiler.language.operations import Function, Operation
+from netc.compiler.language.operations import Function
 from netc.compiler.language.slots import Slot
 from netc.compiler.library import LIBRARY
 from netc.grammar.diagnostics import NetError, did_you_mean, error, spelt_alike

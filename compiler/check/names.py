@@ -11,8 +11,8 @@ from netc.compiler.check.values import CALLABLES, UNKNOWN, OnnxNamespace
 from netc.compiler.graph.dimensions import symbol
 from netc.compiler.library import LIBRARY
 from netc.grammar import ast
-from netc.grammar.foreign import COMMENT
 from netc.grammar.diagnostics import Label, NetError, error, nearest
+from netc.grammar.foreign import COMMENT
 
 
 def meaning(frame: Frame, node: ast.Name) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from netc.compiler.check.values import LayerInstance
+from netc.compiler.check.values import BlockDefinition, LayerInstance
 from netc.compiler.graph.types import TensorType
 from netc.compiler.language.variables import Variable, site
 from netc.compiler.net import Apply, TypedNet
@@ -31,10 +31,17 @@ class Recorder:
         self.symbols: dict[str, Span] = {}  # symbolic dimensions, with where they are declared
         self.problems: list[Diagnostic] = []
         self.layers: list[LayerInstance] = []  # those that a line binds
+        self.blocks: list[BlockDefinition] = []
         self._unnamed: list[tuple[Variable, Callable[[], str]]] = []
         self._draws: dict[str, int] = {}
         self.missing: set[str] = set()  # names that nothing binds, reported once
         self._places: set[Span | None] = set()  # of the problems
+
+    def apart(self) -> Recorder:
+        """A recorder of a net that is thrown away, in which the same symbolic dimensions are known."""
+        made = Recorder(TypedNet(self.net.name, self.net.source), self.load_module)
+        made.symbols, made.missing = self.symbols, self.missing
+        return made
 
     @property
     def full(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -13,11 +14,20 @@ from netc.compiler.check.calls import instance
 from netc.compiler.check.declarations import COUNTERS, declare, metric, new_name, output, param, refuse_reserved
 from netc.compiler.check.environment import Environment
 from netc.compiler.check.expressions import evaluate
-from netc.compiler.check.frame import Frame
+from netc.compiler.check.frame import Frame, Making
 from netc.compiler.check.naming import NameScope
 from netc.compiler.check.reading import makes_parameters, names_in
 from netc.compiler.check.recorder import MAX_APPLIES
-from netc.compiler.check.values import UNKNOWN, BlockDefinition, LayerInstance, Module, Returned, describe
+from netc.compiler.check.values import (
+    UNKNOWN,
+    BlockDefinition,
+    BlockInstance,
+    Given,
+    LayerInstance,
+    Module,
+    Returned,
+    describe,
+)
 from netc.compiler.language.operations import Layer
 from netc.grammar import ast
 from netc.grammar.diagnostics import Label, NetError, error
@@ -150,12 +160,30 @@ def _block(frame: Frame, node: ast.Block) -> None:
             help=f"call it `{node.name.id[0].upper()}{node.name.id[1:]}`",
         )  # fmt: skip
     run = partial(blocks.run_block, execute)
-    new_name(frame, node.name, BlockDefinition(node, frame.environment, makes, run))
+    made = BlockDefinition(node, frame.environment, makes, run)
+    frame.recorder.blocks.append(made)
+    new_name(frame, node.name, made)
+
+
+def read_uncalled(frame: Frame) -> None:
+    """Reads the blocks that nothing calls, with unknown arguments and for their errors alone."""
+    for block in frame.recorder.blocks:
+        if not block.called:
+            apart = frame.recorder.apart()
+            arguments = [Given(UNKNOWN, p.span, p.name.id) for p in block.node.parameters]
+            made = BlockInstance(block, [], None, block.node.span)
+            with suppress(NetError):  # what is raised rather than reported depends on the arguments
+                block.run(Frame(apart, depth=1), Making(), made, arguments, block.node.name.span)
+            frame.recorder.report(NetError(apart.problems))
 
 
 def _repeat(frame: Frame, node: ast.Repeat) -> Returned | None:
     value = evaluate(frame, node.count)
     if value is UNKNOWN:
+        turn = frame.turn(Environment(NameScope(frame.environment.scope, "repeat"), frame.environment, carries=True))
+        if node.index is not None:
+            turn.environment.bind(node.index.id, UNKNOWN, node.index.span)
+        execute(turn, node.body)  # what is wrong inside is found all the same
         for s in node.body:
             _poison(frame, s)
         return None

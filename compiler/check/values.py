@@ -90,6 +90,7 @@ class BlockDefinition:
     environment: Environment
     makes_parameters: bool
     run: Run
+    called: bool = False
 
 
 @dataclass(eq=False)

@@ -10,7 +10,6 @@ from netc.compiler.language.shapes import axis_of, equal_types, floating
 from netc.compiler.language.slots import Index, Tensor
 from netc.compiler.language.words import loss
 
-
 _YES_OR_NO = "for a yes or no, write `sigmoid_cross_entropy`, with a target of the shape of the scores"
 
 

@@ -73,13 +73,19 @@ WORDS = (
     "mean|maximum|split|flatten|concat"
 )
 CLASSES: dict[str, Callable[[str], Iterator[Mistake]]] = {
-    "keyword misspelt": replaced(r"(?<=^  )(input|target|output|metric|block|repeat|param)\b|^(net|train|data)\b", turned),
+    "keyword misspelt": replaced(
+        r"(?<=^  )(input|target|output|metric|block|repeat|param)\b|^(net|train|data)\b", turned
+    ),
     "word misspelt": replaced(rf"(?<![\w\"*.])({WORDS})(?=[( \n])(?! *=)", turned),
     "word of another case": replaced(r"(?<![\w\"*.])(relu|Dense|dropout|softmax)(?=[( \n])", lambda m: m[0].swapcase()),
-    "name misspelt where it is read": replaced(r"(?<=[(+*] )(logits|image|inner|gain|hidden)\b|(?<=\()(logits|image|hidden)\b", "quux"),
+    "name misspelt where it is read": replaced(
+        r"(?<=[(+*] )(logits|image|inner|gain|hidden)\b|(?<=\()(logits|image|hidden)\b", "quux"
+    ),
     "setting misspelt": replaced(r"(?<=^  )(optimizer|batch|epochs|source)(?= )", turned),
     "dtype of another language": replaced(r"\bf32(?=\[)", "float32"),
-    "argument misspelt": replaced(r"(?<=[(, ])(rate|momentum|scale|axis|patience|smoothing)(?= = )(?=[^{}\n]*\))", turned),
+    "argument misspelt": replaced(
+        r"(?<=[(, ])(rate|momentum|scale|axis|patience|smoothing)(?= = )(?=[^{}\n]*\))", turned
+    ),
     "argument too many": replaced(r"(?<=-> )(relu|tanh|softmax|flatten)\b(?!\()", lambda m: f"{m[0]}(1, 2, 3)"),
     "argument missing": replaced(r"(?<![\w])Dense\([^()]*\)", "Dense()"),
     "closing bracket missing": replaced(r"\)", ""),

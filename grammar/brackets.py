@@ -142,7 +142,7 @@ class _Matching:
         held = itertools.takewhile(
             lambda o: o[0].type != "LBRACE" and o[0].line == self.tokens[at].line, reversed(self.open)
         )
-        return left >= sum(t.type == wanted for t, _ in held)
+        return bool(left >= sum(t.type == wanted for t, _ in held))
 
     def unclosed(self, at: int, before: Token | None = None) -> None:
         """The innermost bracket is never closed; a `}` is thought before the token at offset `at`."""
@@ -176,7 +176,7 @@ class _Matching:
     def ends_before(self, at: int) -> bool:
         """Whether the line before a token could be the end of a statement."""
         before = (self.tokens[i].type for i in range(at - 1, -1, -1))
-        return next((k for k in before if k not in ("NL", "COMMENT")), "NL") in OPERANDS
+        return str(next((k for k in before if k not in ("NL", "COMMENT")), "NL")) in OPERANDS
 
     def after(self, at: int, skip: int = 0) -> str:
         """The kind of the next token but `skip`."""
@@ -186,7 +186,7 @@ class _Matching:
 
 def _at(token: Token) -> int:
     assert token.start_pos is not None
-    return token.start_pos
+    return int(token.start_pos)
 
 
 def _span(source: Source, token: Token) -> Span:

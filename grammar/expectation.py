@@ -70,6 +70,12 @@ def _help(tokens: Sequence[Token], start: int, index: int, accepts: set[str]) ->
     previous = tokens[index - 1] if index else None
     if index > start and word in HARD | SOFT and "NAME" in accepts:
         return f"`{word}` is a keyword here; choose another name"
+    if index == start and word in HARD | SOFT and index + 1 < len(tokens) and tokens[index + 1].type == "EQ":
+        return f"`{word}` is a keyword; choose another name"
+    if previous is not None and index > start + 1 and first.type not in FORMS:
+        joined = _joined(previous, token)
+        if joined:
+            return joined
     if token.type == "NAME" and word.lower() in HARD:
         return f"write `{word.lower()}`"
     if token.type == "EQ" and previous is not None and previous.type == "EQ":
@@ -97,6 +103,24 @@ def _help(tokens: Sequence[Token], start: int, index: int, accepts: set[str]) ->
     if token.type == "COLON":
         return "`if` chooses between two values: `a if condition else b`; ranges stand in brackets: `x[:, 1:3]`"
     return "a line has one statement: begin a new line, or separate with `;`" if "NL" in accepts else ""
+
+
+def _joined(previous: Token, token: Token) -> str:
+    """Help for two tokens that stand side by side without anything between them."""
+    touching = previous.end_pos == token.start_pos
+    if previous == "lambda":
+        return "a function is a block: `block unit(a) { return relu(a) }`"
+    if previous.type == "NUMBER" and token.type == "NAME":
+        return (
+            f"write `{previous}`, numbers have no suffix"
+            if touching and token == "f"
+            else f"write `{previous} * {token}`"
+        )
+    if previous.type == "NAME" and token.type in ("NAME", "NUMBER") and previous.line == token.line:
+        return f"a function is called: `{previous}({token})`; names have no spaces"
+    if token.type == "COMMA":
+        return "remove it: a line ends without a sign"
+    return "write `0.5` with its 0" if token.type == "DOT" and previous.type not in ("NAME", "RPAR", "RSQB") else ""
 
 
 def _form(tokens: Sequence[Token], start: int, index: int) -> str:

@@ -28,6 +28,7 @@ class Repair:
         self.source, self.tokens = source, tokens
         self.problems = list(problems) if isinstance(problems, tuple) else problems
         self.placed = [x.span.start for d in problems for x in d.labels]  # where something is reported already
+        self.signed = ("", 0)  # the last foreign sign, and its line
         self.branched = False  # whether the statement before was an `if`
 
     def after(self, start: int, at: int, accepts: set[str], refused: Diagnostic | None, outside: bool) -> int | None:
@@ -45,6 +46,8 @@ class Repair:
         if end is None:
             problem = refused or self.unexpected(start, at, accepts)
             end = end_of(self.tokens, start, at, outside)
+            if end < len(self.tokens) and self.tokens[end].type not in ("NL", "RBRACE"):
+                self.begin(end)
         elif self.tokens[end].type in ("IF", "ELSE"):
             self.tokens.insert(end, _like(self.tokens[end], "NL", "\n"))  # what stands before it may be right
             return start
@@ -89,7 +92,9 @@ class Repair:
             self.tokens[at] = _like(token, _KINDS[operator], operator)
         else:
             return None
-        self.problems.append(strange(self.source, token))
+        if token != self.signed[0] or token.line != self.signed[1]:
+            self.problems.append(strange(self.source, token))
+            self.signed = (str(token), token.line or 0)
         return (at,)
 
     def keyword(self, start: int, at: int, outside: bool) -> tuple[int] | None:
@@ -205,7 +210,7 @@ class Repair:
 
 def _at(token: Token) -> int:
     assert token.start_pos is not None
-    return token.start_pos
+    return int(token.start_pos)
 
 
 def _like(token: Token, kind: str, text: str) -> Token:

@@ -21,6 +21,7 @@ from netc.compiler.training.schedules import Schedule
 from netc.grammar.diagnostics import Label, NetError, did_you_mean, error, spelt_alike
 from netc.grammar.source import Span
 
+_EXAMPLES = {"int": "64", "float": "0.1", "sizes": "[N, 4]", "axes": "1", "rate": "1e-3", "str": '"text"'}
 _FIRST = "write `he_normal`, `normal(std = 0.02)` or `0`"
 Bound = dict[str, tuple[Any, Span]]
 
@@ -38,7 +39,9 @@ def bind(slots: Sequence[Slot], arguments: Sequence[Given], what: str, span: Spa
     elif len(positional) > len(slots):
         extra = positional[len(slots)].span
         takes = f"takes at most {len(slots)} argument{'s' * (len(slots) != 1)}"
-        raise error("too-many-arguments", f"`{what}` {takes}, got {len(positional)}", extra, help=_signature(slots))
+        several = slots[-1].kind in ("sizes", "axes") if slots else False
+        help = f"several are written as a list: `{slots[-1].name} = [2, 2]`" if several else _signature(slots)
+        raise error("too-many-arguments", f"`{what}` {takes}, got {len(positional)}", extra, help=help)
     for slot, a in zip(slots, positional):
         bound[slot.name] = (a.value, a.span)
     for a in arguments:
@@ -52,7 +55,8 @@ def bind(slots: Sequence[Slot], arguments: Sequence[Given], what: str, span: Spa
         bound[a.name] = (a.value, a.span)
     for slot in slots:
         if slot.required and slot.name not in bound:
-            raise error("missing-argument", f"`{what}` needs its argument `{slot.name}`", span, help=_signature(slots))
+            raise error("missing-argument", f"`{what}` needs its argument `{slot.name}`", span,
+                        help=f"write `{slot.name} = {_EXAMPLES.get(slot.kind, '...')}`; {_signature(slots)}")  # fmt: skip
     return bound
 
 

@@ -85,6 +85,13 @@ def instance(frame: Frame, value: Any, span: Span) -> Any:
 def _function(frame: Frame, function: Function, arguments: Sequence[Given], span: Span) -> Any:
     if function.pattern and len(arguments) == 1 and isinstance(arguments[0].value, str):
         return apply(frame, Patterned.of(function), [], {"pattern": arguments[0].value}, arguments[0].span)
+    for a in arguments:
+        if isinstance(a.value, tuple) and any(isinstance(v, Tensor) for v in a.value):
+            inner = " ".join(a.span.text.split())[1:-1].strip(" ,")
+            raise error(
+                "argument", f"`{function.name}` takes its tensors one by one, not as a list", a.span,
+                help=f"write `{function.name}({inner})`",
+            )  # fmt: skip
     if not has_tensor(arguments):
         numbers = [a.value for a in arguments]
         if function.static is not None and numbers and all(static.is_number(v) for v in numbers):

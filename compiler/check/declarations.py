@@ -14,6 +14,7 @@ from netc.compiler.check.recorder import check_size
 from netc.compiler.check.values import CALLABLES, SILENT, UNKNOWN, describe
 from netc.compiler.graph.dimensions import Dim, Symbolic, symbol
 from netc.compiler.graph.types import DTYPES, DType, TensorType
+from netc.compiler.language.operations import Operation
 from netc.compiler.language.variables import Initializer, Variable, parameter
 from netc.compiler.library.initializers import HeNormal, Zeros
 from netc.compiler.net import Apply, Input, PublishedMetric, Tensor
@@ -92,6 +93,11 @@ def _dimension(frame: Frame, node: ast.Expression, declares: bool) -> Dim:
     if isinstance(node, ast.Name) and declares and frame.environment.find(node.id) is None and node.id[:1].isupper():
         frame.recorder.symbols.setdefault(node.id, node.span)
         return symbol(node.id)
+    if isinstance(node, ast.Name) and declares and not _bound(frame, node.id):
+        raise error(
+            "undefined-name", f"there is no dimension `{node.id}`", node.span,
+            help="a dimension without a fixed size has a capital name: `N`",
+        )  # fmt: skip
     value = evaluate(frame, node)
     if value is UNKNOWN:
         raise SILENT
@@ -100,9 +106,14 @@ def _dimension(frame: Frame, node: ast.Expression, declares: bool) -> Dim:
     size = guard(lambda: static.whole(value, "a dimension"), node.span)
     if size < 1:
         raise error(
-            "dimension", f"a dimension must be at least 1, not {size}", node.span, help="write a whole number from 1 on"
-        )
+            "dimension", f"a dimension must be at least 1, not {size}", node.span,
+            help="write a whole number from 1 on, or a capital name such as `N` where the size varies",
+        )  # fmt: skip
     return size
+
+
+def _bound(frame: Frame, name: str) -> bool:
+    return frame.environment.find(name) is not None or name in frame.recorder.symbols
 
 
 def param(frame: Frame, node: ast.Param) -> None:
@@ -150,9 +161,12 @@ def _published(frame: Frame, name: ast.Name, expression: ast.Expression | None, 
     value = settled(evaluate(frame, name if expression is None else expression))
     at = (expression or name).span
     if value is not UNKNOWN and not isinstance(value, Tensor):
-        raise error("argument", f"`{what} {name.id}` publishes a tensor, this is {describe(value)}", at,
-                    help=f"let a tensor flow into it: `{what} {name.id} = x -> f`" if isinstance(value, CALLABLES) else
-                    "numbers of the spec are known without the model: leave the line out")  # fmt: skip
+        help = "numbers of the spec are known without the model: leave the line out"
+        if isinstance(value, Operation):
+            help = f"call it: `{value.name}(x)`"
+        elif isinstance(value, CALLABLES):
+            help = f"let a tensor flow into it: `{what} {name.id} = x -> f`"
+        raise error("argument", f"`{what} {name.id}` publishes a tensor, this is {describe(value)}", at, help=help)
     if what == "output" and expression is not None:
         new_name(frame, name, value)
     if name.id in net.outputs or any(m.name == name.id for m in net.metrics):

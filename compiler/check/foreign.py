@@ -7,6 +7,12 @@ for the class `t`, `z` is one score for the truth value `b`, and `r` is a target
 
 from __future__ import annotations
 
+
+def by_word(table: dict[str, str]) -> dict[str, str]:
+    """Word -> what to write in its place."""
+    return {word: written for written, words in table.items() for word in words.split()}
+
+
 # An expression.
 EXPRESSIONS: dict[str, str] = {
     "x -> Dense(3)": "Linear LazyLinear linear Affine affine InnerProduct inner_product FullyConnected fully_connected fc",
@@ -76,6 +82,9 @@ EXPRESSIONS: dict[str, str] = {
     "i64(t)": "int int64 long integer",
     "i32(t)": "int32",
     "x": "identity Lambda noop",
+    "0 * x": "zeros_like",
+    "0 * x + 1": "ones_like full_like",
+    "x / maximum(norm(x), 1)": "clip_by_norm",
     "true": "yes on",
     "false": "no off",
     "softmax_cross_entropy(y, t)": "cross_entropy CrossEntropyLoss CrossEntropy crossentropy cross_entropy_loss log_loss "
@@ -136,6 +145,12 @@ UNAVAILABLE: dict[str, str] = {
     "param table: f32[100, 16] = normal; h = gather(table, tokens)": "Embedding embedding EmbeddingBag",
     "param place: f32[5, 4] = normal; h = sequence + place": "positions PositionalEncoding PositionEmbedding",
 }
+# Layers that no line of a net computes.
+MODELS = by_word(
+    {"": "LSTM LSTMCell GRU GRUCell RNN SimpleRNN Bidirectional TimeDistributed Transformer TransformerEncoder"}
+)
+# Names of nothing.
+NOTHING = by_word({"": "None null nil NULL undefined"})
 # Settings of the train block.
 TRAIN: dict[str, str] = {
     "optimizer = adam(rate = 1e-3)": "lr learning_rate rate base_lr step_size opt optim solver optimiser updater algorithm",
@@ -239,18 +254,14 @@ CALLS: dict[str, dict[str, str]] = {
     "adam": {"adam(beta1 = 0.9, beta2 = 0.999)": "betas", "adam(rate = 1e-3)": "amsgrad"},
     "adamw": {"adamw(beta1 = 0.9, beta2 = 0.999)": "betas", "adamw(rate = 1e-3)": "amsgrad"},
 }
-NEEDLESS = set(["name", "inplace", "dtype", "device", "training", "trainable", "requires_grad", "out", "reduction", "size_average", "reduce"])
+NEEDLESS = by_word({"": "name inplace dtype device training trainable requires_grad out reduction size_average reduce"})
 DTYPES: dict[str, str] = {
     "f16": "float16 half bfloat16 fp16", "f32": "float32 float single fp32 real number tensor Tensor FloatTensor",
     "f64": "float64 double fp64", "i8": "int8", "i16": "int16 short", "i32": "int32", "i64": "int64 int long integer LongTensor",
     "u8": "uint8 byte uint", "u16": "uint16", "u32": "uint32", "u64": "uint64", "bool": "boolean",
 }  # fmt: skip
 # Names before a dot that stand for a framework, and for nothing here.
-FRAMEWORKS = set(
-    ["torch", "nn", "F", "tf", "tensorflow", "keras", "np", "numpy", "jnp", "jax", "lax", "layers", "losses", "math", "functional", "optim", "optimizers", "K", "flax", "linen", "optax", "haiku", "hk", "caffe", "mx", "mxnet", "sklearn", "scipy", "pd", "pandas", "self", "initializers", "activations", "init", "model"]
-)
-
-
-def by_word(table: dict[str, str]) -> dict[str, str]:
-    """Word -> what to write in its place."""
-    return {word: written for written, words in table.items() for word in words.split()}
+FRAMEWORKS = by_word({
+    "": "torch nn F tf tensorflow keras np numpy jnp jax lax layers losses math functional optim optimizers K flax linen optax "
+    "haiku hk caffe mx mxnet sklearn scipy pd pandas self initializers activations init model"
+})  # fmt: skip

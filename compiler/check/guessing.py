@@ -26,8 +26,12 @@ _BIND = "names are bound by an earlier line"
 @cache
 def row(name: str, *tables: str) -> str:
     """What to write in the place of a foreign word, by the first of these tables that has it."""
-    rows = (foreign.by_word(getattr(foreign, table)) for table in tables)
-    return next((found[name] for found in rows if name in found), "")
+    for table in tables:
+        rows = foreign.by_word(getattr(foreign, table))
+        found = name if name in rows else next(iter(spelt_alike(name, rows)), "")
+        if found:
+            return rows[found]
+    return ""
 
 
 def in_a_net(name: str, at: Span, own: Iterable[str], message: str = "") -> NetError:
@@ -36,10 +40,14 @@ def in_a_net(name: str, at: Span, own: Iterable[str], message: str = "") -> NetE
         message = f"`{name}` is not available in this version"
         return error("not-available", message, at, help=_written(row(name, "UNAVAILABLE")))
     known = [*own, *LIBRARY.words()]
+    if name in foreign.MODELS:
+        help = 'export it as an ONNX model, and bring it in: `import "model.onnx" as model`'
+        return error("not-available", f"`{name}` is not available in this version", at, help=help)
     kind = "layer or block" if name[:1].isupper() else "name"
     help = (
         did_you_mean(name, spelt_alike(name, known))
         or _written(row(name, "EXPRESSIONS", "LINES"))
+        or ("leave the argument out: it has a default" if name in foreign.NOTHING else "")
         or (f"write `{name.lower()}`" if name.lower() in HARD else "")
         or _elsewhere(name)
         or did_you_mean(name, known, _BIND)
@@ -101,10 +109,12 @@ def of_argument(word: str, name: str, slots: Sequence[Slot]) -> str:
 
 def of_value(word: str, value: Any) -> str:
     """Help for a value that no argument of a layer takes: the activation, or the size of the input, as others give them."""
+    if word == "Dense" and isinstance(value, int) and not isinstance(value, bool):
+        return f"the size of the input is known: `Dense({value})`"
     if word == "Dense" and isinstance(value, str | Function):
         name = value if isinstance(value, str) else value.name
         alike = spelt_alike(name, [n for n, o in LIBRARY.operations.items() if o.group == "activation"])
-        return f"write `Dense(3) -> {alike[0]}`" if alike else ""
+        return f"it is written `x -> Dense(3) -> {alike[0]}` here" if alike else ""
     return ""
 
 

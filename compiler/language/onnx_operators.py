@@ -63,7 +63,7 @@ class OnnxOperation(Operation):
                 f"`onnx.{self.name}` refuses these tensors: {reason}",
                 None,
                 f"the ONNX specification of `{self.name}` says what it takes",
-            )  # fmt: skip from None
+            ) from None
         return tuple(self.output(found.get(o)) for o in outputs)
 
     def output(self, proto: Any) -> TensorType:

@@ -40,8 +40,14 @@ class Indexed:
                 shape.append(size)
                 continue
             if not isinstance(size, int):
-                raise Refused("index", f"axis {axis} of `{x}` has no fixed size; only `:` or a number can index it", None,
-                              "write `:` there, or declare the dimension as a number")  # fmt: skip
+                help = (
+                    "write `:` for the whole axis"
+                    if axis == 0
+                    else "write `:` there, or declare the dimension as a number"
+                )
+                raise Refused(
+                    "index", f"axis {axis} of `{x}` has no fixed size; only `:` or a number can index it", None, help
+                )
             length = len(range(size)[slice(*item)])
             if length == 0:
                 raise Refused("index", f"the range on axis {axis} of `{x}` is empty", None,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from netc.compiler.graph.types import I64, Shape, TensorType
+from netc.compiler.graph.dimensions import Shape
+from netc.compiler.graph.types import I64, TensorType
 from netc.compiler.language.doubts import Doubt, Seen, not_log_probabilities, not_logits, one_class
 from netc.compiler.language.lowering import Emitter, Value
 from netc.compiler.language.refusal import Refused

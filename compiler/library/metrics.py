@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from netc.compiler.graph.types import F32, FLOAT, I64, INT64, Shape, TensorType
+from netc.compiler.graph.dimensions import Shape
+from netc.compiler.graph.types import F32, FLOAT, I64, INT64, TensorType
 from netc.compiler.language.doubts import PROBABILITIES, Doubt, Seen, one_class
 from netc.compiler.language.lowering import Emitter, Value
 from netc.compiler.language.operations import Accumulated, lower_case

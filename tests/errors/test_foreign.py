@@ -40,7 +40,8 @@ data {{ {data} }}
 train {{ {train} }}
 """
 PLAIN = {
-    "line": "loss = softmax_cross_entropy(y, t)", "data": 'source = csv("a.csv", x = "p0".."p3", t = "label")', "train": "epochs = 1",
+    "line": "loss = softmax_cross_entropy(y, t)", "data": 'source = csv("a.csv", x = "p0".."p3", t = "label")',
+    "train": "epochs = 1",
 }  # fmt: skip
 LOSS = "; " + PLAIN["line"]
 

@@ -32,6 +32,7 @@ FORMS = {
     "RETURN": "`return x`", "IMPORT": '`import "blocks.net" as b`', "RULE": '`rule "*.bias" { freeze }`',
     "NET": "`net digits(hidden = 64) { ... }`", "DATA": "`data { ... }`", "TRAIN": "`train { ... }`",
 }  # fmt: skip
+_CHOICE = "`if` chooses between two values: `a if condition else b`"
 _NAMELESS = "a line gives a name to what it computes: `h = x -> relu`"
 _OUTSIDE = "lines of a net stand inside `net name { ... }`, settings inside `data { ... }` or `train { ... }`"
 
@@ -60,7 +61,7 @@ def unfinished(source: Source, tokens: Sequence[Token], start: int, index: int, 
     help = _form(tokens, start, index)
     if tokens[index - 1].type in CONTINUED_AFTER:
         help = f"write what follows `{tokens[index - 1]}`, or remove it"
-    return diagnostic("syntax", message, spot, help=help)
+    return diagnostic("syntax", message, spot, help=_CHOICE if "ELSE" in accepts else help)
 
 
 def _help(tokens: Sequence[Token], start: int, index: int, accepts: set[str]) -> str:
@@ -88,7 +89,24 @@ def _help(tokens: Sequence[Token], start: int, index: int, accepts: set[str]) ->
         return f"write `{SIGNS[word][1]}`"
     if previous is not None and {previous.type, token.type} <= OPERATORS and "NAME" in accepts:
         return f"write what stands between `{previous}` and `{word}`, or remove one of them"
-    if token.type == "COLON" and "EQ" in accepts:
+    if "ELSE" in accepts:
+        return _CHOICE
+    if first.type == "NET" and token.type == "COLON" and previous is not None and "EQ" in accepts:
+        return f"arguments have values, not types: `{previous} = 64`"
+    if first.type in ("INPUT", "TARGET") and token.type == "COMMA":
+        return f"declare each on a line of its own: {FORMS[first.type]}"
+    if (
+        first.type == "NAME"
+        and token.type == "COLON"
+        and tokens[index + 2 : index + 3]
+        and tokens[index + 2].type == "LSQB"
+    ):
+        return f"a declaration begins with `input` or `target`: `input {first}: {tokens[index + 1]}[N, 4]`"
+    if token.type == "STAR" and previous is not None and previous.type == "LPAR":
+        return 'a pattern is a string: `l2("*.weight")`'
+    if token.type == "FREEZE":
+        return f"it is written {FORMS['RULE']}"
+    if token.type == "COLON" and "EQ" in accepts and first.type == "NAME":
         return f"write `{first} = ...`"
     if index == start and not accepts & {"NAME"} and accepts & {"NET"}:
         return _OUTSIDE
@@ -101,7 +119,7 @@ def _help(tokens: Sequence[Token], start: int, index: int, accepts: set[str]) ->
     if token.type in ("NAME", "NUMBER", "STRING", "LPAR") and "COMMA" in accepts and accepts & {"RPAR", "RSQB"}:
         return "arguments are separated by `,`"
     if token.type == "COLON":
-        return "`if` chooses between two values: `a if condition else b`; ranges stand in brackets: `x[:, 1:3]`"
+        return f"{_CHOICE}; ranges stand in brackets: `x[:, 1:3]`"
     return "a line has one statement: begin a new line, or separate with `;`" if "NL" in accepts else ""
 
 

@@ -105,12 +105,10 @@ def bound_names(tokens: Sequence[Token], head: bool = False) -> tuple[str, ...]:
             depth -= 1
         elif kind == "NAME":
             first = i == 0 or tokens[i - 1].type in ("NL", "LBRACE")
-            if (
-                first
-                or tokens[i - 1].type in _NAMING
-                or (head and i > 1)
-                or (i == 1 and tokens[0].type in ("NAME", "IMPORT"))
-            ):
+            typed = depth == 0 and i + 1 < len(tokens) and tokens[i + 1].type == "COLON"  # `x: f32[N]`
+            named = i > 0 and (tokens[i - 1].type in _NAMING or (head and i > 1))
+            second = (i == 1 and tokens[0].type in ("NAME", "IMPORT")) or (i == 2 and tokens[1].type == "COLON")
+            if first or typed or named or second:
                 found[str(token)] = None
         elif kind == "EQ" and i and (head or depth <= 0 or begins_line(tokens, i - 1)):
             back = i - 1

@@ -50,7 +50,7 @@ def _check(spec: ast.Spec, source: Source, problems: list[Diagnostic], folder: P
         net.data = data_block(data, spec.datas[0] if spec.datas else None, folder)
         if train.whole:
             at = node.name.span if node.name else node.span
-            whole_net.loss(net, frame.environment.find("loss"), at)
+            whole_net.loss(net, frame.environment.find("loss"), frame.environment.names, at)
     except NetError as e:
         recorder.report(e)
     except RecursionError:

@@ -79,6 +79,9 @@ def _source(block: SettingsBlock, node: ast.Expression) -> dict[str, Any]:
         words = ", ".join(f"`{w}(...)`" for w in LIBRARY.constructors["source"])
         raise error("argument", f"`source` is one of {words}", node.span, help='write `csv("data.csv", ...)`')
     word = constructor(node.function, ("source",))
+    for a in node.arguments:
+        if isinstance(a.value, ast.Binary) and a.value.operator == "/":
+            raise error("argument", "a path is a string", a.value.span, help=f'write `"{a.value.span.text}"`')
     arguments = [named(a, value(block, a.value)) for a in node.arguments]
     bound = bind(word.slots, arguments, word.name, node.span, word.open)
     record = {"kind": word.name, **_settings(word, bound, node.span)}

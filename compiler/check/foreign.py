@@ -168,6 +168,8 @@ TRAIN: dict[str, str] = {
     "seed = 1": "random_seed random_state manual_seed rng",
     'rule "*.bias" { freeze }': "trainable frozen requires_grad",
 }
+# What is said on the command line.
+OPTIONS: dict[str, str] = {"netc run SPEC --device cuda": "device gpu cuda accelerator"}
 # Lines that the train block does not have, but the net.
 NET: dict[str, str] = {
     "loss = softmax_cross_entropy(y, t)": "loss loss_fn loss_function criterion objective",

@@ -9,8 +9,9 @@ from typing import Any
 
 from netc.compiler.check import foreign
 from netc.compiler.language.operations import Function
-from netc.compiler.language.slots import Slot
+from netc.compiler.language.slots import Slot, setting_slots
 from netc.compiler.library import LIBRARY
+from netc.compiler.training.configuration import TrainConfig
 from netc.grammar.diagnostics import NetError, did_you_mean, error, spelt_alike
 from netc.grammar.layout import HARD
 from netc.grammar.source import Span
@@ -20,6 +21,7 @@ _USES = {  # how the words of a group are used, which no line of a net uses
     "stop": "train {{ stop = {}(val.loss) }}", "plateau": "train {{ plateau = {}(val.loss) }}",
     "average": "train {{ average = {} }}", "source": 'data {{ source = {}("data/file") }}', "split": "data {{ split = {} }}",
 }  # fmt: skip
+_SETTINGS = {"data": ("source", "split"), "train": tuple(s.name for s in setting_slots(TrainConfig))}
 _BIND = "names are bound by an earlier line"
 
 
@@ -43,6 +45,9 @@ def in_a_net(name: str, at: Span, own: Iterable[str], message: str = "") -> NetE
     if name in foreign.MODELS:
         help = 'export it as an ONNX model, and bring it in: `import "model.onnx" as model`'
         return error("not-available", f"`{name}` is not available in this version", at, help=help)
+    score = re.fullmatch(r"(train|val|test)_(\w+)", name)
+    if score:
+        return error("undefined-name", f"there is no name `{name}`", at, help=f"write `{score[1]}.{score[2]}`")
     kind = "layer or block" if name[:1].isupper() else "name"
     help = (
         did_you_mean(name, spelt_alike(name, known))
@@ -82,13 +87,20 @@ def of_group(name: str, groups: Sequence[str]) -> str:
     table = "SOURCES" if set(groups) & {"source", "split"} else "TRAINERS"
     listed = "there are " + ", ".join(f"`{w}`" for w in words) if words else ""
     return (
-        did_you_mean(name, spelt_alike(name, words)) or _written(row(name, table)) or did_you_mean(name, words, listed)
+        did_you_mean(name, spelt_alike(name, words))
+        or _written(row(name, table, "TRAIN"))
+        or did_you_mean(name, words, listed)
     )
 
 
 def of_setting(block: str, name: str, known: Iterable[str]) -> str:
     """Help for a setting that the `data` or the `train` block does not have."""
     known = list(known)
+    if row(name, "OPTIONS"):
+        return f"it is an option of the command: `{row(name, 'OPTIONS')}`"
+    other = "data" if block == "train" else "train"
+    if name in _SETTINGS[other]:
+        return f"`{name}` belongs into `{other} {{ ... }}`"
     places = [(block, block.upper()), ("train", "TRAIN"), ("net", "NET"), ("data", "DATA")]
     found = next(((place, row(name, table)) for place, table in places if row(name, table)), None)
     alike = did_you_mean(name, spelt_alike(name, known))

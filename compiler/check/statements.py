@@ -204,5 +204,8 @@ def _repeat(frame: Frame, node: ast.Repeat) -> Returned | None:
         if returned is not None:
             return returned
         if len(frame.recorder.problems) > before:
+            for s in node.body:  # what does not belong here would have been read further down
+                if isinstance(s, ast.Output | ast.Declare) and outer.find(s.name.id) is None:
+                    outer.bind(s.name.id, UNKNOWN, s.span)
             break
     return None

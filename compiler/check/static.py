@@ -74,7 +74,7 @@ def whole(value: Any, what: str, at: str | None = None) -> int:
             "not-whole",
             f"{what} must be a whole number, this is {show_number(value)}",
             at,
-            "`//` divides and rounds down: `7 // 2`",
+            f"write `{math.floor(value)}`; `//` divides and rounds down",
         )
     raise Refused("argument", f"{what} must be a whole number, this is {describe(value)}", at,
                   "write a number, or an argument of the net such as `net name(hidden = 64)`")  # fmt: skip

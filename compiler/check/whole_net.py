@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from netc.compiler.check.environment import Binding
 from netc.compiler.check.reading import matching
@@ -11,7 +11,7 @@ from netc.compiler.graph.dimensions import bind
 from netc.compiler.language.variables import Variable
 from netc.compiler.library.derivative import UNREACHED
 from netc.compiler.net import Apply, Constant, Input, Size, Tensor, TypedNet
-from netc.grammar.diagnostics import Diagnostic, NetError, diagnostic, error
+from netc.grammar.diagnostics import Diagnostic, NetError, diagnostic, error, nearest
 from netc.grammar.source import Span
 
 MAX_BYTES = 2**40
@@ -40,10 +40,13 @@ def derivatives(net: TypedNet) -> Iterator[Diagnostic]:
                 )  # fmt: skip
 
 
-def loss(net: TypedNet, binding: Binding | None, at: Span) -> None:
-    """The loss is a scalar that some trained parameter can change; published values are legal. Raises NetError."""
+def loss(net: TypedNet, binding: Binding | None, names: Iterable[str], at: Span) -> None:
+    """The loss is a scalar that some trained parameter can change; published values are legal. `names` are those
+    that the net binds. Raises NetError."""
     if binding is None:
-        raise error("no-loss", f"the net `{net.name}` has no loss", at, help="bind `loss = ...` to a scalar")
+        near = nearest("loss", names, limit=1)
+        help = f"bind `loss`, not `{near[0]}`" if near else "bind `loss = ...` to a scalar"
+        raise error("no-loss", f"the net `{net.name}` has no loss", at, help=help)
     if binding.value is UNKNOWN:
         return
     found = binding.value

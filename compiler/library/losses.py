@@ -16,8 +16,14 @@ _YES_OR_NO = "for a yes or no, write `sigmoid_cross_entropy`, with a target of t
 
 def _classes(name: str, x: TensorType, target: TensorType, axis: int) -> TensorType:
     """Checks class scores against class indices (one axis fewer) or class weights (the same shape)."""
-    floating(x)
-    at = axis_of(x, axis)
+    if x.dtype.is_integer:
+        help = (
+            f"the scores come first: `{name}({{1}}, {{0}})`"
+            if target.dtype.is_float
+            else "give it the scores, before `argmax`"
+        )
+        raise Refused("dtype", f"`{name}` takes scores of each class, this is `{x}`", None, help)
+    at = axis_of(floating(x), axis)
     if target.dtype.is_integer:
         positions = x.shape[:at] + x.shape[at + 1 :]
         if target.dtype.name not in ("i32", "i64"):

@@ -23,7 +23,8 @@ def _expected(scores: TensorType, target: TensorType, rest: Shape) -> str:
     if target.dtype.is_float and target.shape == rest:
         return "numbers of classes are whole: `i64({1})`"
     if target.shape == (*rest, 1):
-        return f"drop the last axis: `i64({{1}})[{', '.join([':'] * len(rest))}, 0]`"
+        whole = "{1}" if target.dtype.is_integer else "i64({1})"
+        return f"drop the last axis: `{whole}[{', '.join([':'] * len(rest))}, 0]`"
     if target.shape == scores.shape:
         return "a one-hot target is floating-point: `f32({1})`"
     if scores.rank > 2 and target.rank < 3:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import itertools
 
 import pytest
+from typer.testing import CliRunner
 
 import netc
+from netc.command_line import app
 from netc.compiler.check import foreign
 from netc.compiler.check.arguments import bind
 from netc.compiler.check.values import Given
@@ -129,6 +131,24 @@ def test_a_setting_that_help_offers_is_right(part: str, table: str) -> None:
         before = PLAIN["data"] + "; " if written.startswith("split") else ""
         after = LOSS if part == "line" and not written.startswith("loss") else ""
         assert checked(SMALL, **{part: before + written + after}) == []
+
+
+def test_what_is_said_on_the_command_line() -> None:
+    known = CliRunner().invoke(app, ["run", "--help"], env={"COLUMNS": "200", "NO_COLOR": "1"}).output
+    for word, written in rows("OPTIONS"):
+        (found,) = checked(SMALL, train=f"{word} = 1")
+        assert f"`{written}`" in found
+        assert written.split()[3] in known
+
+
+def test_layers_that_no_line_computes_and_names_of_nothing() -> None:
+    for words, help in (
+        (foreign.MODELS, 'bring it in: `import "model.onnx" as model`'),
+        (foreign.NOTHING, "leave the argument out"),
+    ):
+        for word in words:
+            (found,) = checked(line=f"h = x -> {word}{LOSS}")
+            assert help in found
 
 
 def test_sources_splits_optimizers_and_schedules_of_other_frameworks() -> None:

@@ -17,6 +17,7 @@ STATEMENTS = ("input", "target", "output", "metric", "param", "block", "repeat",
 OPERANDS = ("NAME", "NUMBER", "STRING", "RPAR", "RSQB")
 ITEMS = ("net", "data", "train")
 MAX_NESTING = 200
+MAX_ERRORS = 50  # after which nothing new is said
 LOOKED_AT = 500  # tokens of a line behind a bracket that does not fit
 
 
@@ -52,6 +53,8 @@ class _Matching:
         column, begins = 1, True
         for at, token in enumerate(self.tokens):
             kind = token.type
+            if len(self.found.problems) >= MAX_ERRORS:
+                return self.found
             if kind == "NL":
                 begins = begins or token != ";"
                 continue

@@ -12,7 +12,7 @@ from lark import Lark, Token
 from lark.exceptions import UnexpectedInput, VisitError
 
 from netc.grammar import ast
-from netc.grammar.brackets import match
+from netc.grammar.brackets import MAX_ERRORS, match
 from netc.grammar.builder import TreeBuilder, building
 from netc.grammar.characters import hidden
 from netc.grammar.diagnostics import Diagnostic, NetError, error
@@ -21,8 +21,6 @@ from netc.grammar.layout import lay_out
 from netc.grammar.reader import MAX_BYTES
 from netc.grammar.repair import Repair
 from netc.grammar.source import Source
-
-MAX_ERRORS = 50
 
 
 def parse(source: Source) -> ast.Spec:
@@ -76,7 +74,7 @@ def parse_expression(source: Source, start: int = 0) -> ast.Expression:
             at += 1
         expression: ast.Expression = parser.feed_eof(tokens[-1] if tokens else None)
     except (UnexpectedInput, NetError, VisitError) as e:
-        raise NetError(_problem(e) or Repair(source, tokens, ()).unexpected(0, at, parser.accepts())) from None
+        raise NetError(_problem(e) or Repair(source, tokens, ()).unexpected(0, at, parser.accepts)) from None
     finally:
         building.reset(context)
     return expression
@@ -102,6 +100,8 @@ def _tokens(text: str) -> list[Token]:
 def _laid_out(source: Source, raw: list[Token]) -> tuple[list[Token], list[Diagnostic]]:
     """The tokens with only those newlines that end statements, and what is wrong with characters and brackets."""
     brackets = match(raw, source)
+    if len(brackets.problems) >= MAX_ERRORS:
+        raise NetError(brackets.problems)
     tokens, too_deep = lay_out(raw, source, brackets)
     if too_deep:
         raise NetError(too_deep)
@@ -128,7 +128,7 @@ def _read(source: Source, tokens: list[Token], problems: list[Diagnostic]) -> as
                 parser.feed_token(token)
             except (UnexpectedInput, NetError, VisitError) as e:
                 start, states, values = begun[-1]
-                again = repair.after(start, at, parser.accepts(), _problem(e), outside=len(begun) == 1)
+                again = repair.after(start, at, parser.accepts, _problem(e), outside=len(begun) == 1)
                 if again is None or len(problems) >= MAX_ERRORS:
                     raise NetError(problems) from None
                 if again == start:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from lark import Token
 
 from netc.grammar import expectation
@@ -21,6 +23,9 @@ _AFTER_KEYWORD = ("NAME", "STRING", "NUMBER", "LBRACE", "NL", "RBRACE", "FREEZE"
 _INSIDE = ("input", "target", "output", "metric", "param", "block", "repeat", "return", "import", "rule", "freeze")
 
 
+Accepts = Callable[[], set[str]]  # the kinds of tokens that would fit, which takes a while to find
+
+
 class Repair:
     """Mends `tokens` in place, and adds what was wrong to `problems`, once for each statement."""
 
@@ -31,7 +36,7 @@ class Repair:
         self.signed = ("", 0)  # the last foreign sign, and its line
         self.branched = False  # whether the statement before was an `if`
 
-    def after(self, start: int, at: int, accepts: set[str], refused: Diagnostic | None, outside: bool) -> int | None:
+    def after(self, start: int, at: int, accepts: Accepts, refused: Diagnostic | None, outside: bool) -> int | None:
         """Where to read on after token `at` of the statement that begins at `start` did not fit: `at` itself where it was
         exchanged, else `start`; None where nothing can be done. `refused` is what the builder said."""
         if refused is None and at < len(self.tokens):
@@ -68,7 +73,7 @@ class Repair:
         self.tokens[start:end] = [mark]
         return start
 
-    def unexpected(self, start: int, at: int, accepts: set[str]) -> Diagnostic:
+    def unexpected(self, start: int, at: int, accepts: Accepts) -> Diagnostic:
         """The error of a token that does not fit."""
         if at < len(self.tokens) and self.tokens[at].type in STRANGE:
             return strange(self.source, self.tokens[at])
@@ -77,8 +82,8 @@ class Repair:
             and begins_line(self.tokens, at)
             and self.tokens[at - 1].type in CONTINUED_AFTER
         ):
-            return expectation.unfinished(self.source, self.tokens, start, at, accepts)
-        return expectation.unexpected(self.source, self.tokens, start, at, accepts)
+            return expectation.unfinished(self.source, self.tokens, start, at, accepts())
+        return expectation.unexpected(self.source, self.tokens, start, at, accepts())
 
     # --- what can be mended -------------------------------------------------------------------------------------------
 
@@ -146,7 +151,7 @@ class Repair:
         again = self.leave_out(start, end_of(self.tokens, start, start + 1, False), self.problems[-1])
         return None if again is None else (again,)
 
-    def header(self, start: int, at: int, accepts: set[str], refused: Diagnostic | None) -> bool:
+    def header(self, start: int, at: int, accepts: Accepts, refused: Diagnostic | None) -> bool:
         """What stands before a brace: left out, with its names unknown, so that what is inside is read all the same."""
         first = self.tokens[start]
         brace = next((i for i in range(start, len(self.tokens)) if self.tokens[i].type == "LBRACE"), -1)

@@ -268,7 +268,7 @@ class Comment:
 
 @dataclass(frozen=True, slots=True)
 class Spec(Node):
-    imports: tuple[Import, ...]
+    imports: tuple[Import | Broken, ...]
     nets: tuple[Net, ...]
     datas: tuple[Data, ...]
     trains: tuple[Train, ...]

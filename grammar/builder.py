@@ -133,13 +133,14 @@ class TreeBuilder(Transformer):  # type: ignore[misc]  # lark ships no types tha
         def of(kind: type) -> tuple[Any, ...]:
             return tuple(n for n in nodes if isinstance(n, kind))
 
-        return ast.Spec(Span(source, 0, len(source.text)), of(ast.Import), of(ast.Net), of(ast.Data), of(ast.Train))
+        imports = tuple(n for n in nodes if isinstance(n, ast.Import | ast.Broken))
+        return ast.Spec(Span(source, 0, len(source.text)), imports, of(ast.Net), of(ast.Data), of(ast.Train))
 
     def net(self, word: Token, name: Token | None, parameters: Any, _: Token, body: Any, end: Token) -> ast.Net:
         return ast.Net(_span(word, end), name and _name(name), parameters or (), body or ())
 
     def data(self, word: Token, _: Token, settings: Any, end: Token) -> ast.Data:
-        return ast.Data(_span(word, end), settings or ())
+        return ast.Data(_span(word, end), tuple(s for s in settings or () if isinstance(s, ast.Setting)))
 
     def train(self, word: Token, _: Token, rules: Any, end: Token) -> ast.Train:
         settings = tuple(s for s in rules or () if isinstance(s, ast.Setting))
@@ -158,6 +159,9 @@ class TreeBuilder(Transformer):  # type: ignore[misc]  # lark ships no types tha
         return _nodes(children)
 
     settings = rules = adjustments = body
+
+    def broken(self, mark: Token) -> ast.Broken:
+        return ast.Broken(_span(mark, mark), tuple(mark.split()))
 
     def declare(self, role: Token, name: Token, _: Token, type: ast.Type) -> ast.Declare:
         return ast.Declare(_span(role, type), str(role), _name(name), type)
@@ -196,7 +200,8 @@ class TreeBuilder(Transformer):  # type: ignore[misc]  # lark ships no types tha
         return ast.Setting(_span(name, value), _name(name), value)
 
     def rule(self, word: Token, pattern: Token, _: Token, adjustments: Any, end: Token) -> ast.Rule:
-        return ast.Rule(_span(word, end), _string(pattern), adjustments or ())
+        own = tuple(a for a in adjustments or () if isinstance(a, ast.Adjust))
+        return ast.Rule(_span(word, end), _string(pattern), own)
 
     def adjust(self, name: Token, operator: Token | None = None, value: Any = None) -> ast.Adjust:
         return ast.Adjust(_span(name, value or name), _name(name), str(operator or ""), value)

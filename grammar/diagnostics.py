@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
+import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from netc.grammar.source import Span
 
 EXCERPT_COLUMNS = 160
+MAX_GUESSED = 60  # longer names are not compared
 _BOLD, _RED, _YELLOW, _BLUE, _RESET = "\x1b[1m", "\x1b[1;31m", "\x1b[1;33m", "\x1b[1;34m", "\x1b[0m"
 
 
@@ -63,12 +64,61 @@ def diagnostic(
 
 
 def nearest(name: str, candidates: Iterable[str], limit: int = 3) -> list[str]:
-    """The candidates that a misspelt `name` most likely stood for, best first."""
-    pool = sorted(set(candidates))
-    lower = {c.lower(): c for c in pool}
-    if name.lower() in lower:
-        return [lower[name.lower()]]
-    return difflib.get_close_matches(name, pool, n=limit, cutoff=0.6)
+    """The candidates that `name` most likely stood for, best first: those that differ in case and underscores alone, else
+    those a few slips of the hand away, else those of which it is some of the words. None where all are far."""
+    pool = sorted(c for c in set(candidates) if len(c) <= MAX_GUESSED)
+    plain = _plain(name)
+    if len(plain) > MAX_GUESSED:
+        return []
+    found = spelt_alike(name, pool)
+    if not found:
+        away = {c: _slips(plain, _plain(c), most) for c in pool if (most := _allowed(plain, _plain(c)))}
+        found = sorted((c for c, d in away.items() if d <= _allowed(plain, _plain(c))), key=lambda c: (away[c], c))
+    if not found:
+        words = set(_words(name))
+        if len(plain) > 5:
+            found = [c for c in pool if words < set(_words(c))]
+    return found[:limit]
+
+
+def spelt_alike(name: str, candidates: Iterable[str]) -> list[str]:
+    """The candidates that differ from `name` in case and underscores alone."""
+    plain = _plain(name)
+    return sorted({c for c in candidates if _plain(c) == plain})
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("_", "")
+
+
+def _words(name: str) -> list[str]:
+    """`CrossEntropy`, `cross_entropy` -> cross, entropy"""
+    return [w for w in re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower().split("_") if w]
+
+
+def _allowed(name: str, other: str) -> int:
+    """How many slips lie between a name and one that it may stand for; short ones begin with the same letter."""
+    size = min(len(name), len(other))
+    if size < 3 or (size < 5 and name[0] != other[0] and sorted(name[:2]) != sorted(other[:2])):
+        return 0
+    return 1 if size < 6 else 2 if size < 9 else 3
+
+
+def _slips(a: str, b: str, most: int) -> int:
+    """Letters missing, too many, wrong, or changed with their neighbour (optimal string alignment), counted to `most` + 1."""
+    if abs(len(a) - len(b)) > most:
+        return most + 1
+    before: list[int] = []
+    row = list(range(len(b) + 1))
+    for i, x in enumerate(a, 1):
+        above, row, before_above = row, [i], before
+        for j, y in enumerate(b, 1):
+            least = min(above[j] + 1, row[j - 1] + 1, above[j - 1] + (x != y))
+            if i > 1 and j > 1 and x == b[j - 2] and a[i - 2] == y:
+                least = min(least, before_above[j - 2] + 1)
+            row.append(least)
+        before = above
+    return row[-1]
 
 
 def did_you_mean(name: str, candidates: Iterable[str], otherwise: str = "") -> str:

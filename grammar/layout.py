@@ -10,7 +10,8 @@ from collections.abc import Iterable
 
 from lark import Token
 
-from netc.grammar.diagnostics import Diagnostic, Label, diagnostic
+from netc.grammar.brackets import CLOSERS, MAX_NESTING, Brackets
+from netc.grammar.diagnostics import Diagnostic, diagnostic
 from netc.grammar.source import Source, Span
 
 HARD = {
@@ -20,25 +21,31 @@ HARD = {
 SOFT = {"net", "data", "train", "input", "target", "output", "metric"}
 OPERATORS = {
     "ARROW", "COMPARE", "DOTDOT", "PLUS", "MINUS", "STAR", "SLASH", "DSLASH", "PERCENT", "AT", "CARET", "AND", "OR",
-    "EQ", "STAREQ", "IF", "ELSE",
+    "EQ", "STAREQ", "FOREIGN", "IF", "ELSE",
 }  # fmt: skip
 CONTINUED_AFTER = OPERATORS | {"COMMA", "NOT", "LBRACE", "LPAR", "LSQB", "NL", "COLON", "DOT"}
 CONTINUED_BEFORE = OPERATORS | {"RBRACE", "RPAR", "RSQB", "COMMA"}
-CLOSERS = {"RPAR": "LPAR", "RSQB": "LSQB", "RBRACE": "LBRACE"}
-MAX_NESTING = 200
 
 
-def lay_out(tokens: Iterable[Token], source: Source) -> tuple[list[Token], list[Diagnostic]]:
-    """The tokens with keywords told apart and only those newlines that end a statement."""
+def lay_out(tokens: Iterable[Token], source: Source, found: Brackets) -> tuple[list[Token], list[Diagnostic]]:
+    """The tokens with keywords told apart and only those newlines that end a statement; a `}` that is missing is put in.
+
+    Fails for brackets that are nested too deep.
+    """
     out: list[Token] = []
     brackets: list[Token] = []
     newline: Token | None = None
+    ended, strays, pairs, closed = found.ended, found.strays, found.pairs, found.closed
     for token in tokens:
         kind = token.type
-        if kind == "COMMENT":
+        if closed and token.start_pos in closed:
+            newline = _close(out, brackets, closed[token.start_pos], token) or newline
+        if kind in ("COMMENT", "REMARK") or (kind == "RBRACE" and token.start_pos in strays):
             continue
         if kind == "NL":
-            inside = brackets and brackets[-1].type != "LBRACE"
+            while brackets and brackets[-1].start_pos in ended and out[-1].type not in CONTINUED_AFTER:
+                brackets.pop()
+            inside = brackets and brackets[-1].type != "LBRACE" and brackets[-1].start_pos not in ended
             if newline is None and out and not inside and (token == ";" or out[-1].type not in CONTINUED_AFTER):
                 newline = token
             continue
@@ -61,22 +68,27 @@ def lay_out(tokens: Iterable[Token], source: Source) -> tuple[list[Token], list[
                         help="name the inner parts on lines of their own",
                     )
                 ]  # fmt: skip
-        elif kind in CLOSERS:
-            if not brackets:
-                return out, [diagnostic("syntax", f"`{token}` closes nothing", _span(source, token))]
-            if brackets[-1].type != CLOSERS[kind]:
-                opened = Label(_span(source, brackets[-1]), "opened here")
-                return out, [
-                    diagnostic(
-                        "unclosed", f"`{brackets[-1]}` is not closed before `{token}`", _span(source, token), opened
-                    )
-                ]
+        elif token.start_pos in pairs and brackets:
+            brackets.pop()
+        elif kind in CLOSERS and token.start_pos not in strays:
+            while brackets and brackets[-1].type != CLOSERS[kind]:
+                brackets.pop()  # one that is never closed
             brackets.pop()
         out.append(token)
-    if brackets:
-        first = Label(_span(source, brackets[-1]), "opened here")
-        return out, [diagnostic("unclosed", f"`{brackets[-1]}` is never closed", first)]
+    if out:
+        _close(out, brackets, closed.get(-1, 0), out[-1])
     return out, []
+
+
+def _close(out: list[Token], brackets: list[Token], count: int, at: Token) -> Token | None:
+    """Puts in the `}` that are missing before a token; the newline that then follows, where one does."""
+    while out and count and out[-1].type == "NL":
+        out.pop()
+    for _ in range(count):
+        out.append(Token.new_borrow_pos("RBRACE", "}", at))
+        while brackets and brackets.pop().type != "LBRACE":
+            pass
+    return _typed(at, "NL") if count else None
 
 
 def _typed(token: Token, kind: str) -> Token:

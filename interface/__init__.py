@@ -11,7 +11,9 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
-os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # onnxruntime reads it when it is loaded: nothing leaves the machine
+os.environ.setdefault(
+    "ORT_DISABLE_TELEMETRY", "1"
+)  # onnxruntime reads it when it is loaded: nothing leaves the machine
 if "onnxruntime" in sys.modules:
     sys.modules["onnxruntime"].disable_telemetry_events()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from netc.compiler.check import whole_net
+from netc.compiler.check import doubts, whole_net
 from netc.compiler.check.data_block import data_block
 from netc.compiler.check.declarations import new_name
 from netc.compiler.check.expressions import evaluate
@@ -12,7 +12,7 @@ from netc.compiler.check.frame import Frame
 from netc.compiler.check.imports import module_loader
 from netc.compiler.check.recorder import Recorder
 from netc.compiler.check.settings import SettingsBlock
-from netc.compiler.check.statements import execute
+from netc.compiler.check.statements import execute, read_uncalled
 from netc.compiler.check.train_block import train_block
 from netc.compiler.check.values import UNKNOWN
 from netc.compiler.net import TypedNet
@@ -31,7 +31,7 @@ def check(
 
 
 def _check(spec: ast.Spec, source: Source, problems: list[Diagnostic], folder: Path) -> TypedNet:
-    problems += _parts(spec, source)
+    problems += _parts(spec, source, whole=not problems)
     if not spec.nets:
         raise NetError(problems)
     node = spec.nets[0]
@@ -42,7 +42,7 @@ def _check(spec: ast.Spec, source: Source, problems: list[Diagnostic], folder: P
     train, data = (SettingsBlock(net, frame, whole=False, parsed=parsed) for _ in range(2))
     try:
         _body(frame, spec, node)
-        if not recorder.problems:
+        if parsed and not recorder.problems:
             recorder.assign_names()
             recorder.problems += [*whole_net.patterns(net), *whole_net.derivatives(net)]
         train.whole = data.whole = parsed and not recorder.problems
@@ -50,7 +50,7 @@ def _check(spec: ast.Spec, source: Source, problems: list[Diagnostic], folder: P
         net.data = data_block(data, spec.datas[0] if spec.datas else None, folder)
         if train.whole:
             at = node.name.span if node.name else node.span
-            whole_net.loss(net, frame.environment.find("loss"), at)
+            whole_net.loss(net, frame.environment.find("loss"), frame.environment.names, at)
     except NetError as e:
         recorder.report(e)
     except RecursionError:
@@ -58,14 +58,14 @@ def _check(spec: ast.Spec, source: Source, problems: list[Diagnostic], folder: P
     problems += recorder.problems + train.problems + data.problems
     if problems:
         raise NetError(sorted(problems, key=lambda d: d.labels[0].span.start if d.labels else -1))
-    net.warnings += [*recorder.unused_layers(), *whole_net.applied_twice(net)]
+    net.warnings += [*recorder.unused_layers(), *doubts.warnings(net)]
     return net
 
 
-def _parts(spec: ast.Spec, source: Source) -> list[Diagnostic]:
-    """A spec has one net, and at most one block of each other kind."""
+def _parts(spec: ast.Spec, source: Source, whole: bool) -> list[Diagnostic]:
+    """A spec has one net, and at most one block of each other kind; of one that did not parse, the net may be missing."""
     found = []
-    if not spec.nets:
+    if not spec.nets and whole:
         found.append(
             diagnostic(
                 "no-net",
@@ -73,9 +73,15 @@ def _parts(spec: ast.Spec, source: Source) -> list[Diagnostic]:
                 help="a spec begins `net name { ... }`; `netc init` writes one",
             )
         )
-    for parts, word in ((spec.nets, "net"), (spec.datas, "data"), (spec.trains, "train")):
+    several = 'keep one of them in this file; `import "other.net" as other` brings the net of another file'
+    for parts, word, help in (
+        (spec.nets, "net", several), (spec.datas, "data", "put all settings into one"),
+        (spec.trains, "train", "put all settings into one"),
+    ):  # fmt: skip
         if len(parts) > 1:
-            found.append(diagnostic("duplicate-part", f"a spec has one `{word}` block", parts[1].span, parts[0].span))
+            found.append(
+                diagnostic("duplicate-part", f"a spec has one `{word}` block", parts[1].span, parts[0].span, help=help)
+            )
     return found
 
 
@@ -87,9 +93,10 @@ def _body(frame: Frame, spec: ast.Spec, node: ast.Net) -> None:
         try:
             if parameter.default is None:
                 message = f"the net's argument `{parameter.name.id}` needs a default"
-                raise error("missing-argument", message, parameter.span)
+                raise error("missing-argument", message, parameter.span, help=f"write `{parameter.name.id} = 64`")
             new_name(frame, parameter.name, evaluate(frame, parameter.default))
         except NetError as e:
             frame.recorder.report(e)
             frame.environment.bind(parameter.name.id, UNKNOWN, parameter.span)
     execute(frame, node.body)
+    read_uncalled(frame)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
@@ -21,7 +22,7 @@ from netc.compiler.language.refusal import Refused
 from netc.compiler.language.slots import Slot
 from netc.compiler.language.variables import Variable
 from netc.compiler.language.words import show_number
-from netc.compiler.net import Apply, Constant, Size, Tensor
+from netc.compiler.net import Apply, Constant, Input, Size, Tensor
 from netc.grammar.diagnostics import Label, NetError, error
 from netc.grammar.source import Span
 
@@ -41,7 +42,7 @@ def apply(
     try:
         types = operation.infer([x.type for x in inputs], settings)
     except Refused as r:
-        raise _refused(r, inputs, span, spans or {}) from None
+        raise refused(r, operation, inputs, span, spans or {}) from None
     for t in types:
         check_size(t, span)
     made = Apply(operation, tuple(inputs), settings, variables or {}, span, frame.path)
@@ -50,8 +51,11 @@ def apply(
     return made.outputs if operation.multiple else made.outputs[0]
 
 
-def _refused(r: Refused, inputs: Sequence[Tensor], span: Span, spans: Mapping[str, Span]) -> NetError:
+def refused(
+    r: Refused, operation: Operation, inputs: Sequence[Tensor], span: Span, spans: Mapping[str, Span]
+) -> NetError:
     """A refusal with its place, and with the lines that the tensors come from."""
+    r.help = _spoken(r.help, operation, inputs, spans)
     (found,) = refusal(r, span, spans).diagnostics
     primary = found.labels[0].span
     made = [
@@ -64,6 +68,36 @@ def _refused(r: Refused, inputs: Sequence[Tensor], span: Span, spans: Mapping[st
     return NetError(replace(found, labels=(*found.labels, *made)))
 
 
+def _spoken(help: str, operation: Operation, inputs: Sequence[Tensor], spans: Mapping[str, Span]) -> str:
+    """A word's help with the tensors in it as the spec writes them."""
+    if "{" not in help:
+        return help
+    slots = [s for s in operation.slots if s.is_tensor]
+    texts = [_text(spans[s.name]) if s.name in spans else letter for s, letter in zip(slots, "xyz")]
+    whole = next((t for t, x in zip(texts, inputs) if not x.type.dtype.is_float), "x")
+    for placeholder, text in {
+        **{str(i): t for i, t in enumerate(texts)},
+        "whole": whole,
+        "input": _input(inputs),
+    }.items():
+        help = help.replace("{" + placeholder + "}", text)
+    return help
+
+
+def _text(span: Span) -> str:
+    """An expression, in parentheses where it has operators."""
+    text = " ".join(span.text.split())
+    return text if re.fullmatch(r"[\w.]+|\w+\([^()]*\)", text) else f"({text})"
+
+
+def _input(inputs: Sequence[Tensor]) -> str:
+    """The name of the input that the first of these tensors is computed from."""
+    origin = inputs[0].origin if inputs else None
+    while isinstance(origin, Apply) and origin.inputs:
+        origin = origin.inputs[0].origin
+    return origin.name if isinstance(origin, Input) else "x"
+
+
 def settled(value: Any) -> Any:
     """A called model stands for its output where it has only one."""
     return value if not isinstance(value, Record) or value.only is None else value.only
@@ -74,6 +108,7 @@ def tensors(pairs: Sequence[tuple[Slot, Any, Span]], what: str) -> list[Tensor]:
     pairs = [(s, settled(v), at) for s, v, at in pairs]
     dtype = next((v.type.dtype for s, v, _ in pairs if isinstance(v, Tensor) and s.kind == "tensor"), None)
     dtype = dtype or next((v.type.dtype for _, v, _ in pairs if isinstance(v, Tensor)), None)
+    beside = next((_text(at) for _, v, at in pairs if isinstance(v, Tensor)), "x")
     out = []
     for slot, value, at in pairs:
         if isinstance(value, Tensor):
@@ -85,16 +120,23 @@ def tensors(pairs: Sequence[tuple[Slot, Any, Span]], what: str) -> list[Tensor]:
             )  # fmt: skip
         elif isinstance(value, Record):
             names = ", ".join(f"`.{n}`" for n in list(value.outputs)[-6:])
-            raise error("argument", f"`{what}` needs one tensor; choose an output: {names}", at)
+            example = f"`{at.text}.{list(value.outputs)[-1]}`"
+            raise error(
+                "argument", f"`{what}` needs one tensor; choose an output: {names}", at, help=f"write {example}"
+            )
         elif dtype is None or slot.kind == "index":
-            raise error("argument", f"`{what}` needs a tensor, this is {describe(value)}", at)
+            raise error(
+                "argument", f"`{what}` needs a tensor, this is {describe(value)}", at,
+                help="give it an input, or what is computed from one",
+            )  # fmt: skip
         else:
-            out.append(literal(value, dtype, at))
+            out.append(literal(value, dtype, at, beside))
     return out
 
 
-def literal(value: Any, dtype: DType, at: Span) -> Tensor:
-    """A number, or a symbolic dimension, as a scalar of `dtype`. Raises NetError when that would narrow it."""
+def literal(value: Any, dtype: DType, at: Span, beside: str = "x") -> Tensor:
+    """A number, or a symbolic dimension, as a scalar of `dtype`, which is that of the tensor `beside`. Raises NetError when
+    that would narrow it."""
     scalar = TensorType(dtype, ())
     if isinstance(value, Symbolic):
         if dtype.kind == "bool":
@@ -103,16 +145,24 @@ def literal(value: Any, dtype: DType, at: Span) -> Tensor:
     if isinstance(value, bool) or not static.is_number(value):
         if isinstance(value, bool) and dtype.kind == "bool":
             return Tensor(scalar, at, Constant(value))
-        raise error("argument", f"a tensor or a number is needed here, this is {describe(value)}", at)
+        raise error(
+            "argument",
+            f"a tensor or a number is needed here, this is {describe(value)}",
+            at,
+            help="give it a tensor or a number",
+        )
     if dtype.kind == "bool":
-        raise error("dtype", f"the number {show_number(value)} is not a truth value", at)
+        raise error(
+            "dtype", f"the number {show_number(value)} is not a truth value", at,
+            help="write `true` or `false`, or make the condition a number: `f32(x)`",
+        )  # fmt: skip
     if dtype.is_integer:
         exact = Fraction(value)
         limits = np.iinfo(dtype.numpy)
         if exact.denominator != 1 or not limits.min <= exact.numerator <= limits.max:
             raise error(
                 "literal", f"the literal {show_number(value)} does not fit `{dtype}`", at,
-                help="convert the tensor first: `f32(x)`",
+                help=f"convert the tensor: `f32({beside})`",
             )  # fmt: skip
         return Tensor(scalar, at, Constant(exact.numerator))
     if abs(value) > float(np.finfo(dtype.numpy).max):

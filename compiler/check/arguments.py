@@ -7,52 +7,65 @@ from fractions import Fraction
 from typing import Any
 
 from netc.compiler.check import static
+from netc.compiler.check.guessing import of_argument, of_initializer, of_value
 from netc.compiler.check.values import Given, Partial, describe
 from netc.compiler.graph.dimensions import Symbolic
 from netc.compiler.language.refusal import Refused
 from netc.compiler.language.slots import Slot
 from netc.compiler.language.variables import Initializer
 from netc.compiler.language.words import Constructor
+from netc.compiler.library import LIBRARY
 from netc.compiler.library.initializers import ConstantValue
 from netc.compiler.net import Tensor
 from netc.compiler.training.schedules import Schedule
-from netc.grammar.diagnostics import Label, NetError, did_you_mean, error
+from netc.grammar.diagnostics import Label, NetError, did_you_mean, error, spelt_alike
 from netc.grammar.source import Span
 
+_EXAMPLES = {"int": "64", "float": "0.1", "sizes": "[N, 4]", "axes": "1", "rate": "1e-3", "str": '"text"'}
+_FIRST = "write `he_normal`, `normal(std = 0.02)` or `0`"
 Bound = dict[str, tuple[Any, Span]]
 
 
 def bind(slots: Sequence[Slot], arguments: Sequence[Given], what: str, span: Span, open: bool = False) -> Bound:
     """The arguments by slot. Raises NetError for too many, unknown, repeated or missing ones."""
     bound: Bound = {}
-    by_name = {s.name: s for s in slots}
     positional = [a for a in arguments if a.name is None]
     variadic = slots[0] if slots and slots[0].variadic else None
     if variadic is not None:
         if not positional:
-            raise error("missing-argument", f"`{what}` needs at least one tensor", span)
+            raise error("missing-argument", f"`{what}` needs at least one tensor", span, help=f"write `{what}(a, b)`")
         bound[variadic.name] = (tuple((a.value, a.span) for a in positional), positional[0].span)
         positional = []
     elif len(positional) > len(slots):
         extra = positional[len(slots)].span
         takes = f"takes at most {len(slots)} argument{'s' * (len(slots) != 1)}"
-        raise error("too-many-arguments", f"`{what}` {takes}, got {len(positional)}", extra, help=_signature(slots))
+        several = slots[-1].kind in ("sizes", "axes") if slots else False
+        help = f"several are written as a list: `{slots[-1].name} = [2, 2]`" if several else _signature(slots)
+        raise error("too-many-arguments", f"`{what}` {takes}, got {len(positional)}", extra, help=help)
     for slot, a in zip(slots, positional):
         bound[slot.name] = (a.value, a.span)
     for a in arguments:
         if a.name is None:
             continue
-        if a.name not in by_name and not open:
-            known = did_you_mean(a.name, by_name, _signature(slots))
-            raise error("unknown-argument", f"`{what}` has no argument `{a.name}`", a.place, help=known)
+        if not open:
+            refuse_unknown(slots, a, what)
         if a.name in bound:
             first = Label(bound[a.name][1], "given here")
-            raise error("repeated-argument", f"`{what}` gets `{a.name}` twice", a.place, first)
+            raise error("repeated-argument", f"`{what}` gets `{a.name}` twice", a.place, first, help="keep one of them")
         bound[a.name] = (a.value, a.span)
     for slot in slots:
         if slot.required and slot.name not in bound:
-            raise error("missing-argument", f"`{what}` needs its argument `{slot.name}`", span, help=_signature(slots))
+            raise error("missing-argument", f"`{what}` needs its argument `{slot.name}`", span,
+                        help=f"write `{slot.name} = {_EXAMPLES.get(slot.kind, '...')}`; {_signature(slots)}")  # fmt: skip
     return bound
+
+
+def refuse_unknown(slots: Sequence[Slot], argument: Given, what: str) -> None:
+    """Raises NetError for an argument by a name that no slot has."""
+    names = [s.name for s in slots]
+    if argument.name is not None and argument.name not in names:
+        help = of_argument(what, argument.name, slots) or did_you_mean(argument.name, names, _signature(slots))
+        raise error("unknown-argument", f"`{what}` has no argument `{argument.name}`", argument.place, help=help)
 
 
 def _signature(slots: Sequence[Slot]) -> str:
@@ -72,15 +85,17 @@ def convert(slot: Slot, value: Any, what: str) -> Any:
         case "float":
             if static.is_number(value):
                 return float(value) if isinstance(value, (Fraction, int)) else value
-            raise Refused("argument", f"{name} must be a number, this is {describe(value)}", slot.name)
+            raise Refused("argument", f"{name} must be a number, this is {describe(value)}", slot.name, "write `0.1`")
         case "bool":
             if isinstance(value, bool):
                 return value
-            raise Refused("argument", f"{name} must be `true` or `false`, this is {describe(value)}", slot.name)
+            help = of_value(what, value) or f"write `{slot.name} = true` or `{slot.name} = false`"
+            raise Refused("argument", f"{name} must be `true` or `false`, this is {describe(value)}", slot.name, help)
         case "str":
             if isinstance(value, str):
                 return value
-            raise Refused("argument", f"{name} must be a string, this is {describe(value)}", slot.name)
+            help = 'put it between `"`'
+            raise Refused("argument", f"{name} must be a string, this is {describe(value)}", slot.name, help)
         case "choice":
             if value in slot.choices:
                 return value
@@ -100,11 +115,13 @@ def convert(slot: Slot, value: Any, what: str) -> Any:
                 return value
             if static.is_number(value):
                 return float(value)
-            raise Refused("argument", f"{name} must be a number or a schedule, this is {describe(value)}", slot.name)
+            raise Refused("argument", f"{name} must be a number or a schedule, this is {describe(value)}", slot.name,
+                          "write `1e-3` or `cosine(1e-3, steps = 1000)`")  # fmt: skip
         case "files":
             if isinstance(value, str) or (isinstance(value, tuple) and all(isinstance(v, str) for v in value)):
                 return value
-            raise Refused("argument", f"{name} must be a path or several, this is {describe(value)}", slot.name)
+            raise Refused("argument", f"{name} must be a path or several, this is {describe(value)}", slot.name,
+                          'write `"data/a.csv"` or `("a.npy", "b.npy")`')  # fmt: skip
         case _:
             return value
 
@@ -113,7 +130,8 @@ def initializer(value: Any, name: str, at: str | None) -> Initializer:
     """`he_normal`, `normal(std = 0.02)` or a number. Raises Refused."""
     if isinstance(value, Constructor) and value.group == "initializer":
         if any(s.required for s in value.slots):
-            raise Refused("missing-argument", f"`{value.name}` needs its argument `{value.slots[0].name}`", at)
+            message = f"`{value.name}` needs its argument `{value.slots[0].name}`"
+            raise Refused("missing-argument", message, at, f"write `{value.name}(0.1)`")
         made: Initializer = value.cls()
         return made
     if isinstance(value, Initializer):
@@ -121,8 +139,10 @@ def initializer(value: Any, name: str, at: str | None) -> Initializer:
     if static.is_number(value):
         return ConstantValue(float(value))
     if isinstance(value, Partial):
-        raise Refused("argument", f"{name} must be an initialiser, `{value.operation.name}` is a function", at)
-    raise Refused("argument", f"{name} must be an initialiser or a number, this is {describe(value)}", at)
+        raise Refused("argument", f"{name} must be an initialiser, `{value.operation.name}` is a function", at, _FIRST)
+    alike = spelt_alike(value, LIBRARY.constructors["initializer"]) if isinstance(value, str) else []
+    help = f"write `{alike[0]}`" if alike else (isinstance(value, str) and of_initializer(value)) or _FIRST
+    raise Refused("argument", f"{name} must be an initialiser or a number, this is {describe(value)}", at, help)
 
 
 def construct(word: Constructor, arguments: Sequence[Given], span: Span) -> Any:

@@ -42,9 +42,10 @@ def run_block(
     returned = execute(frame, node.body)
     if returned is not None:
         return returned.value
-    if len(caller.recorder.problems) > before:
+    if len(caller.recorder.problems) > before or any(isinstance(s, ast.Broken) for s in node.body):
         return UNKNOWN
-    raise error("no-return", f"the block `{node.name.id}` returns nothing", span, Label(node.name.span, "this block"))
+    raise error("no-return", f"the block `{node.name.id}` returns nothing", span, Label(node.name.span, "this block"),
+                help="end it with `return`, such as `return x`")  # fmt: skip
 
 
 def run_net(
@@ -53,7 +54,8 @@ def run_net(
     """An imported net as a layer: its inputs are the call's tensors, what depends on its targets is left out."""
     node, module = made.module.net, made.module
     if node is None:
-        raise error("not-callable", f"`{module.name}` has no net", span, module.span)
+        raise error("not-callable", f"`{module.name}` has no net", span, module.span,
+                    help=f"its blocks are called by name: `{module.name}.Unit(x)`")  # fmt: skip
     inputs = [s.name.id for s in node.body if isinstance(s, ast.Declare) and s.role == "input"]
     slots = [Slot(n, "any") for n in inputs] + [Slot(p.name.id, "any", p.default) for p in node.parameters]
     bound = bind(slots, arguments, module.name, span)
@@ -88,6 +90,6 @@ def _bind_input(frame: Frame, node: ast.Declare, given: tuple[Any, Span] | None)
         if value.type.dtype != dtype or value.type.rank != len(node.type.dims):
             raise error(
                 "shape-mismatch", f"the imported net's `{node.name.id}` is `{node.type.span.text}]`, this is `{value.type}`",
-                at, node.type.span,
+                at, node.type.span, help="give it a tensor of that type",
             )  # fmt: skip
     frame.environment.bind(node.name.id, value, at)

@@ -7,8 +7,8 @@ from functools import partial
 from typing import Any
 
 from netc.compiler.check import static
-from netc.compiler.check.applying import apply, guard, literal, settled, tensors
-from netc.compiler.check.arguments import bind, construct, convert, has_tensor
+from netc.compiler.check.applying import apply, guard, literal, refused, settled, tensors
+from netc.compiler.check.arguments import bind, construct, convert, has_tensor, refuse_unknown
 from netc.compiler.check.frame import Frame, Making
 from netc.compiler.check.models import call_model
 from netc.compiler.check.recorder import check_size
@@ -28,6 +28,7 @@ from netc.compiler.check.values import (
 from netc.compiler.graph.types import F32, I64, DType, TensorType
 from netc.compiler.language.onnx_operators import OnnxOperation
 from netc.compiler.language.operations import Function, Layer, Operation, Patterned, lower_case
+from netc.compiler.language.refusal import Refused
 from netc.compiler.language.words import Constructor, show_number
 from netc.compiler.net import Constant, Tensor
 from netc.grammar.diagnostics import Label, error
@@ -39,6 +40,10 @@ MAX_CALLS = 60
 def call(frame: Frame, callee: Any, arguments: Sequence[Given], span: Span) -> Any:
     """The value of a call of evaluated arguments; without a tensor it is a layer. Raises NetError."""
     if callee is UNKNOWN or any(a.value is UNKNOWN for a in arguments):
+        for a in arguments if isinstance(callee, Function | Layer) else ():
+            refuse_unknown(callee.slots, a, callee.name)
+        if isinstance(callee, BlockDefinition) and frame.depth < MAX_CALLS:
+            _enter(frame, _made(frame, callee, [], span), arguments, span)  # what is wrong inside is found all the same
         return UNKNOWN
     arguments = [Given(settled(a.value), a.span, a.name, a.place) for a in arguments]
     match callee:
@@ -63,7 +68,10 @@ def call(frame: Frame, callee: Any, arguments: Sequence[Given], span: Span) -> A
         case Constructor():
             return construct(callee, arguments, span)
         case _:
-            raise error("not-callable", f"{describe(callee)} cannot be called", span)
+            raise error(
+                "not-callable", f"{describe(callee)} cannot be called", span,
+                help="functions, layers and blocks are called; a product is written `a * b`",
+            )  # fmt: skip
 
 
 def instance(frame: Frame, value: Any, span: Span) -> Any:
@@ -79,6 +87,13 @@ def _function(frame: Frame, function: Function, arguments: Sequence[Given], span
         dtypes = (i.type.dtype for i in frame.recorder.net.inputs if i.type.dtype.is_float)
         penalty = Patterned.of(function, next(dtypes, F32))
         return apply(frame, penalty, [], {"pattern": arguments[0].value}, arguments[0].span)
+    for a in arguments:
+        if isinstance(a.value, tuple) and any(isinstance(v, Tensor) for v in a.value):
+            inner = " ".join(a.span.text.split())[1:-1].strip(" ,")
+            raise error(
+                "argument", f"`{function.name}` takes its tensors one by one, not as a list", a.span,
+                help=f"write `{function.name}({inner})`",
+            )  # fmt: skip
     if not has_tensor(arguments):
         numbers = [a.value for a in arguments]
         if function.static is not None and numbers and all(static.is_number(v) for v in numbers):
@@ -103,7 +118,9 @@ def _of_numbers(function: Function, numbers: list[Any], span: Span) -> Any:
         return function.static(*numbers)
     except (ValueError, OverflowError, TypeError):
         shown = ", ".join(show_number(n) for n in numbers)
-        raise error("number", f"`{function.name}({shown})` is not a real number", span) from None
+        raise error(
+            "number", f"`{function.name}({shown})` is not a real number", span, help="check its argument"
+        ) from None
 
 
 def _settings(operation: Operation, bound: Mapping[str, tuple[Any, Span]]) -> dict[str, Any]:
@@ -118,7 +135,8 @@ def _settings(operation: Operation, bound: Mapping[str, tuple[Any, Span]]) -> di
         value, at = bound[slot.name]
         if isinstance(value, Tensor):
             raise error(
-                "static-argument", f"`{slot.name}` of `{operation.name}` is decided while compiling; a tensor cannot be", at
+                "static-argument", f"`{slot.name}` of `{operation.name}` is decided while compiling; a tensor cannot be", at,
+                help="give it a number, or an argument of the net such as `net name(hidden = 64)`",
             )  # fmt: skip
         settings[slot.name] = guard(partial(convert, slot, value, operation.name), at)
     return settings
@@ -133,13 +151,17 @@ def _onnx(frame: Frame, operation: OnnxOperation, arguments: Sequence[Given], sp
         if isinstance(a.value, Tensor):
             operands.append(a.value)
         elif first is None:
-            raise error(
-                "argument", f"`onnx.{operation.name}` needs a tensor first, this is {describe(a.value)}", a.span
-            )
+            raise error("argument", f"`onnx.{operation.name}` needs a tensor first, this is {describe(a.value)}", a.span,
+                        help=f"write `onnx.{operation.name}(x, ...)`")  # fmt: skip
         else:
             operands.append(_onnx_literal(operation, len(operands), a, first))
     if not operands:
-        raise error("missing-argument", f"`onnx.{operation.name}` needs a tensor", span)
+        raise error(
+            "missing-argument",
+            f"`onnx.{operation.name}` needs a tensor",
+            span,
+            help=f"write `onnx.{operation.name}(x)`",
+        )
     operation.constants = {i: t.origin.value for i, t in enumerate(operands) if isinstance(t.origin, Constant)}
     named = [(a.name, a) for a in arguments if a.name is not None]
     settings = {n: a.value for n, a in named}
@@ -178,12 +200,16 @@ def _layer_instance(frame: Frame, layer: LayerInstance, arguments: Sequence[Give
     operation, settings = layer.operation, layer.settings
     if len(arguments) != 1 or arguments[0].name is not None:
         message = f"this `{operation.name}` takes one tensor"
-        raise error("too-many-arguments", message, span, Label(layer.span, "made here"))
+        help = "its settings are given where it is made; join several tensors first: `concat(a, b)`"
+        raise error("too-many-arguments", message, span, Label(layer.span, "made here"), help=help)
     at = arguments[0].span
     (x,) = tensors([(operation.slots[0], arguments[0].value, at)], operation.name)
     spans = {operation.slots[0].name: at, **layer.spans}
-    guard(lambda: operation.infer([x.type], settings), at, spans)
-    wanted = guard(lambda: operation.variables([x.type], settings), at, spans)
+    try:
+        operation.infer([x.type], settings)
+        wanted = operation.variables([x.type], settings)
+    except Refused as r:
+        raise refused(r, operation, [x], at, spans) from None
     if layer.variables is None:
         layer.variables, layer.made_for = wanted, x.type
         for part, variable in wanted.items():
@@ -212,7 +238,9 @@ def _layer_instance(frame: Frame, layer: LayerInstance, arguments: Sequence[Give
 
 def _pipeline(frame: Frame, pipeline: Pipeline, arguments: Sequence[Given], span: Span) -> Any:
     if len(arguments) != 1 or arguments[0].name is not None:
-        raise error("too-many-arguments", "this layer takes one tensor", span)
+        raise error(
+            "too-many-arguments", "this layer takes one tensor", span, help="join several tensors first: `concat(a, b)`"
+        )
     value = arguments[0].value
     for stage, _ in pipeline.stages:
         value = call(frame, stage, [Given(value, arguments[0].span)], span)
@@ -243,8 +271,11 @@ def _made(
 def _enter(frame: Frame, made: BlockInstance | NetInstance, arguments: Sequence[Given], span: Span) -> Any:
     """Evaluates the inside of a block or an imported net; a second call shares what the first one made."""
     if frame.depth >= MAX_CALLS:
-        raise error("recursion", "blocks are nested more than 60 calls deep; a block may not use itself", span)
+        raise error("recursion", "blocks are nested more than 60 calls deep; a block may not use itself", span,
+                    help="call it several times from outside: `repeat 3 { h = h -> Unit }`")  # fmt: skip
     making = Making(made.made, made.called)
+    if isinstance(made, BlockInstance):
+        made.definition.called = True
     definition = made.definition if isinstance(made, BlockInstance) else made.module
     try:
         return definition.run(frame, making, made, [*arguments, *made.arguments], span)

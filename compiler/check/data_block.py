@@ -7,16 +7,18 @@ from pathlib import Path
 from typing import Any
 
 from netc.compiler.check.arguments import Bound, bind, convert, refusal
+from netc.compiler.check.columns import repeated, shared
 from netc.compiler.check.expressions import named
-from netc.compiler.check.settings import SettingsBlock, constructor, known, value
-from netc.compiler.check.values import Given, NameRange, describe
+from netc.compiler.check.guessing import of_setting
+from netc.compiler.check.settings import SettingsBlock, constructor, value
+from netc.compiler.check.values import UNKNOWN, Given, NameRange, describe
 from netc.compiler.language.refusal import Refused
 from netc.compiler.language.slots import Slot
 from netc.compiler.language.words import Constructor
 from netc.compiler.library import LIBRARY
 from netc.compiler.training.configuration import DataConfig, DataSplit
 from netc.grammar import ast
-from netc.grammar.diagnostics import did_you_mean, error
+from netc.grammar.diagnostics import Diagnostic, diagnostic, did_you_mean, error
 from netc.grammar.source import Span
 from netc.runtime.data.files import LIMIT_GB
 from netc.runtime.data.format import WrongSetting
@@ -46,8 +48,9 @@ def data_block(block: SettingsBlock, node: ast.Data | None, folder: Path) -> Dat
         read = block.attempt(partial(_setting, block, s))
         if read is not None:
             found[s.name.id] = read
-    if "source" not in block.seen and block.parsed:
-        block.problems += error("missing-argument", "the data block names no `source`", node.span).diagnostics
+    if "source" not in block.seen and block.parsed and not block.problems:
+        block.problems += error("missing-argument", "the data block names no `source`", node.span,
+                                help='write `source = npz("data.npz")`').diagnostics  # fmt: skip
     return DataConfig(found["source"], found.get("split"), str(folder)) if "source" in found else None
 
 
@@ -56,7 +59,7 @@ def _setting(block: SettingsBlock, node: ast.Setting) -> Any:
     if name not in DATA_SETTINGS:
         raise error(
             "unknown-setting", f"the data block has no setting `{name}`", node.name.span,
-            help=did_you_mean(name, DATA_SETTINGS, "its settings are `source` and `split`"),
+            help=of_setting("data", name, DATA_SETTINGS),
         )  # fmt: skip
     block.once(node)
     return _split(block, node.value) if name == "split" else _source(block, node.value)
@@ -66,7 +69,8 @@ def _split(block: SettingsBlock, node: ast.Expression) -> dict[str, Any]:
     made = value(block, node, ("split",))
     if not isinstance(made, DataSplit):
         shown = " or ".join(f"`{w}(...)`" for w in LIBRARY.constructors["split"])
-        raise error("argument", f"`split` is {shown}, this is {describe(made)}", node.span)
+        raise error("argument", f"`split` is {shown}, this is {describe(made)}", node.span,
+                    help="write `random(train = 0.8, val = 0.2)`")  # fmt: skip
     return made.record()
 
 
@@ -74,8 +78,11 @@ def _source(block: SettingsBlock, node: ast.Expression) -> dict[str, Any]:
     """`csv("digits.csv", digit = "label")` as {"kind": "csv", "path": ..., "columns": {...}}."""
     if not isinstance(node, ast.Call) or not isinstance(node.function, ast.Name):
         words = ", ".join(f"`{w}(...)`" for w in LIBRARY.constructors["source"])
-        raise error("argument", f"`source` is one of {words}", node.span)
+        raise error("argument", f"`source` is one of {words}", node.span, help='write `csv("data.csv", ...)`')
     word = constructor(node.function, ("source",))
+    for a in node.arguments:
+        if isinstance(a.value, ast.Binary) and a.value.operator == "/":
+            raise error("argument", "a path is a string", a.value.span, help=f'write `"{a.value.span.text}"`')
     arguments = [named(a, value(block, a.value)) for a in node.arguments]
     bound = bind(word.slots, arguments, word.name, node.span, word.open)
     record = {"kind": word.name, **_settings(word, bound, node.span)}
@@ -85,7 +92,7 @@ def _source(block: SettingsBlock, node: ast.Expression) -> dict[str, Any]:
         message = f"`{word.name}` has both one `path` and a file for `train`"
         raise error("argument", message, node.span, help="keep one of them")
     if word.open:
-        record["columns"] = _columns(block, word, known(arguments), node.span)
+        record["columns"] = _columns(block, word, arguments, node.span)
     return record
 
 
@@ -115,10 +122,18 @@ def _columns(block: SettingsBlock, word: Constructor, arguments: list[Given], sp
     for a in arguments:
         if a.name is None or a.name in own:
             continue
+        binding = block.frame.environment.find(a.name)
+        if a.name not in declared and binding is not None and binding.value is UNKNOWN:
+            continue  # its declaration is wrong
         if a.name not in declared:
             near = did_you_mean(a.name, [*declared, *own], "name an input or a target of the net")
             raise error("unknown-argument", f"the net has no input or target `{a.name}`", a.place, help=near)
         columns[a.name] = _key(a) if FORMATS[word.name].columns == "keys" else _column(a)
+        for other, given in columns.items():
+            column = repeated(given) if other == a.name else shared(given, columns[a.name])
+            if column:
+                block.net.warnings.append(_duplicate(a.name, other, column, a.span))
+                break
     missing = next((n for n in declared if n not in columns), None)
     if missing is not None and FORMATS[word.name].columns == "columns":
         raise error(
@@ -128,11 +143,19 @@ def _columns(block: SettingsBlock, word: Constructor, arguments: list[Given], sp
     return columns
 
 
+def _duplicate(name: str, other: str, column: str, at: Span) -> Diagnostic:
+    """The warning for a column that is read twice."""
+    where = f"twice in `{name}`" if name == other else f"in `{other}` and in `{name}`"
+    help = f"leave `{column}` out of one of them" if name != other else f"name `{column}` once"
+    return diagnostic("duplicate-column", f"the column `{column}` is read {where}", at, help=help, severity="warning")
+
+
 def _key(given: Given) -> str:
     """The name of an array in a file."""
     if isinstance(given.value, str):
         return given.value
-    raise error("argument", f"an array of the file has one name, a string; this is {describe(given.value)}", given.span)
+    raise error("argument", f"an array of the file has one name, a string; this is {describe(given.value)}", given.span,
+                help='write `name = "key"`')  # fmt: skip
 
 
 def _column(given: Given) -> Any:
@@ -145,4 +168,4 @@ def _column(given: Given) -> Any:
         case NameRange():
             return {"first": given.value.first, "last": given.value.last}
     message = f"a column is a string, a range or several strings; this is {describe(given.value)}"
-    raise error("argument", message, given.span)
+    raise error("argument", message, given.span, help='write `"label"`, `"p0".."p63"` or `("a", "b")`')

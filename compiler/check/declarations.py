@@ -10,17 +10,21 @@ from netc.compiler.check.applying import guard, settled
 from netc.compiler.check.arguments import initializer
 from netc.compiler.check.expressions import evaluate
 from netc.compiler.check.frame import Frame
+from netc.compiler.check.guessing import row
 from netc.compiler.check.recorder import check_size
-from netc.compiler.check.values import UNKNOWN, describe
+from netc.compiler.check.values import CALLABLES, SILENT, UNKNOWN, describe
 from netc.compiler.graph.dimensions import Dim, Symbolic, symbol
 from netc.compiler.graph.types import DTYPES, DType, TensorType
+from netc.compiler.language.operations import Operation
 from netc.compiler.language.variables import Initializer, Variable, parameter
 from netc.compiler.library.initializers import HeNormal, Zeros
 from netc.compiler.net import Apply, Input, PublishedMetric, Tensor
 from netc.grammar import ast
 from netc.grammar.diagnostics import Label, did_you_mean, error
+from netc.grammar.source import Span
 
 COUNTERS = ("seed", "row", "step")
+_DTYPES = "dtypes are " + ", ".join(f"`{d}`" for d in DTYPES)
 RESERVED = ("loss", *COUNTERS)
 
 
@@ -29,7 +33,9 @@ def new_name(frame: Frame, name: ast.Name, value: Any) -> None:
     earlier = frame.environment.names.get(name.id)
     if earlier is not None and earlier.value is not UNKNOWN:
         message = f"`{name.id}` is bound twice"
-        raise error("duplicate-name", message, name.span, Label(earlier.span, "first bound here"))
+        raise error(
+            "duplicate-name", message, name.span, Label(earlier.span, "first bound here"), help="choose another name"
+        )
     frame.environment.bind(name.id, value, name.span)
 
 
@@ -44,7 +50,7 @@ def dtype_of(node: ast.Name) -> DType:
     if node.id not in DTYPES:
         raise error(
             "unknown-dtype", f"there is no dtype `{node.id}`", node.span,
-            help=did_you_mean(node.id, DTYPES, "dtypes are " + ", ".join(f"`{d}`" for d in DTYPES)),
+            help=f"write `{meant}`" if (meant := row(node.id, "DTYPES")) else did_you_mean(node.id, DTYPES, _DTYPES),
         )  # fmt: skip
     return DTYPES[node.id]
 
@@ -67,7 +73,7 @@ def declare(frame: Frame, node: ast.Declare) -> None:
     if first is not None and first.type.shape[0] != shape[0]:
         raise error(
             "batch-dimension", f"the batch is `{first.type.shape[0]}` in one declaration and `{shape[0]}` in another",
-            node.type.dims[0].span, Label(first.span, "declared here"),
+            node.type.dims[0].span, Label(first.span, "declared here"), help=f"write `{first.type.shape[0]}` in both",
         )  # fmt: skip
     made = Input(node.name.id, node.role, found, node.span)
     new_name(frame, node.name, Tensor(found, node.span, made))
@@ -78,7 +84,9 @@ def declare(frame: Frame, node: ast.Declare) -> None:
 def _only_outermost(frame: Frame, what: str, node: ast.Node) -> None:
     if not frame.outermost:
         message = f"`{what}` stands in the net itself, not inside a block or repeat"
-        raise error("declaration-place", message, node.span)
+        raise error(
+            "declaration-place", message, node.span, help="move the line out of it; a block gives values by `return`"
+        )
 
 
 def _dimension(frame: Frame, node: ast.Expression, declares: bool) -> Dim:
@@ -86,13 +94,27 @@ def _dimension(frame: Frame, node: ast.Expression, declares: bool) -> Dim:
     if isinstance(node, ast.Name) and declares and frame.environment.find(node.id) is None and node.id[:1].isupper():
         frame.recorder.symbols.setdefault(node.id, node.span)
         return symbol(node.id)
+    if isinstance(node, ast.Name) and declares and not _bound(frame, node.id):
+        raise error(
+            "undefined-name", f"there is no dimension `{node.id}`", node.span,
+            help="a dimension without a fixed size has a capital name: `N`",
+        )  # fmt: skip
     value = evaluate(frame, node)
+    if value is UNKNOWN:
+        raise SILENT
     if isinstance(value, Symbolic):
         return value
     size = guard(lambda: static.whole(value, "a dimension"), node.span)
     if size < 1:
-        raise error("dimension", f"a dimension must be at least 1, not {size}", node.span)
+        raise error(
+            "dimension", f"a dimension must be at least 1, not {size}", node.span,
+            help="write a whole number from 1 on, or a capital name such as `N` where the size varies",
+        )  # fmt: skip
     return size
+
+
+def _bound(frame: Frame, name: str) -> bool:
+    return frame.environment.find(name) is not None or name in frame.recorder.symbols
 
 
 def param(frame: Frame, node: ast.Param) -> None:
@@ -101,15 +123,17 @@ def param(frame: Frame, node: ast.Param) -> None:
     refuse_reserved(node.name)
     dtype = dtype_of(node.type.dtype)
     if not dtype.is_float:
-        raise error("dtype", f"a parameter is floating-point, not `{dtype}`", node.type.span)
+        raise error("dtype", f"a parameter is floating-point, not `{dtype}`", node.type.span, help="write `f32`")
     shape = tuple(_dimension(frame, d, declares=False) for d in node.type.dims)
     if any(isinstance(d, Symbolic) for d in shape):
-        raise error("symbolic-parameter", "a parameter has fixed dimensions", node.type.span)
+        raise error("symbolic-parameter", "a parameter has fixed dimensions", node.type.span, help="write numbers")
     found = TensorType(dtype, shape)
     check_size(found, node.type.span)
     first: Initializer = HeNormal() if len(shape) > 1 else Zeros()
     if node.value is not None:
         value = evaluate(frame, node.value)
+        if value is UNKNOWN:
+            raise SILENT
         first = guard(lambda: initializer(value, f"`{name}`", None), node.value.span)
         guard(partial(first.check, tuple(d for d in shape if isinstance(d, int))), node.value.span)
     scope = frame.environment.scope
@@ -139,12 +163,21 @@ def _published(frame: Frame, name: ast.Name, expression: ast.Expression | None, 
     value = settled(evaluate(frame, name if expression is None else expression))
     at = (expression or name).span
     if value is not UNKNOWN and not isinstance(value, Tensor):
-        raise error("argument", f"`{what} {name.id}` publishes a tensor, this is {describe(value)}", at)
+        help = "numbers of the spec are known without the model: leave the line out"
+        if isinstance(value, Operation):
+            help = f"call it: `{value.name}(x)`"
+        elif isinstance(value, CALLABLES):
+            help = f"let a tensor flow into it: `{what} {name.id} = x -> f`"
+        raise error("argument", f"`{what} {name.id}` publishes a tensor, this is {describe(value)}", at, help=help)
     if what == "output" and expression is not None:
         new_name(frame, name, value)
     if name.id in net.outputs or any(m.name == name.id for m in net.metrics):
-        raise error("duplicate-name", f"`{name.id}` is published twice", name.span)
+        raise error("duplicate-name", f"`{name.id}` is published twice", name.span, help="choose another name")
     return value
+
+
+def _shown(at: Span) -> str:
+    return " ".join(at.text.split())
 
 
 def metric(frame: Frame, node: ast.Metric) -> None:
@@ -154,12 +187,19 @@ def metric(frame: Frame, node: ast.Metric) -> None:
         return
     at = (node.value or node.name).span
     if not value.type.is_scalar:
-        raise error("not-scalar", f"a metric is one number, this is `{value.type}`", at, help="take its `mean`")
+        raise error(
+            "not-scalar", f"a metric is one number, this is `{value.type}`", at, help=f"reduce it: `mean({_shown(at)})`"
+        )
     if not value.type.dtype.is_float:
-        raise error("dtype", f"a metric is floating-point, this is `{value.type}`", at, help="convert it: `f32(x)`")
+        raise error(
+            "dtype", f"a metric is floating-point, this is `{value.type}`", at, help=f"convert it: `f32({_shown(at)})`"
+        )
     if node.mode is not None and node.mode.id not in ("max", "min"):
         raise error(
-            "metric-mode", f"a metric is better at its `max` or its `min`, not `{node.mode.id}`", node.mode.span
+            "metric-mode",
+            f"a metric is better at its `max` or its `min`, not `{node.mode.id}`",
+            node.mode.span,
+            help=f"write `metric {node.name.id} (max)` or `metric {node.name.id} (min)`",
         )
     natural = value.origin.operation.mode if isinstance(value.origin, Apply) else ""
     mode = node.mode.id if node.mode else natural

@@ -6,13 +6,15 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from netc.compiler.check import static
+from netc.compiler.check import guessing, static
 from netc.compiler.check.applying import apply, guard, settled, tensors
 from netc.compiler.check.calls import call, instance
+from netc.compiler.check.foreign import FRAMEWORKS
 from netc.compiler.check.frame import Frame
 from netc.compiler.check.names import called, meaning
 from netc.compiler.check.values import (
     CALLABLES,
+    SILENT,
     UNKNOWN,
     BlockDefinition,
     Choices,
@@ -34,10 +36,18 @@ from netc.compiler.net import Tensor
 from netc.grammar import ast
 from netc.grammar.diagnostics import NetError, did_you_mean, error
 
+_COMPARE = "compare: `hidden > 2`"
+_STAGE = "put the arithmetic on a line of its own, or in parentheses around a pipeline: `(x -> f) + 1`"
+
 
 def evaluate(frame: Frame, node: ast.Expression) -> Any:
-    """The value of an expression; what it computes is appended to the net. Raises NetError."""
-    return _MEANINGS[type(node)](frame, node)
+    """The value of an expression; what it computes is appended to the net. What is wrong with a part of it is reported, and
+    that part is then unknown, so that the other parts are read all the same."""
+    try:
+        return _MEANINGS[type(node)](frame, node)
+    except NetError as e:
+        frame.recorder.report(e)
+        return UNKNOWN
 
 
 # --- leaves -----------------------------------------------------------------------------------------------------------
@@ -57,7 +67,8 @@ def _group(frame: Frame, node: ast.Group) -> Any:
 
 
 def _sequence(frame: Frame, node: ast.Tuple | ast.List) -> Any:
-    return tuple(evaluate(frame, i) for i in node.items)
+    items = tuple(evaluate(frame, i) for i in node.items)
+    return UNKNOWN if UNKNOWN in items else items
 
 
 # --- operators --------------------------------------------------------------------------------------------------------
@@ -72,7 +83,9 @@ def _unary(frame: Frame, node: ast.Unary) -> Any:
         return apply(frame, operation, [value], {}, node.span)
     if node.operator == "not":
         if not isinstance(value, bool):
-            raise error("argument", f"`not` needs a truth value, this is {describe(value)}", node.value.span)
+            raise error(
+                "argument", f"`not` needs a truth value, this is {describe(value)}", node.value.span, help=_COMPARE
+            )
         return not value
     return guard(lambda: static.negative(value), node.span)
 
@@ -102,7 +115,12 @@ def _combine(frame: Frame, node: ast.Binary, left: Any) -> Any:
     if node.operator == "..":
         if isinstance(left, str) and isinstance(right, str):
             return NameRange(left, right)
-        raise error("argument", '`..` makes a range of columns: `"p0".."p63"`', node.span)
+        raise error(
+            "argument",
+            "`..` makes a range of columns",
+            node.span,
+            help='write `"p0".."p63"`; counts are given by `repeat`',
+        )
     if isinstance(left, Tensor) or isinstance(right, Tensor):
         operation = LIBRARY.operations[node.operator]
         a, b = operation.slots
@@ -111,7 +129,8 @@ def _combine(frame: Frame, node: ast.Binary, left: Any) -> Any:
         return apply(frame, operation, tensors(pairs, node.operator), {}, node.span, spans)
     for value, part in ((left, node.left), (right, node.right)):
         if isinstance(value, CALLABLES):
-            raise error("argument", f"`{node.operator}` needs numbers or tensors, this is {describe(value)}", part.span)
+            raise error("argument", f"`{node.operator}` needs numbers or tensors, this is {describe(value)}", part.span,
+                        help=f"let a tensor flow into it: `(x -> {part.span.text})`")  # fmt: skip
     return guard(lambda: static.binary(node.operator, left, right), node.span)
 
 
@@ -125,7 +144,7 @@ def _conditional(frame: Frame, node: ast.Conditional) -> Any:
             node.test.span, help="choose between tensors with `where(condition, a, b)`",
         )  # fmt: skip
     if not isinstance(test, bool):
-        raise error("argument", f"`if` needs a truth value, this is {describe(test)}", node.test.span)
+        raise error("argument", f"`if` needs a truth value, this is {describe(test)}", node.test.span, help=_COMPARE)
     return evaluate(frame, node.then if test else node.otherwise)
 
 
@@ -150,7 +169,11 @@ def _pipe(frame: Frame, node: ast.Pipe) -> Any:
             arguments = [head, *_arguments(frame, callee, stage.arguments)]
         else:
             callee, arguments = _callee(frame, stage), [head]
-        value = call(frame, callee, arguments, stage.span)
+        try:
+            value = call(frame, callee, arguments, stage.span)
+        except NetError as e:
+            frame.recorder.report(e)
+            value = UNKNOWN  # the stages that follow are read all the same
         span = span.to(stage.span)
     return value
 
@@ -158,7 +181,7 @@ def _pipe(frame: Frame, node: ast.Pipe) -> Any:
 def _stage(frame: Frame, node: ast.Expression) -> Any:
     """One stage of a layer: a callable that still waits for its first tensor."""
     if isinstance(node, (ast.Binary, ast.Unary)):
-        raise error("two-readings", "a stage of a layer is a function or a layer", node.span)
+        raise error("two-readings", "a stage of a layer is a function or a layer", node.span, help=_STAGE)
     if isinstance(node, ast.Call):
         callee = _callee(frame, node.function)
         arguments = _arguments(frame, callee, node.arguments)
@@ -167,7 +190,8 @@ def _stage(frame: Frame, node: ast.Expression) -> Any:
         return call(frame, callee, arguments, node.span)
     value = _callee(frame, node)
     if value is not UNKNOWN and not isinstance(value, CALLABLES):
-        raise error("not-callable", f"{describe(value)} is not a function or a layer", node.span)
+        raise error("not-callable", f"{describe(value)} is not a function or a layer", node.span,
+                    help="after `->` stands what a tensor flows into: `x -> relu -> Dense(3)`")  # fmt: skip
     return instance(frame, value, node.span)
 
 
@@ -204,9 +228,12 @@ def _index(frame: Frame, node: ast.Index) -> Any:
     if isinstance(value, tuple):
         if len(items) == 1 and isinstance(items[0], int) and -len(value) <= items[0] < len(value):
             return value[items[0]]
-        raise error("index", f"there is no such entry among {len(value)} values", node.span)
+        raise error("index", f"there is no such entry among {len(value)} values", node.span,
+                    help=f"entries run from 0 to {len(value) - 1}")  # fmt: skip
     if not isinstance(value, Tensor):
-        raise error("index", f"{describe(value)} cannot be indexed", node.value.span)
+        raise error(
+            "index", f"{describe(value)} cannot be indexed", node.value.span, help="tensors are indexed: `x[:, 0]`"
+        )
     return apply(frame, LIBRARY.operations["index"], [value], {"items": items}, node.span)
 
 
@@ -214,12 +241,16 @@ def _range(frame: Frame, node: ast.Slice) -> tuple[int | None, int | None, int]:
     start, stop = (None if p is None else _entry(frame, p) for p in (node.start, node.stop))
     step = 1 if node.step is None else _entry(frame, node.step)
     if step == 0:
-        raise error("index", "the step of a range may not be 0", node.span)
+        raise error(
+            "index", "the step of a range may not be 0", node.span, help="write `::1`, or `::-1` to turn it round"
+        )
     return start, stop, step
 
 
 def _entry(frame: Frame, node: ast.Expression) -> int:
     entry = evaluate(frame, node)
+    if entry is UNKNOWN:
+        raise SILENT
     if isinstance(entry, Tensor):
         raise error(
             "static-argument", "an index is decided while compiling; a tensor cannot be", node.span,
@@ -229,8 +260,11 @@ def _entry(frame: Frame, node: ast.Expression) -> int:
 
 
 def _attribute(frame: Frame, node: ast.Attribute) -> Any:
+    name, path = node.name.id, node.span.text
+    root = path.partition(".")[0].strip()
+    if root in FRAMEWORKS and frame.environment.find(root) is None and _dotted(node):
+        raise guessing.of_framework(path, name, node.span)
     value = evaluate(frame, node.value)
-    name = node.name.id
     if value is UNKNOWN:
         return UNKNOWN
     if isinstance(value, OnnxNamespace):
@@ -241,7 +275,8 @@ def _attribute(frame: Frame, node: ast.Attribute) -> Any:
     elif isinstance(value, Record):
         known = value.outputs
     else:
-        raise error("attribute", f"{describe(value)} has no parts", node.name.span)
+        shown = node.value.span.text if isinstance(node.value, ast.Name) else "x"
+        raise guessing.of_tensor(shown, name, node.name.span, describe(value))
     if name not in known:
         what = "block" if isinstance(value, Module) else "output"
         if isinstance(known, Choices):
@@ -253,6 +288,13 @@ def _attribute(frame: Frame, node: ast.Attribute) -> Any:
     return known[name]
 
 
+def _dotted(node: ast.Expression) -> bool:
+    """Whether an expression is names with dots alone: `torch.nn.relu`."""
+    while isinstance(node, ast.Attribute):
+        node = node.value
+    return isinstance(node, ast.Name)
+
+
 def _chained(node: ast.Binary) -> bool:
     compare = ("==", "!=", "<", "<=", ">", ">=")
     return node.operator in compare and isinstance(node.left, ast.Binary) and node.left.operator in compare
@@ -262,7 +304,7 @@ def _two_readings(part: ast.Expression, pipe: ast.Pipe, head: bool) -> NetError:
     """`h + x -> f` and `x -> f + y` can be read two ways; both are offered."""
     assert isinstance(part, (ast.Binary, ast.Unary))
     if isinstance(part, ast.Unary):
-        return error("two-readings", "a stage of a pipeline is a function or a layer", part.span)
+        return error("two-readings", "a stage of a pipeline is a function or a layer", part.span, help=_STAGE)
     left, right, o = part.left.span.text, part.right.span.text, part.operator
     if head:
         rest = " -> ".join(s.span.text for s in pipe.stages)

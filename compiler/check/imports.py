@@ -14,7 +14,7 @@ from netc.compiler.check.values import ImportedLayer, Module
 from netc.compiler.language.onnx_operators import NEWEST_OPSET
 from netc.compiler.net import TypedNet
 from netc.grammar import ast
-from netc.grammar.diagnostics import NetError, error
+from netc.grammar.diagnostics import NetError, did_you_mean, error
 from netc.grammar.parser import parse
 from netc.grammar.reader import read
 
@@ -39,18 +39,36 @@ def _found(node: ast.Import, folder: Path, chain: tuple[Path, ...]) -> Path:
     text, at = node.path.value, node.path.span
     path = Path(text)
     if path.suffix not in (".net", ".onnx"):
-        raise error("import", f"`{text}` is neither a .net spec nor an .onnx model", at)
+        raise error("import", f"`{text}` is neither a .net spec nor an .onnx model", at,
+                    help='write `import "blocks.net" as b` or `import "model.onnx" as m`')  # fmt: skip
     if path.is_absolute() or ".." in path.parts:
         raise error("import", f"`{text}` lies outside the spec's folder", at, help="import from the folder of the spec")
     found = (folder / path).resolve()
     if not found.is_relative_to(folder.resolve()):
-        raise error("import", f"`{text}` is a link that leads outside the spec's folder", at)
+        raise error(
+            "import",
+            f"`{text}` is a link that leads outside the spec's folder",
+            at,
+            help="copy the file into the folder",
+        )
     if found in chain:
         shown = " -> ".join(f"`{p.name}`" for p in (*chain[chain.index(found) :], found))
-        raise error("import-cycle", f"the import leads back to itself: {shown}", at)
+        raise error(
+            "import-cycle",
+            f"the import leads back to itself: {shown}",
+            at,
+            help="move what both need into a third file",
+        )
     if not found.exists():
-        raise error("no-such-file", f"there is no file `{text}` beside the spec", at)
+        raise error("no-such-file", f"there is no file `{text}` beside the spec", at,
+                    help=did_you_mean(text, _beside(found), "paths are relative to the folder of the spec"))  # fmt: skip
     return found
+
+
+def _beside(path: Path) -> list[str]:
+    """The names of the specs and models in the folder where a file was looked for."""
+    folder = path.parent
+    return [p.name for p in folder.iterdir() if p.suffix in (".net", ".onnx")] if folder.is_dir() else []
 
 
 def _spec(node: ast.Import, path: Path, load: Callable[[ast.Import], Module | ImportedLayer]) -> Module:
@@ -83,7 +101,8 @@ def _model(node: ast.Import, path: Path) -> ImportedLayer:
         raise error(found.slug, f"`{node.path.value}`: {found.message}", at, help=found.help) from None
     operation = ImportedModel(node.name.id, "imported", doc=f"the model {path.name}", source=source)
     if not operation.inputs:
-        raise error("import", f"the model `{node.path.value}` has no input", at)
+        raise error("import", f"the model `{node.path.value}` has no input", at, help="export it with its inputs")
     if source.opset > NEWEST_OPSET:
-        raise error("opset", f"`{node.path.value}` has opset {source.opset}; runtimes load up to {NEWEST_OPSET}", at)
+        raise error("opset", f"`{node.path.value}` has opset {source.opset}; runtimes load up to {NEWEST_OPSET}", at,
+                    help="export it with an older opset, such as 18")  # fmt: skip
     return ImportedLayer(node.name.id, operation, node.span)

@@ -4,29 +4,33 @@ from __future__ import annotations
 
 from typing import Any
 
+from netc.compiler.check import guessing
 from netc.compiler.check.frame import Frame
 from netc.compiler.check.reading import cycle
 from netc.compiler.check.values import CALLABLES, UNKNOWN, OnnxNamespace
 from netc.compiler.graph.dimensions import symbol
 from netc.compiler.library import LIBRARY
 from netc.grammar import ast
-from netc.grammar.diagnostics import Label, did_you_mean, error
-
-LATER_LAYERS = (
-    "Conv", "ConvTranspose", "LayerNorm", "GroupNorm", "InstanceNorm", "RMSNorm", "Embedding", "LSTM", "GRU", "RNN", "MaxPool",
-    "AveragePool",
-)  # fmt: skip
-LATER_FUNCTIONS = ("attention", "positions", "global_average_pool", "max_pool", "average_pool")
+from netc.grammar.diagnostics import Label, NetError, error, nearest
+from netc.grammar.foreign import COMMENT
 
 
 def meaning(frame: Frame, node: ast.Name) -> Any:
-    """What a name stands for. Raises NetError."""
+    """What a name stands for; what is wrong with it is reported, and then it is unknown."""
     binding = frame.environment.find(node.id)
     if binding is not None:
         return binding.value
     if node.id in frame.recorder.symbols:
         return symbol(node.id)
-    return _word(frame, node)
+    if node.id in frame.recorder.missing:
+        return UNKNOWN
+    try:
+        return _word(frame, node)
+    except NetError as e:
+        frame.recorder.report(e)
+        if not nearest(node.id, LIBRARY.words()):  # else it is a word misspelt, which each line has to mend
+            frame.recorder.missing.add(node.id)
+        return UNKNOWN
 
 
 def called(frame: Frame, node: ast.Name) -> Any:
@@ -50,18 +54,14 @@ def _word(frame: Frame, node: ast.Name) -> Any:
         path = cycle(node.id, frame.line, later)
         if path:
             shown = " -> ".join(f"`{p}`" for p in path)
-            raise error("cycle", f"`{path[0]}` depends on itself: {shown}", node.span, later[node.id].span)
+            raise error("cycle", f"`{path[0]}` depends on itself: {shown}", node.span, later[node.id].span,
+                        help="one of these lines reads something that is computed before")  # fmt: skip
         raise error(
             "used-before", f"`{node.id}` is used before the line that binds it", node.span,
             Label(later[node.id].span, "bound here"), help="move that line up",
         )  # fmt: skip
-    if node.id in LATER_LAYERS or node.id in LATER_FUNCTIONS:
-        kind = "layer" if node.id in LATER_LAYERS else "function"
+    if node.span.source.text[: node.span.start].rstrip().endswith("//"):
         raise error(
-            "not-available", f"the {kind} `{node.id}` is not available in this version", node.span,
-            help="`onnx.<Operator>(x, ...)` calls any ONNX operator directly",
-        )  # fmt: skip
-    known = [*frame.environment.visible(), *LIBRARY.words(), *frame.recorder.symbols]
-    what = "layer or block" if node.id[:1].isupper() else "name"
-    near = did_you_mean(node.id, known, "names are bound by an earlier line")
-    raise error("undefined-name", f"there is no {what} `{node.id}`", node.span, help=near)
+            "undefined-name", f"there is no name `{node.id}`", node.span, help=f"a comment is written `{COMMENT}`"
+        )
+    raise guessing.in_a_net(node.id, node.span, [*frame.environment.visible(), *frame.recorder.symbols])

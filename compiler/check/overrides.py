@@ -44,12 +44,14 @@ def _value(source: Source, start: int, old: ast.Expression | None) -> ast.Expres
     if isinstance(old, ast.String) and not text.lstrip().startswith('"'):
         return ast.String(at, text)
     if not text.strip():
-        raise error("override", "the override has no value", at)
+        raise error("override", "the override has no value", at, help=f"write `{source.text}1`")
     value = parse_expression(source, start)
     kinds = {ast.Number: "a number", ast.Boolean: "`true` or `false`", ast.String: "a string"}
     for kind, words in kinds.items():
         if isinstance(old, kind) and isinstance(value, tuple(k for k in kinds if k is not kind)):
-            raise error("override", f"`{source.text[: start - 1]}` is {words}, this is `{text}`", at)
+            raise error(
+                "override", f"`{source.text[: start - 1]}` is {words}, this is `{text}`", at, help=f"give it {words}"
+            )
     return value
 
 

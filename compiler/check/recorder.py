@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from netc.compiler.check.values import LayerInstance
+from netc.compiler.check.values import BlockDefinition, LayerInstance
 from netc.compiler.graph.types import TensorType
 from netc.compiler.language.variables import Variable, site
 from netc.compiler.net import Apply, TypedNet
@@ -31,8 +31,17 @@ class Recorder:
         self.symbols: dict[str, Span] = {}  # symbolic dimensions, with where they are declared
         self.problems: list[Diagnostic] = []
         self.layers: list[LayerInstance] = []  # those that a line binds
+        self.blocks: list[BlockDefinition] = []
         self._unnamed: list[tuple[Variable, Callable[[], str]]] = []
         self._draws: dict[str, int] = {}
+        self.missing: set[str] = set()  # names that nothing binds, reported once
+        self._places: set[Span | None] = set()  # of the problems
+
+    def apart(self) -> Recorder:
+        """A recorder of a net that is thrown away, in which the same symbolic dimensions are known."""
+        made = Recorder(TypedNet(self.net.name, self.net.source), self.load_module)
+        made.symbols, made.missing = self.symbols, self.missing
+        return made
 
     @property
     def full(self) -> bool:
@@ -40,13 +49,18 @@ class Recorder:
         return len(self.problems) >= MAX_PROBLEMS
 
     def report(self, e: NetError) -> None:
-        """Keeps each problem once, however many turns of a repeat meet it."""
-        self.problems += [d for d in e.diagnostics if d not in self.problems]
+        """Keeps the problems, one for each place, however many turns of a repeat and calls of a block meet it."""
+        for d in e.diagnostics:
+            place = d.labels[0].span if d.labels else None
+            if place is None or place not in self._places:
+                self.problems.append(d)
+                self._places.add(place)
 
     def add(self, made: Apply) -> None:
         """Appends an operation. Raises NetError beyond the budget."""
         if len(self.net.applies) >= MAX_APPLIES:
-            raise error("too-large", f"the net has more than {MAX_APPLIES:,} operations", made.span)
+            raise error("too-large", f"the net has more than {MAX_APPLIES:,} operations", made.span,
+                        help="make its repeats shorter")  # fmt: skip
         if made.operation.draws:
             count = self._draws[made.path] = self._draws.get(made.path, 0) + 1
             made.site = site(f"{made.path}/{count}")  # it stays when other lines change
@@ -74,10 +88,11 @@ class Recorder:
         for layer in self.layers:
             if layer.variables is None:
                 message = f"the layer `{layer.name.line}` is never used"
-                yield diagnostic("unused-layer", message, layer.span, severity="warning")
+                help = f"let a tensor flow into it: `x -> {layer.name.line}`, or remove the line"
+                yield diagnostic("unused-layer", message, layer.span, help=help, severity="warning")
 
 
 def check_size(t: TensorType, span: Span) -> None:
     """Refuses a tensor with 2^63 elements or more before anything is allocated."""
     if isinstance(t.size, int) and t.size >= MAX_ELEMENTS:
-        raise error("dimension", f"`{t}` has 2^63 elements or more", span)
+        raise error("dimension", f"`{t}` has 2^63 elements or more", span, help="make its dimensions smaller")

@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 from netc.compiler.check.arguments import construct
 from netc.compiler.check.expressions import evaluate, named
 from netc.compiler.check.frame import Frame
-from netc.compiler.check.values import UNKNOWN, Given
+from netc.compiler.check.guessing import of_group
+from netc.compiler.check.values import SILENT, UNKNOWN
 from netc.compiler.language.words import Constructor
 from netc.compiler.library import LIBRARY
 from netc.compiler.net import TypedNet
@@ -51,7 +52,7 @@ class SettingsBlock:
         name = node.name.id
         if name in self.seen:
             first = Label(self.seen[name], "first set here")
-            raise error("duplicate-name", f"`{name}` is set twice", node.name.span, first)
+            raise error("duplicate-name", f"`{name}` is set twice", node.name.span, first, help="keep one of them")
         self.seen[name] = node.name.span
 
 
@@ -65,7 +66,7 @@ def value(block: SettingsBlock, node: ast.Expression, groups: Sequence[str] = ()
         case ast.Call(function=ast.Name() as name):
             word = constructor(name, groups)
             arguments = [named(a, value(block, a.value, WITHIN.get(word.group, ()))) for a in node.arguments]
-            return construct(word, known(arguments), node.span)
+            return construct(word, arguments, node.span)
         case ast.Name() if any(node.id in LIBRARY.constructors.get(g, {}) for g in groups):
             return construct(constructor(node, groups), [], node.span)
         case ast.Name() if groups and block.frame.environment.find(node.id) is None and LIBRARY.word(node.id) is None:
@@ -73,7 +74,10 @@ def value(block: SettingsBlock, node: ast.Expression, groups: Sequence[str] = ()
         case ast.Attribute(value=ast.Name(id=split)) if split in SPLITS:
             return _watched(block, split, node)
         case _:
-            return evaluate(block.frame, node)
+            found = evaluate(block.frame, node)
+            if found is UNKNOWN:
+                raise SILENT
+            return found
 
 
 def constructor(name: ast.Name, groups: Sequence[str]) -> Constructor:
@@ -86,20 +90,8 @@ def constructor(name: ast.Name, groups: Sequence[str]) -> Constructor:
 
 def undefined(name: ast.Name, groups: Sequence[str]) -> NetError:
     """The error of a name that is no word of these groups."""
-    words = [w for g in groups for w in LIBRARY.constructors.get(g, {})]
     what = " or ".join(groups) or "function"
-    return error(
-        "undefined-name", f"there is no {what} `{name.id}`", name.span,
-        help=did_you_mean(name.id, words, "there are " + ", ".join(f"`{k}`" for k in words) if words else ""),
-    )  # fmt: skip
-
-
-def known(arguments: list[Given]) -> list[Given]:
-    """The arguments, refused where an earlier error hides one."""
-    for a in arguments:
-        if a.value is UNKNOWN:
-            raise error("undefined-name", "this value is not known because of an earlier error", a.span)
-    return arguments
+    return error("undefined-name", f"there is no {what} `{name.id}`", name.span, help=of_group(name.id, groups))
 
 
 def _watched(block: SettingsBlock, split: str, node: ast.Attribute) -> Watched:

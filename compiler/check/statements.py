@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -13,11 +14,20 @@ from netc.compiler.check.calls import instance
 from netc.compiler.check.declarations import COUNTERS, declare, metric, new_name, output, param, refuse_reserved
 from netc.compiler.check.environment import Environment
 from netc.compiler.check.expressions import evaluate
-from netc.compiler.check.frame import Frame
+from netc.compiler.check.frame import Frame, Making
 from netc.compiler.check.naming import NameScope
 from netc.compiler.check.reading import makes_parameters, names_in
 from netc.compiler.check.recorder import MAX_APPLIES
-from netc.compiler.check.values import UNKNOWN, BlockDefinition, LayerInstance, Module, Returned, describe
+from netc.compiler.check.values import (
+    UNKNOWN,
+    BlockDefinition,
+    BlockInstance,
+    Given,
+    LayerInstance,
+    Module,
+    Returned,
+    describe,
+)
 from netc.compiler.language.operations import Layer
 from netc.grammar import ast
 from netc.grammar.diagnostics import Label, NetError, error
@@ -60,8 +70,7 @@ def _statement(frame: Frame, node: ast.Statement) -> Returned | None:
         case ast.Import():
             new_name(frame, node.name, frame.recorder.load_module(node))
         case ast.Broken():
-            for name in node.names:
-                frame.environment.bind(name, UNKNOWN, node.span)
+            _poison(frame, node)
     return None
 
 
@@ -72,11 +81,17 @@ def _poison(frame: Frame, statement: ast.Statement) -> None:
             names: Sequence[ast.Name] = statement.names
         case ast.Declare() | ast.Param() | ast.Output() | ast.Block() | ast.Import():
             names = [statement.name]
+        case ast.Repeat():
+            for inner in statement.body:
+                _poison(frame, inner)
+            return
+        case ast.Broken():
+            names = [ast.Name(statement.span, n) for n in statement.names]
         case _:
             return
     for name in names:
         home = frame.environment.home(name.id) or frame.environment
-        if name.id not in home.names or isinstance(statement, ast.Bind):
+        if name.id not in home.names or isinstance(statement, ast.Bind | ast.Broken):
             home.bind(name.id, UNKNOWN, name.span)
 
 
@@ -96,10 +111,11 @@ def _bind(frame: Frame, node: ast.Bind) -> None:
     values = (value,) * len(node.names)
     if len(node.names) > 1 and value is not UNKNOWN:
         if not isinstance(value, tuple):
-            raise error("unpack", f"{len(node.names)} names for {describe(value)}", node.value.span)
+            raise error("unpack", f"{len(node.names)} names for {describe(value)}", node.value.span,
+                        help="one name takes it; `split`, and blocks that return several values, give several")  # fmt: skip
         if len(value) != len(node.names):
             message = f"{len(node.names)} names for {len(value)} values"
-            raise error("unpack", message, node.names[0].span, node.value.span)
+            raise error("unpack", message, node.names[0].span, node.value.span, help="write one name for each value")
         values = value
     for name, home, part in zip(node.names, homes, values):
         home.bind(name.id, part, name.span)
@@ -129,7 +145,8 @@ def _home(frame: Frame, name: ast.Name, value: ast.Expression) -> Environment:
 
 def _return(frame: Frame, node: ast.Return) -> Returned:
     if frame.depth == 0:
-        raise error("return-outside-block", "`return` ends a block; this is not inside one", node.span)
+        raise error("return-outside-block", "`return` ends a block; this is not inside one", node.span,
+                    help=f"publish a result of the net: `output result = {node.values[0].span.text}`")  # fmt: skip
     frame.line = "return"
     values: list[Any] = [evaluate(frame, v) for v in node.values]
     return Returned(values[0] if len(values) == 1 else tuple(values))
@@ -143,21 +160,39 @@ def _block(frame: Frame, node: ast.Block) -> None:
             help=f"call it `{node.name.id[0].upper()}{node.name.id[1:]}`",
         )  # fmt: skip
     run = partial(blocks.run_block, execute)
-    new_name(frame, node.name, BlockDefinition(node, frame.environment, makes, run))
+    made = BlockDefinition(node, frame.environment, makes, run)
+    frame.recorder.blocks.append(made)
+    new_name(frame, node.name, made)
+
+
+def read_uncalled(frame: Frame) -> None:
+    """Reads the blocks that nothing calls, with unknown arguments and for their errors alone."""
+    for block in frame.recorder.blocks:
+        if not block.called:
+            apart = frame.recorder.apart()
+            arguments = [Given(UNKNOWN, p.span, p.name.id) for p in block.node.parameters]
+            made = BlockInstance(block, [], None, block.node.span)
+            with suppress(NetError):  # what is raised rather than reported depends on the arguments
+                block.run(Frame(apart, depth=1), Making(), made, arguments, block.node.name.span)
+            frame.recorder.report(NetError(apart.problems))
 
 
 def _repeat(frame: Frame, node: ast.Repeat) -> Returned | None:
     value = evaluate(frame, node.count)
     if value is UNKNOWN:
+        turn = frame.turn(Environment(NameScope(frame.environment.scope, "repeat"), frame.environment, carries=True))
+        if node.index is not None:
+            turn.environment.bind(node.index.id, UNKNOWN, node.index.span)
+        execute(turn, node.body)  # what is wrong inside is found all the same
         for s in node.body:
             _poison(frame, s)
         return None
     count = guard(lambda: static.whole(value, "the count of a repeat"), node.count.span)
     if count < 0:
-        raise error("argument", f"a repeat cannot run {count} times", node.count.span)
+        raise error("argument", f"a repeat cannot run {count} times", node.count.span, help="write 0 or more")
     if count > MAX_APPLIES:
         message = f"{count:,} turns make a net of more than {MAX_APPLIES:,} operations"
-        raise error("too-large", message, node.count.span)
+        raise error("too-large", message, node.count.span, help="repeat fewer times")
     outer = frame.environment
     name = outer.scope.repeat(node.index.id if node.index else "repeat")
     before = len(frame.recorder.problems)
@@ -169,5 +204,8 @@ def _repeat(frame: Frame, node: ast.Repeat) -> Returned | None:
         if returned is not None:
             return returned
         if len(frame.recorder.problems) > before:
+            for s in node.body:  # what does not belong here would have been read further down
+                if isinstance(s, ast.Output | ast.Declare) and outer.find(s.name.id) is None:
+                    outer.bind(s.name.id, UNKNOWN, s.span)
             break
     return None

@@ -37,11 +37,15 @@ def binary(symbol: str, a: Any, b: Any) -> Any:
     if symbol in ("and", "or"):
         for v in (a, b):
             if not isinstance(v, bool):
-                raise Refused("argument", f"`{symbol}` needs truth values, this is {describe(v)}")
+                raise Refused(
+                    "argument", f"`{symbol}` needs truth values, this is {describe(v)}", None, "compare: `hidden > 2`"
+                )
         return (a and b) if symbol == "and" else (a or b)
     for v in (a, b):
         if not is_number(v) and not isinstance(v, Symbolic):
-            raise Refused("argument", f"`{symbol}` needs numbers, this is {describe(v)}")
+            raise Refused(
+                "argument", f"`{symbol}` needs numbers, this is {describe(v)}", None, "write a number on both sides"
+            )
     if isinstance(a, Symbolic) or isinstance(b, Symbolic):
         return _symbolic(symbol, a, b)
     return normal(_number(symbol, a, b))
@@ -66,18 +70,27 @@ def whole(value: Any, what: str, at: str | None = None) -> int:
     if isinstance(value, float) and value.is_integer():
         return int(value)
     if is_number(value):
-        raise Refused("not-whole", f"{what} must be a whole number, this is {show_number(value)}", at)
-    raise Refused("argument", f"{what} must be a whole number, this is {describe(value)}", at)
+        raise Refused(
+            "not-whole",
+            f"{what} must be a whole number, this is {show_number(value)}",
+            at,
+            f"write `{math.floor(value)}`; `//` divides and rounds down",
+        )
+    raise Refused("argument", f"{what} must be a whole number, this is {describe(value)}", at,
+                  "write a number, or an argument of the net such as `net name(hidden = 64)`")  # fmt: skip
 
 
 def _compare(symbol: str, a: Any, b: Any) -> bool:
     if isinstance(a, Symbolic) or isinstance(b, Symbolic):
         if symbol in ("==", "!=") and a == b:
             return symbol == "=="
-        raise Refused("symbolic-condition", "the size of a symbolic dimension is not known while compiling")
+        raise Refused("symbolic-condition", "the size of a symbolic dimension is not known while compiling", None,
+                      "declare the dimension as a number, or choose by an argument of the net")  # fmt: skip
     same_kind = (is_number(a) and is_number(b)) or type(a) is type(b)
     if not same_kind:
-        raise Refused("argument", f"`{symbol}` cannot compare {describe(a)} with {describe(b)}")
+        raise Refused(
+            "argument", f"`{symbol}` cannot compare {describe(a)} with {describe(b)}", None, "compare two of a kind"
+        )
     return bool(_COMPARE[symbol](a, b))
 
 
@@ -101,14 +114,19 @@ def _symbolic(symbol: str, a: Any, b: Any) -> Any:
 
 def _number(symbol: str, a: Number, b: Number) -> Number:
     if symbol in ("/", "//", "%") and b == 0:
-        raise Refused("division-by-zero", f"division by zero: `{show_number(a)} {symbol} 0`")
+        raise Refused(
+            "division-by-zero",
+            f"division by zero: `{show_number(a)} {symbol} 0`",
+            None,
+            "check the numbers that the divisor is computed from",
+        )
     if symbol == "^":
         return _power(a, b)
     if symbol == "@":
-        raise Refused("argument", "`@` multiplies matrices, not numbers")
+        raise Refused("argument", "`@` multiplies matrices, not numbers", None, "write `*`")
     exact = not isinstance(a, float) and not isinstance(b, float)
     if exact and _bits(a) + _bits(b) > 2 * MAX_BITS:
-        raise Refused("number", "the number is too large")
+        raise Refused("number", "the number is too large", None, "compute with smaller numbers")
     try:
         x: Any = Fraction(a) if exact else float(a)
         y: Any = Fraction(b) if exact else float(b)
@@ -116,7 +134,12 @@ def _number(symbol: str, a: Number, b: Number) -> Number:
     except OverflowError:
         result = math.inf
     if isinstance(result, float) and not math.isfinite(result):
-        raise Refused("number", f"`{show_number(a)} {symbol} {show_number(b)}` is out of range")
+        raise Refused(
+            "number",
+            f"`{show_number(a)} {symbol} {show_number(b)}` is out of range",
+            None,
+            "compute with smaller numbers",
+        )
     return result
 
 
@@ -129,16 +152,27 @@ def _power(a: Number, b: Number) -> Number:
     exponent = Fraction(b) if not isinstance(b, float) else None
     if exponent is not None and exponent.denominator == 1 and not isinstance(a, float):
         if a == 0 and exponent < 0:
-            raise Refused("division-by-zero", "division by zero: 0 to a negative power")
+            raise Refused(
+                "division-by-zero", "division by zero: 0 to a negative power", None, "check the number that is raised"
+            )
         if abs(exponent.numerator) * max(1, _bits(a)) > MAX_BITS:
-            raise Refused("number", f"`{show_number(a)} ^ {show_number(b)}` is too large")
+            raise Refused(
+                "number", f"`{show_number(a)} ^ {show_number(b)}` is too large", None, "compute with smaller numbers"
+            )
         power: Any = Fraction(a) ** exponent.numerator
         assert isinstance(power, Fraction)
         return power
     try:
         value: Any = float(a) ** float(b)
     except (OverflowError, ZeroDivisionError):
-        raise Refused("number", f"`{show_number(a)} ^ {show_number(b)}` is out of range") from None
+        raise Refused(
+            "number", f"`{show_number(a)} ^ {show_number(b)}` is out of range", None, "compute with smaller numbers"
+        ) from None
     if isinstance(value, complex) or not math.isfinite(value):
-        raise Refused("number", f"`{show_number(a)} ^ {show_number(b)}` is not a real number")
+        raise Refused(
+            "number",
+            f"`{show_number(a)} ^ {show_number(b)}` is not a real number",
+            None,
+            "a root is taken of numbers from 0 on",
+        )
     return float(value)

@@ -10,6 +10,7 @@ from typing import Any
 import netc.compiler.training.optimizers  # noqa: F401  (registers the optimizers)
 from netc.compiler.check import static
 from netc.compiler.check.arguments import convert, refusal
+from netc.compiler.check.guessing import of_setting
 from netc.compiler.check.reading import matching
 from netc.compiler.check.settings import SettingsBlock, value
 from netc.compiler.check.values import describe
@@ -21,7 +22,7 @@ from netc.compiler.net import TypedNet
 from netc.compiler.training.configuration import TrainConfig
 from netc.compiler.training.optimizers.adam import Adam
 from netc.grammar import ast
-from netc.grammar.diagnostics import did_you_mean, error
+from netc.grammar.diagnostics import did_you_mean, error, spelt_alike
 
 TRAIN_SETTINGS = {s.name: s for s in setting_slots(TrainConfig)}
 EPOCHS = 10  # where neither epochs nor steps are given
@@ -52,7 +53,7 @@ def _setting(block: SettingsBlock, node: ast.Setting) -> Any:
     if name not in TRAIN_SETTINGS:
         raise error(
             "unknown-setting", f"the train block has no setting `{name}`", node.name.span,
-            help=did_you_mean(name, TRAIN_SETTINGS, "its settings are " + ", ".join(f"`{k}`" for k in TRAIN_SETTINGS)),
+            help=of_setting("train", name, TRAIN_SETTINGS),
         )  # fmt: skip
     block.once(node)
     words = LIBRARY.constructors.get(name)
@@ -60,7 +61,9 @@ def _setting(block: SettingsBlock, node: ast.Setting) -> Any:
         made = value(block, node.value, (name,))
         if not isinstance(made, tuple(w.cls for w in words.values())):
             shown = ", ".join(f"`{w}`" for w in words)
-            raise error("argument", f"`{name}` is one of {shown}; this is {describe(made)}", at)
+            raise error(
+                "argument", f"`{name}` is one of {shown}; this is {describe(made)}", at, help=_example(name, made)
+            )
         return made
     raw = value(block, node.value)
     try:
@@ -69,6 +72,17 @@ def _setting(block: SettingsBlock, node: ast.Setting) -> Any:
     except Refused as r:
         raise refusal(r, at, {}) from None
     return read
+
+
+_EXAMPLES = {
+    "optimizer": "adam(rate = 1e-3)", "average": "ema(0.999)", "stop": "early(val.loss)", "plateau": "reduce(val.loss)",
+}  # fmt: skip
+
+
+def _example(name: str, given: Any) -> str:
+    """Help for a setting that takes a word, by what it was given."""
+    alike = spelt_alike(given, LIBRARY.constructors[name]) if isinstance(given, str) else []
+    return f"write `{name} = {alike[0] if alike else _EXAMPLES.get(name, '...')}`"
 
 
 # --- rules ------------------------------------------------------------------------------------------------------------
@@ -126,7 +140,7 @@ def _apply(own: dict[str, Any], change: tuple[str, str, Any], node: ast.Adjust, 
     name, operator, by = change
     if operator == "*=":
         if not static.is_number(by):
-            raise error("argument", f"`*=` needs a number, this is {describe(by)}", node.span)
+            raise error("argument", f"`*=` needs a number, this is {describe(by)}", node.span, help="write `rate *= 2`")
         if name == "rate":
             own["rate_factor"] = own.get("rate_factor", 1.0) * by
         else:

@@ -16,6 +16,7 @@ from netc.compiler.language.variables import Initializer, Variable
 from netc.compiler.language.words import Constructor, show_number
 from netc.compiler.net import Tensor
 from netc.grammar import ast
+from netc.grammar.diagnostics import NetError
 from netc.grammar.source import Span
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ class Unknown:
 
 
 UNKNOWN = Unknown()
+SILENT = NetError(())  # where something depends on what is unknown: an earlier error says why
 Run = Callable[..., Any]  # (frame, making, instance, arguments, span) -> what a block or an imported net returns
 
 
@@ -88,6 +90,7 @@ class BlockDefinition:
     environment: Environment
     makes_parameters: bool
     run: Run
+    called: bool = False
 
 
 @dataclass(eq=False)

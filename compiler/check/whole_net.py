@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from netc.compiler.check.environment import Binding
 from netc.compiler.check.reading import matching
@@ -11,7 +11,7 @@ from netc.compiler.graph.dimensions import bind
 from netc.compiler.language.variables import Variable
 from netc.compiler.library.derivative import UNREACHED
 from netc.compiler.net import Apply, Constant, Input, Size, Tensor, TypedNet
-from netc.grammar.diagnostics import Diagnostic, NetError, diagnostic, error
+from netc.grammar.diagnostics import Diagnostic, NetError, diagnostic, error, nearest
 from netc.grammar.source import Span
 
 MAX_BYTES = 2**40
@@ -33,26 +33,37 @@ def derivatives(net: TypedNet) -> Iterator[Diagnostic]:
     for apply in net.applies:
         if apply.operation.derives:
             y, x = apply.inputs
-            if x.origin not in _ancestors(y, through=lambda a: a.operation.differentiable):
+            if x.origin not in ancestors(y, through=lambda a: a.operation.differentiable):
                 yield diagnostic(
                     "no-gradient", UNREACHED, apply.span,
                     help="differentiate with respect to a tensor that it is computed from",
                 )  # fmt: skip
 
 
-def loss(net: TypedNet, binding: Binding | None, at: Span) -> None:
-    """The loss is a scalar that some trained parameter can change; published values are legal. Raises NetError."""
+def loss(net: TypedNet, binding: Binding | None, names: Iterable[str], at: Span) -> None:
+    """The loss is a scalar that some trained parameter can change; published values are legal. `names` are those
+    that the net binds. Raises NetError."""
     if binding is None:
-        raise error("no-loss", f"the net `{net.name}` has no loss", at, help="bind `loss = ...` to a scalar")
+        near = nearest("loss", names, limit=1)
+        help = f"bind `loss`, not `{near[0]}`" if near else "bind `loss = ...` to a scalar"
+        raise error("no-loss", f"the net `{net.name}` has no loss", at, help=help)
     if binding.value is UNKNOWN:
         return
     found = binding.value
     if not isinstance(found, Tensor):
-        raise error("argument", "the loss is not a tensor", binding.span)
+        raise error("argument", "the loss is not a tensor", binding.span,
+                    help="compute it from the net: `loss = softmax_cross_entropy(logits, t)`")  # fmt: skip
     if not found.type.is_scalar:
-        raise error("not-scalar", f"the loss is one number, this is `{found.type}`", found.span, help="take its `mean`")
+        raise error(
+            "not-scalar",
+            f"the loss is one number, this is `{found.type}`",
+            found.span,
+            help="reduce it: `mean(y)`, `sum(y)`",
+        )
     if not found.type.dtype.is_float:
-        raise error("dtype", f"the loss is floating-point, this is `{found.type}`", found.span)
+        raise error(
+            "dtype", f"the loss is floating-point, this is `{found.type}`", found.span, help="convert it: `f32(x)`"
+        )
     net.loss = found
     _published(net)
     _trainable(net, found)
@@ -64,10 +75,11 @@ def _published(net: TypedNet) -> None:
     inputs = {i.name: i for i in net.inputs}
     for name, span in [*((n, t.span) for n, t in net.outputs.items()), *((m.name, m.span) for m in net.metrics)]:
         if name in taken and not (name in net.outputs and net.outputs[name].origin is inputs.get(name)):
-            raise error("duplicate-name", f"`{name}` is published under a name that is taken", span, taken[name])
+            raise error("duplicate-name", f"`{name}` is published under a name that is taken", span, taken[name],
+                        help="choose another name")  # fmt: skip
         taken[name] = span
     for name, tensor in net.outputs.items():
-        target = next((o for o in _ancestors(tensor) if isinstance(o, Input) and o.role == "target"), None)
+        target = next((o for o in ancestors(tensor) if isinstance(o, Input) and o.role == "target"), None)
         if target is not None:
             raise error(
                 "output-of-target", f"the output `{name}` depends on the target `{target.name}`", tensor.span, target.span,
@@ -79,9 +91,14 @@ def _trainable(net: TypedNet, loss: Tensor) -> None:
     """Each trained parameter reaches the loss by operators that have a gradient; buffers beside its way stay."""
     if not net.trained:
         why = "every parameter is frozen" if net.parameters else "it has no parameters"
-        raise error("nothing-to-train", f"nothing to train in `{net.name}`: {why}", loss.span)
-    reached = _ancestors(loss)
-    flowing = _ancestors(loss, through=lambda a: a.operation.differentiable)
+        help = (
+            "free one of them: make the pattern of the `freeze` rule narrower"
+            if net.parameters
+            else "add a layer: `x -> Dense(3)`"
+        )
+        raise error("nothing-to-train", f"nothing to train in `{net.name}`: {why}", loss.span, help=help)
+    reached, unused = ancestors(loss), list[Variable]()
+    flowing = ancestors(loss, through=lambda a: a.operation.differentiable)
     for variable in net.variables:
         if not variable.trained or variable in (reached if variable.role == "buffer" else flowing):
             continue
@@ -93,13 +110,25 @@ def _trainable(net: TypedNet, loss: Tensor) -> None:
             )  # fmt: skip
         variable.trained = False
         if variable.role == "parameter":
-            message = f"the loss does not depend on `{variable.name}`; it is not trained"
-            net.warnings.append(diagnostic("unused-parameter", message, variable.span, severity="warning"))
+            unused.append(variable)
+    net.warnings += _unused(unused)
     if not net.trained:
-        raise error("nothing-to-train", "the loss depends on no parameter", loss.span)
+        raise error("nothing-to-train", "the loss depends on no parameter", loss.span,
+                    help="compute it from what a layer gives")  # fmt: skip
 
 
-def _ancestors(tensor: Tensor, through: Callable[[Apply], bool] = lambda _: True) -> set[object]:
+def _unused(variables: list[Variable]) -> Iterator[Diagnostic]:
+    """A warning for each layer whose parameters the loss does not depend on."""
+    places: dict[Span | None, list[str]] = {}
+    for v in variables:
+        places.setdefault(v.span, []).append(f"`{v.name}`")
+    for span, names in places.items():
+        message = f"the loss does not depend on {', '.join(names)}, so nothing is trained here"
+        help = "let the loss depend on it, remove the line, or freeze it with a rule to say that this is meant"
+        yield diagnostic("unused-parameter", message, span, help=help, severity="warning")
+
+
+def ancestors(tensor: Tensor, through: Callable[[Apply], bool] = lambda _: True) -> set[object]:
     """What a tensor is computed from: applies, inputs and variables."""
     seen: set[object] = set()
     stack: list[object] = [tensor.origin]
@@ -116,9 +145,9 @@ def _ancestors(tensor: Tensor, through: Callable[[Apply], bool] = lambda _: True
 
 def _blocking(loss: Tensor, parameter: Variable) -> Apply:
     """The first operation without a gradient between the loss and a parameter."""
-    for origin in _ancestors(loss, through=lambda a: a.operation.differentiable):
+    for origin in ancestors(loss, through=lambda a: a.operation.differentiable):
         if isinstance(origin, Apply) and not origin.operation.differentiable:
-            if any(parameter in _ancestors(x) or x.origin is parameter for x in origin.inputs):
+            if any(parameter in ancestors(x) or x.origin is parameter for x in origin.inputs):
                 return origin
             if parameter in origin.variables.values():
                 return origin
@@ -142,15 +171,3 @@ def _sizes(net: TypedNet) -> None:
             "too-large", f"training needs about {total / 2**40:.1f} TiB; the largest tensor is made here", largest,
             help="make the layer narrower or the batch smaller",
         )  # fmt: skip
-
-
-def applied_twice(net: TypedNet) -> Iterator[Diagnostic]:
-    """A warning where a loss gets what it applies itself, such as `softmax`."""
-    for apply in net.applies:
-        origin = apply.inputs[0].origin if apply.inputs else None
-        if isinstance(origin, Apply) and origin.operation.name in apply.operation.includes:
-            inner = apply.operation.includes[0]
-            yield diagnostic(
-                "softmax-twice", f"`{apply.operation.name}` applies `{inner}` itself; this one comes twice", origin.span,
-                help="give it the logits", severity="warning",
-            )  # fmt: skip

@@ -39,10 +39,16 @@ class OnnxOperation(Operation):
         attributes = {n: self.attribute(schema, n, v) for n, v in settings.items()}
         for name, spec in schema.attributes.items():
             if spec.required and name not in attributes:
-                raise Refused("missing-argument", f"`onnx.{self.name}` needs its attribute `{name}`")
+                raise Refused(
+                    "missing-argument",
+                    f"`onnx.{self.name}` needs its attribute `{name}`",
+                    None,
+                    f"write `{name} = ...`",
+                )
         if not schema.min_input <= len(inputs) <= schema.max_input:
             count = f"{schema.min_input}" if schema.min_input == schema.max_input else f"{schema.min_input} or more"
-            raise Refused("missing-argument", f"`onnx.{self.name}` takes {count} tensors, got {len(inputs)}")
+            raise Refused("missing-argument", f"`onnx.{self.name}` takes {count} tensors, got {len(inputs)}", None,
+                          f"its tensors are {', '.join(f'`{i.name}`' for i in schema.inputs)}")  # fmt: skip
         if trial.draws(self.name, [*inputs]):
             raise Refused(
                 "random-operator", f"`onnx.{self.name}` draws numbers of its own, which no run could repeat",
@@ -55,7 +61,8 @@ class OnnxOperation(Operation):
             found = infer_by_schema(node, [tensor_proto(t) for t in inputs], data, self.opset)
         except UnknownError as e:
             reason = str(e).partition(": ")[2]
-            raise Refused("shape-mismatch", f"`onnx.{self.name}` refuses these tensors: {reason}") from None
+            raise Refused("shape-mismatch", f"`onnx.{self.name}` refuses these tensors: {reason}", None,
+                          f"the ONNX specification of `{self.name}` says what it takes") from None  # fmt: skip
         if not found[0].tensor_type.HasField("shape"):  # schemas lose some that are plain
             known = quick(self.name, inputs, attributes)
             found = found if known is None else [tensor_proto(known), *found[1:]]
@@ -117,10 +124,11 @@ class OnnxOperation(Operation):
         wanted = _ATTRIBUTES.get(kind.removesuffix("S"))
         if wanted is None:
             raise Refused("argument", f"attribute `{name}` of `onnx.{self.name}` cannot be written in a spec", name)
-        types, what, make = wanted
+        types, what, make, example = wanted
         if not all(isinstance(v, types) for v in items) or (isinstance(value, tuple) and not several):
             listed = f"a list of which each entry is {what}" if several else what
-            raise Refused("argument", f"attribute `{name}` of `onnx.{self.name}` is {listed}", name)
+            shown = f"write `{name} = [{example}, {example}]`" if several else f"write `{name} = {example}`"
+            raise Refused("argument", f"attribute `{name}` of `onnx.{self.name}` is {listed}", name, shown)
         try:
             made = [make(v) for v in items]
         except OverflowError:
@@ -149,10 +157,10 @@ class OnnxOperation(Operation):
         return "num_outputs" in _schema(self.name, self.opset).attributes or self.outputs({}) > 1
 
 
-_ATTRIBUTES: dict[str, tuple[Any, str, Any]] = {
-    "INT": ((int, bool), "a whole number", int),
-    "FLOAT": ((int, float, Fraction), "a number", float),
-    "STRING": (str, "a string", str),
+_ATTRIBUTES: dict[str, tuple[Any, str, Any, str]] = {
+    "INT": ((int, bool), "a whole number", int, "1"),
+    "FLOAT": ((int, float, Fraction), "a number", float, "0.1"),
+    "STRING": (str, "a string", str, '"text"'),
 }
 _TYPE_NAMES = {
     d.name: f"tensor({ {'float32': 'float', 'float64': 'double'}.get(d.numpy, d.numpy) })" for d in SPEC_DTYPES.values()

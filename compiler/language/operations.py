@@ -12,8 +12,10 @@ from typing import Any
 from netc.compiler.graph import cost
 from netc.compiler.graph.dimensions import Dim, Shape
 from netc.compiler.graph.types import BASE_OPSET, F32, BroadcastError, DType, TensorType
+from netc.compiler.language.doubts import Doubt, Seen
 from netc.compiler.language.lowering import Context, Emitter, Lowered, Value
 from netc.compiler.language.refusal import Refused
+from netc.compiler.language.shapes import fitting
 from netc.compiler.language.slots import Slot, gives_several, setting_slots, tensor_slots
 from netc.compiler.language.variables import Variable
 
@@ -29,8 +31,8 @@ class Operation:
     Its traits, so that nobody asks for its name: `mode`, which direction of a metric is better; `user`, whether specs
     write it by name; `differentiable`; `draws`, whether it takes random numbers; `pattern`, whether it takes a pattern of
     parameters in place of a tensor; `watched`, whether its units are looked at for dead ones; `derives`, whether it is
-    the derivative of its first tensor by its second; `includes`, the functions that it applies itself, so that they should
-    not come before it; `static`, its meaning for plain numbers.
+    the derivative of its first tensor by its second; `gives`, what its values are where other words have to know (doubts.py);
+    `static`, its meaning for plain numbers.
     """
 
     name: str
@@ -43,7 +45,7 @@ class Operation:
     pattern: bool = False
     watched: bool = False
     derives: bool = False
-    includes: tuple[str, ...] = ()
+    gives: str = ""
     static: Callable[..., Any] | None = None
 
     @property
@@ -78,6 +80,10 @@ class Operation:
     def variables(self, inputs: Sequence[TensorType], settings: Settings) -> dict[str, Variable]:
         """The variables made for these inputs, without their names. Raises Refused."""
         return {}
+
+    def doubt(self, inputs: Sequence[Seen], settings: Settings) -> Doubt | None:
+        """What is hardly meant about these inputs."""
+        return None
 
     def lower(
         self, op: Emitter, inputs: Sequence[Value], settings: Settings, variables: Mapping[str, Value], context: Context
@@ -122,8 +128,14 @@ class Word(Operation):
             found = self.cls(**settings).type(*inputs)
         except BroadcastError as e:
             shown = " and ".join(f"`{t}`" for t in inputs)
-            raise Refused("shape-mismatch", f"{shown} do not combine in `{self.name}`: {e}") from None
+            raise Refused(
+                "shape-mismatch", f"{shown} do not combine in `{self.name}`: {e}", None, fitting(*inputs[-2:])
+            ) from None
         return found if isinstance(found, tuple) else (found,)
+
+    def doubt(self, inputs: Sequence[Seen], settings: Settings) -> Doubt | None:
+        found: Doubt | None = self.cls(**settings).doubt(*inputs) if hasattr(self.cls, "doubt") else None
+        return found
 
     @property
     def label(self) -> str:

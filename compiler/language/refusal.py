@@ -4,7 +4,11 @@ from __future__ import annotations
 
 
 class Refused(Exception):
-    """A word's refusal of its arguments; the checker adds the place: the argument named `at`, or the whole call."""
+    """A word's refusal of its arguments; the checker adds the place: the argument named `at`, or the whole call.
+
+    In `help`, `{0}`, `{1}`, ... stand for the tensors as the spec writes them, `{whole}` for the first of them that is not
+    floating-point, `{input}` for the input that the first is computed from.
+    """
 
     def __init__(self, slug: str, message: str, at: str | None = None, help: str = ""):
         super().__init__(message)

@@ -17,7 +17,8 @@ the tensors it takes; `lower` emits it. The docstring is its row in the referenc
 
 A layer also has `variables`, and `lower` gets their values by name; one with buffers returns its output and their next
 values. A loss has `each` in place of `lower`, its value at each position. What is scored over many batches has
-`accumulate` and `score`. A word that asks for `context: Context` is told where it is lowered.
+`accumulate` and `score`. A word that asks for `context: Context` is told where it is lowered. `doubt` warns of what is hardly
+meant.
 """
 
 from __future__ import annotations
@@ -88,7 +89,7 @@ LIBRARY = Library()
 def function(group: str, *, name: str = "", kind: type[Function] = Function, **traits: Any) -> Callable[[C], C]:
     """Registers a class as a function of the language, under its own name in lower case or the one given.
 
-    `traits` are those of Operation: `mode`, `user`, `differentiable`, `draws`, `pattern`, `watched`, `derives`, `includes`,
+    `traits` are those of Operation: `mode`, `user`, `differentiable`, `draws`, `pattern`, `watched`, `derives`, `gives`,
     `static`.
     """
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from netc.compiler.graph.types import TensorType
+from netc.compiler.language.doubts import LOG_PROBABILITIES, PROBABILITIES, Doubt, Seen, one_class
 from netc.compiler.language.lowering import Emitter, Value
 from netc.compiler.language.refusal import Refused
 from netc.compiler.language.shapes import axis_of, floating, floating_kernel
@@ -29,7 +30,7 @@ class Relu(Activation):
         return op.Relu(x)
 
 
-@function("activation")
+@function("activation", gives=PROBABILITIES)
 class Sigmoid(Activation):
     """1 / (1 + e^-x)"""
 
@@ -132,7 +133,7 @@ class Mish(Activation):
         return op.Mul(x, op.Tanh(op.Softplus(x)))
 
 
-@function("activation")
+@function("activation", gives=PROBABILITIES)
 class HardSigmoid(Activation):
     """clip(x / 6 + 1/2, 0, 1)"""
 
@@ -140,7 +141,7 @@ class HardSigmoid(Activation):
         return op.HardSigmoid(x, alpha=1 / 6, beta=0.5)
 
 
-@function("activation")
+@function("activation", gives=PROBABILITIES)
 class Softmax:
     """e^x over its sum along `axis`"""
 
@@ -150,11 +151,14 @@ class Softmax:
         axis_of(x, self.axis)
         return floating(x)
 
+    def doubt(self, x: Seen) -> Doubt | None:
+        return one_class("softmax", x.type, self.axis, "1", "for a yes or no, write `sigmoid`")
+
     def lower(self, op: Emitter, x: Value) -> Value:
         return op.Softmax(x, axis=self.axis)
 
 
-@function("activation")
+@function("activation", gives=LOG_PROBABILITIES)
 class LogSoftmax:
     """log(softmax(x)), computed without overflow"""
 
@@ -163,6 +167,9 @@ class LogSoftmax:
     def type(self, x: Tensor) -> TensorType:
         axis_of(x, self.axis)
         return floating(x)
+
+    def doubt(self, x: Seen) -> Doubt | None:
+        return one_class("log_softmax", x.type, self.axis, "0", "for a yes or no, write `sigmoid`")
 
     def lower(self, op: Emitter, x: Value) -> Value:
         return op.LogSoftmax(x, axis=self.axis)
@@ -176,7 +183,12 @@ class PReLU:
 
     def type(self, x: Tensor) -> TensorType:
         if x.rank < 2:
-            raise Refused("shape-mismatch", f"`PReLU` needs features on a last axis, this is `{x}`")
+            raise Refused(
+                "shape-mismatch",
+                f"`PReLU` needs features on a last axis, this is `{x}`",
+                None,
+                "`unsqueeze({0}, 1)` adds it",
+            )
         return floating(x)
 
     def variables(self, x: TensorType) -> dict[str, Variable]:

@@ -52,7 +52,11 @@ class Divide:
     def type(self, a: Tensor, b: Tensor) -> TensorType:
         result = elementwise(numeric(a), numeric(b))
         if not result.dtype.is_float:
-            raise Refused("dtype", f"`{result.dtype}` tensors have no `/`", help="write `f32(x) / y`, or `//` to floor")
+            raise Refused(
+                "dtype",
+                f"`{result.dtype}` tensors have no `/`",
+                help="write `f32({0}) / {1}`, or `{0} // {1}` to floor",
+            )
         return result
 
     def lower(self, op: Emitter, a: Value, b: Value) -> Value:
@@ -111,12 +115,19 @@ class Matmul:
 
     def type(self, a: Tensor, b: Tensor) -> TensorType:
         if floating(a).dtype != floating(b).dtype:
-            raise Refused("dtype", f"the dtypes differ: `{a}` and `{b}`")
+            raise Refused(
+                "dtype", f"the dtypes differ: `{a}` and `{b}`", None, f"convert one of them: `{a.dtype}({{1}})`"
+            )
         if a.rank < 1 or b.rank < 1:
-            raise Refused("shape-mismatch", "`@` needs matrices, not scalars")
+            raise Refused("shape-mismatch", "`@` needs matrices, not scalars", None, "write `{0} * {1}`")
         inner = b.shape[-2] if b.rank > 1 else b.shape[0]
         if a.shape[-1] != inner:
-            raise Refused("shape-mismatch", f"`{a}` @ `{b}`: the inner dimensions are {a.shape[-1]} and {inner}")
+            raise Refused(
+                "shape-mismatch",
+                f"`{a}` @ `{b}`: the inner dimensions are {a.shape[-1]} and {inner}",
+                None,
+                _inner(a, b),
+            )
         if a.rank == 1 or b.rank == 1:
             return a.with_shape(a.shape[:-1] if b.rank == 1 else (*b.shape[:-2], b.shape[-1]))
         return a.with_shape((*broadcast(a.shape[:-2], b.shape[:-2]), a.shape[-2], b.shape[-1]))
@@ -162,12 +173,21 @@ class Einstein:
         return op.Einsum(*xs, equation=self.equation.replace(" ", ""))
 
 
+def _inner(a: TensorType, b: TensorType) -> str:
+    """Help where inner dimensions differ."""
+    if b.rank > 1 and a.shape[-1] == b.shape[-1]:
+        return "turn the second: `{0} @ transpose({1})`"
+    if a.rank > 1 and a.shape[-2] == (b.shape[-2] if b.rank > 1 else b.shape[0]):
+        return "turn the first: `transpose({0}) @ {1}`"
+    return "the columns of the first are as many as the rows of the second; `transpose` turns a matrix"
+
+
 class Comparison:
     """A comparison of numbers."""
 
     def type(self, a: Tensor, b: Tensor) -> TensorType:
         if a.dtype == BOOL:
-            raise Refused("dtype", f"a comparison needs numbers, this is `{a}`")
+            raise Refused("dtype", f"a comparison needs numbers, this is `{a}`", None, "make it a number: `f32({0})`")
         return elementwise(a, b).with_dtype(BOOL)
 
 
@@ -221,7 +241,7 @@ class GreaterOrEqual(Comparison):
 
 def _condition(word: str, t: TensorType) -> TensorType:
     if t.dtype != BOOL:
-        raise Refused("dtype", f"`{word}` needs conditions, this is `{t}`", help="compare it: `x > 0`")
+        raise Refused("dtype", f"`{word}` needs conditions, this is `{t}`", help="compare it: `{0} > 0`")
     return t
 
 

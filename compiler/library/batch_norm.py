@@ -22,7 +22,12 @@ class BatchNorm:
 
     def type(self, x: Tensor) -> TensorType:
         if x.rank < 2:
-            raise Refused("shape-mismatch", f"`BatchNorm` needs channels on axis 1, this is `{x}`")
+            raise Refused(
+                "shape-mismatch",
+                f"`BatchNorm` needs channels on axis 1, this is `{x}`",
+                None,
+                "`unsqueeze({0}, 1)` adds it",
+            )
         if not 0 <= self.momentum <= 1:
             raise Refused("argument", f"`momentum` must be in [0, 1], not {self.momentum:g}", "momentum")
         if not self.epsilon > 0:
@@ -31,7 +36,8 @@ class BatchNorm:
 
     def variables(self, x: TensorType) -> dict[str, Variable]:
         if not isinstance(x.shape[1], int):
-            raise Refused("symbolic-parameter", f"axis 1 of `{x}` has no fixed size, so `BatchNorm` has no channels")
+            raise Refused("symbolic-parameter", f"axis 1 of `{x}` has no fixed size, so `BatchNorm` has no channels", None,
+                          "declare the dimension as a number")  # fmt: skip
         each = x.with_shape((x.shape[1],))
         return {
             "scale": parameter(each, Ones()),

@@ -13,6 +13,8 @@ from netc.compiler.language.variables import Initializer, Variable, parameter
 from netc.compiler.language.words import layer
 from netc.compiler.library.initializers import HeNormal, Zeros
 
+_ROWS = ("features are numbers of each row: `f32[N, 4]`", "give it one feature: `unsqueeze({0}, 1)`")  # of rank 0 and 1
+
 
 @layer
 class Dense:
@@ -27,7 +29,9 @@ class Dense:
         if self.units < 1:
             raise Refused("dimension", f"`units` must be at least 1, not {self.units}", "units")
         if x.rank < 2:
-            raise Refused("shape-mismatch", f"`Dense` needs features on a last axis, this is `{x}`")
+            raise Refused(
+                "shape-mismatch", f"`Dense` needs features on a last axis, this is `{x}`", None, _ROWS[x.rank]
+            )
         return x.with_shape((*x.shape[:-1], self.units))
 
     def variables(self, x: TensorType) -> dict[str, Variable]:
@@ -35,7 +39,7 @@ class Dense:
         if isinstance(features, Symbolic):
             raise Refused(
                 "symbolic-parameter", f"the last axis of `{x}` has no fixed size, so `Dense` has no weight shape",
-                help="parameters need fixed dimensions; reduce or reshape that axis first",
+                help="declare it as a number, or reduce it first: `mean({0}, axis = -1, keep = true)`",
             )  # fmt: skip
         made = {"weight": parameter(x.with_shape((features, self.units)), self.init)}
         return made | ({"bias": parameter(x.with_shape((self.units,)), self.bias_init)} if self.bias else {})

@@ -17,7 +17,9 @@ class Gradient:
 
     def type(self, y: Tensor, x: Tensor) -> TensorType:
         if not y.dtype.is_float or not x.dtype.is_float:
-            raise Refused("dtype", "only tensors of floating-point numbers have gradients")
+            raise Refused(
+                "dtype", "only tensors of floating-point numbers have gradients", None, "convert it: `f32({whole})`"
+            )
         return x
 
     def lower(self, op: Emitter, y: Value, x: Value) -> Value:

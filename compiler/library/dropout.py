@@ -18,7 +18,12 @@ class Dropout:
 
     def type(self, x: Tensor) -> TensorType:
         if not 0 <= self.rate < 1:
-            raise Refused("argument", f"the dropout rate must be in [0, 1), not {float(self.rate):g}", "rate")
+            raise Refused(
+                "argument",
+                f"the dropout rate must be in [0, 1), not {float(self.rate):g}",
+                "rate",
+                "it is a share: `0.5` drops half",
+            )
         return floating(x)
 
     def lower(self, op: Emitter, x: Value, context: Context) -> Value:

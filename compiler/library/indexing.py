@@ -22,22 +22,36 @@ class Indexed:
 
     def type(self, x: Tensor) -> TensorType:
         if len(self.items) > x.rank:
-            raise Refused("index", f"{len(self.items)} indices for the {x.rank} axes of `{x}`")
+            raise Refused(
+                "index",
+                f"{len(self.items)} indices for the {x.rank} axes of `{x}`",
+                None,
+                "give at most one for each axis",
+            )
         shape: list[Dim] = []
         for axis, item in enumerate(self.items):
             size = x.shape[axis]
             if isinstance(item, int):
                 if isinstance(size, int) and not -size <= item < size:
-                    raise Refused("index", f"there is no entry {item} on axis {axis} of `{x}`")
+                    raise Refused("index", f"there is no entry {item} on axis {axis} of `{x}`", None,
+                                  f"entries run from {-size} to {size - 1}")  # fmt: skip
                 continue
             if item == (None, None, 1):
                 shape.append(size)
                 continue
             if not isinstance(size, int):
-                raise Refused("index", f"axis {axis} of `{x}` has no fixed size; only `:` or a number can index it")
+                help = (
+                    "write `:` for the whole axis"
+                    if axis == 0
+                    else "write `:` there, or declare the dimension as a number"
+                )
+                raise Refused(
+                    "index", f"axis {axis} of `{x}` has no fixed size; only `:` or a number can index it", None, help
+                )
             length = len(range(size)[slice(*item)])
             if length == 0:
-                raise Refused("index", f"the range on axis {axis} of `{x}` is empty")
+                raise Refused("index", f"the range on axis {axis} of `{x}` is empty", None,
+                              f"a range runs up to {size}, without its end: `x[:, 0:2]`")  # fmt: skip
             shape.append(length)
         return x.with_shape((*shape, *x.shape[len(self.items) :]))
 
@@ -68,7 +82,9 @@ class Gather:
     def type(self, x: Tensor, indices: Index) -> TensorType:
         at = axis_of(x, self.axis)
         if indices.dtype.name not in ("i32", "i64"):
-            raise Refused("dtype", f"indices are i32 or i64, this is `{indices}`", "indices")
+            raise Refused(
+                "dtype", f"indices are i32 or i64, this is `{indices}`", "indices", "convert them: `i64({1})`"
+            )
         return x.with_shape((*x.shape[:at], *indices.shape, *x.shape[at + 1 :]))
 
     def lower(self, op: Emitter, x: Value, indices: Value) -> Value:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from netc.compiler.graph.types import F32, FLOAT, INT64, TensorType
+from netc.compiler.graph.dimensions import Shape
+from netc.compiler.graph.types import F32, FLOAT, I64, INT64, TensorType
+from netc.compiler.language.doubts import PROBABILITIES, Doubt, Seen, one_class
 from netc.compiler.language.lowering import Emitter, Value
 from netc.compiler.language.operations import Accumulated, lower_case
 from netc.compiler.language.refusal import Refused
@@ -14,6 +16,20 @@ from netc.compiler.language.slots import Index, Tensor
 from netc.compiler.language.words import metric
 
 CONFUSION_CLASSES = 100  # up to here accuracy accumulates the whole confusion matrix
+
+
+def _expected(scores: TensorType, target: TensorType, rest: Shape) -> str:
+    """Help where a target is neither a class nor a weight of each class."""
+    if target.dtype.is_float and target.shape == rest:
+        return "numbers of classes are whole: `i64({1})`"
+    if target.shape == (*rest, 1):
+        whole = "{1}" if target.dtype.is_integer else "i64({1})"
+        return f"drop the last axis: `{whole}[{', '.join([':'] * len(rest))}, 0]`"
+    if target.shape == scores.shape:
+        return "a one-hot target is floating-point: `f32({1})`"
+    if scores.rank > 2 and target.rank < 3:
+        return "flatten the rows before the first layer: `{input} -> flatten`"
+    return f"the target would be `{TensorType(I64, rest)}` or `{scores}`"
 
 
 @metric()
@@ -30,12 +46,18 @@ class Accuracy:
         if target.shape != expected:
             raise Refused(
                 "shape-mismatch", f"`accuracy` of scores `{scores}` needs one class for each position, this is `{target}`",
-                "target", f"the target would be `{target.with_shape(rest)}`",
+                "target", _expected(scores, target, rest),
             )  # fmt: skip
         classes = scores.shape[at]
         if self.k < 1 or (isinstance(classes, int) and self.k > classes):
             raise Refused("argument", f"`k` must be between 1 and the number of classes, {classes}, not {self.k}", "k")
         return TensorType(F32, ())
+
+    def doubt(self, scores: Seen, target: Seen) -> Doubt | None:
+        if self.k > 1 and scores.type.shape[self.axis] == self.k:
+            message = f"`accuracy` among the {self.k} highest of {self.k} scores is always 1"
+            return Doubt("constant-value", message, "write a smaller `k`")
+        return one_class("accuracy", scores.type, self.axis, "1", "for a yes or no, write `binary_accuracy`")
 
     def target_class(self, op: Emitter, target: Value) -> Value:
         return op.ArgMax(target, axis=self.axis, keepdims=0) if op.is_float(target) else op.cast(target, INT64)
@@ -82,6 +104,13 @@ class Thresholded:
 
     def type(self, scores: Tensor, target: Tensor) -> TensorType:
         return equal_types(lower_case(type(self).__name__), floating(scores), target).with_shape(())
+
+    def doubt(self, scores: Seen, target: Seen) -> Doubt | None:
+        if self.threshold != 0 or scores.kind != PROBABILITIES:
+            return None
+        name = lower_case(type(self).__name__)
+        message = f"`{name}` with threshold 0 takes logits, and `{scores.word}` gives probabilities"
+        return Doubt("not-logits", message, f"write `threshold = 0.5`, or leave `{scores.word}` out", scores)
 
     def accumulate(self, op: Emitter, scores: Value, target: Value) -> Accumulated:
         says = op.cast(op.Greater(scores, op.constant(self.threshold, scores.dtype)), scores.dtype)

@@ -10,6 +10,9 @@ from netc.compiler.language.shapes import axes_of, axis_of
 from netc.compiler.language.slots import Axes, Index, Sizes, Tensor
 from netc.compiler.language.words import function
 
+_SIZES = "the sizes multiply to as many elements; one may be -1, which is computed: `{0} -> reshape([N, -1])`"
+_GROWS = "axes of size 1 grow, and new ones come in front; `unsqueeze({0}, 1)` adds one of size 1"
+
 
 @function("shape")
 class Flatten:
@@ -17,7 +20,7 @@ class Flatten:
 
     def type(self, x: Tensor) -> TensorType:
         if x.rank < 1:
-            raise Refused("shape-mismatch", f"`flatten` needs a batch axis, this is `{x}`")
+            raise Refused("shape-mismatch", f"`flatten` needs a batch axis, this is `{x}`", None, "leave it out")
         return x.with_shape((x.shape[0], product(x.shape[1:])))
 
     def lower(self, op: Emitter, x: Value) -> Value:
@@ -38,17 +41,30 @@ class Reshape:
         shape = self.shape
         holes = [i for i, d in enumerate(shape) if d == -1]
         if len(holes) > 1:
-            raise Refused("argument", f"more than one dimension of {show_shape(shape)} is -1", "shape")
+            raise Refused(
+                "argument",
+                f"more than one dimension of {show_shape(shape)} is -1",
+                "shape",
+                "write the others as numbers",
+            )
         if any(isinstance(d, int) and d < 1 and d != -1 for d in shape):
-            raise Refused("dimension", f"a dimension of {show_shape(shape)} is below 1", "shape")
+            raise Refused(
+                "dimension",
+                f"a dimension of {show_shape(shape)} is below 1",
+                "shape",
+                "dimensions are 1 or more; one may be -1, which is computed",
+            )
         if holes:
             rest = quotient(x.size, product(d for d in shape if d != -1))
             if rest is None:
-                raise Refused("shape-mismatch", f"`{x}` has no whole -1 in {show_shape(shape)}", "shape")
+                raise Refused("shape-mismatch", f"`{x}` has no whole -1 in {show_shape(shape)}", "shape", _SIZES)
             return tuple(rest if d == -1 else d for d in shape)
         if product(shape) != x.size:
             raise Refused(
-                "shape-mismatch", f"`{x}` has {x.size} elements, {show_shape(shape)} has {product(shape)}", "shape"
+                "shape-mismatch",
+                f"`{x}` has {x.size} elements, {show_shape(shape)} has {product(shape)}",
+                "shape",
+                _SIZES,
             )
         return shape
 
@@ -68,11 +84,14 @@ class Transpose:
     def order(self, x: TensorType) -> tuple[int, ...]:
         if self.axes is None:
             if x.rank < 2:
-                raise Refused("shape-mismatch", f"`transpose` needs two axes, this is `{x}`")
+                raise Refused(
+                    "shape-mismatch", f"`transpose` needs two axes, this is `{x}`", None, "`unsqueeze({0}, 1)` adds one"
+                )
             return (*range(x.rank - 2), x.rank - 1, x.rank - 2)
         order = axes_of(x, self.axes)
         if len(order) != x.rank:
-            raise Refused("axis", f"`axes` names {len(order)} of the {x.rank} axes of `{x}`", "axes")
+            raise Refused("axis", f"`axes` names {len(order)} of the {x.rank} axes of `{x}`", "axes",
+                          f"name them all, in their new order: `({', '.join(map(str, reversed(range(x.rank))))})`")  # fmt: skip
         return order
 
     def lower(self, op: Emitter, x: Value) -> Value:
@@ -95,7 +114,8 @@ class Concat:
                 or x.rank != first.rank
                 or any(i != at and a != b for i, (a, b) in enumerate(zip(first.shape, x.shape)))
             ):
-                raise Refused("shape-mismatch", f"`{first}` and `{x}` do not join along axis {self.axis}")
+                raise Refused("shape-mismatch", f"`{first}` and `{x}` do not join along axis {self.axis}", None,
+                              "they have one dtype, and the same size on every other axis")  # fmt: skip
             joined = add(joined, x.shape[at])
         return first.with_shape((*first.shape[:at], joined, *first.shape[at + 1 :]))
 
@@ -113,7 +133,8 @@ class Stack:
         first = xs[0]
         for x in xs[1:]:
             if x != first:
-                raise Refused("shape-mismatch", f"`stack` needs tensors of one type, these are `{first}` and `{x}`")
+                raise Refused("shape-mismatch", f"`stack` needs tensors of one type, these are `{first}` and `{x}`", None,
+                              "`concat` joins tensors of several sizes")  # fmt: skip
         at = new_axis(first, self.axis, first.rank + 1)
         return first.with_shape((*first.shape[:at], len(xs), *first.shape[at:]))
 
@@ -124,7 +145,12 @@ class Stack:
 def new_axis(x: TensorType, axis: int, rank: int) -> int:
     """The place of a new axis in a result of `rank` axes, counted from the front."""
     if not -rank <= axis < rank:
-        raise Refused("axis", f"there is no place {axis} for a new axis in `{x}`", "axis")
+        raise Refused(
+            "axis",
+            f"there is no place {axis} for a new axis in `{x}`",
+            "axis",
+            f"places run from {-rank} to {rank - 1}",
+        )
     return axis % rank
 
 
@@ -142,7 +168,10 @@ class Split:
         size = quotient(x.shape[at], self.parts)
         if size is None:
             raise Refused(
-                "shape-mismatch", f"axis {self.axis} of `{x}` does not split into {self.parts} equal parts", "parts"
+                "shape-mismatch",
+                f"axis {self.axis} of `{x}` does not split into {self.parts} equal parts",
+                "parts",
+                f"its size is {x.shape[at]}; ranges cut unequal parts: `x[:, 0:2]`",
             )
         return (x.with_shape((*x.shape[:at], size, *x.shape[at + 1 :])),) * self.parts
 
@@ -161,7 +190,12 @@ class Squeeze:
     def type(self, x: Tensor) -> TensorType:
         axes = axes_of(x, self.axis)
         if any(x.shape[a] != 1 for a in axes):
-            raise Refused("shape-mismatch", f"not every named axis of `{x}` has size 1", "axis")
+            raise Refused(
+                "shape-mismatch",
+                f"not every named axis of `{x}` has size 1",
+                "axis",
+                "`{0}[:, 0]` takes one entry of an axis",
+            )
         return x.with_shape(tuple(d for i, d in enumerate(x.shape) if i not in axes))
 
     def lower(self, op: Emitter, x: Value) -> Value:
@@ -198,9 +232,9 @@ class Expand:
         try:
             result = broadcast(x.shape, self.shape)
         except BroadcastError as e:
-            raise Refused("shape-mismatch", f"`{x}` does not expand to {shown}: {e}", "shape") from None
+            raise Refused("shape-mismatch", f"`{x}` does not expand to {shown}: {e}", "shape", _GROWS) from None
         if result != self.shape:
-            raise Refused("shape-mismatch", f"`{x}` does not expand to {shown}", "shape")
+            raise Refused("shape-mismatch", f"`{x}` does not expand to {shown}", "shape", _GROWS)
         return x.with_shape(result)
 
     def lower(self, op: Emitter, x: Value) -> Value:

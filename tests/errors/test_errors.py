@@ -10,20 +10,21 @@ import pytest
 
 from netc.compiler.check import check
 from netc.grammar.diagnostics import NetError
-from netc.grammar.parser import parse_tolerant
+from netc.grammar.parser import parse, parse_tolerant
 from netc.grammar.reader import decode, read
 
 HERE = Path(__file__).parent
 SPECS = sorted(p.stem for p in HERE.glob("*.net"))
+PATTERNS = {"chained_comparison"}  # the help of which shows another example
 PAGES = (HERE.parent.parent / "docs" / "errors.md").read_text(encoding="utf-8")
 
 
-def explain(name: str) -> str:
-    """What `netc check` prints for a spec of this folder."""
-    source = decode((HERE / f"{name}.net").read_bytes(), f"{name}.net")
+def explain(name: str, folder: Path = HERE) -> str:
+    """What `netc check` prints for a spec of a folder."""
+    source = decode((folder / f"{name}.net").read_bytes(), f"{name}.net")
     try:
         spec, problems = parse_tolerant(source)
-        found = check(spec, source, problems, HERE).warnings
+        found = check(spec, source, problems, folder).warnings
         return "\n\n".join(d.render() for d in found) + "\n"
     except NetError as e:
         return e.render() + "\n"
@@ -47,6 +48,27 @@ def test_the_text_is_in_style_and_its_slug_has_a_page(name: str) -> None:
         assert not message[0].isupper() or message[0] == "`", message
 
 
+def helped(name: str) -> list[str]:
+    """The help lines that a spec gets."""
+    return re.findall(r"= help: (.*)", (HERE / f"{name}.err").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_following_the_help_leads_to_a_spec_that_checks(name: str) -> None:
+    """`fixed/NAME.net` is the spec after its help was followed, to the letter where the help shows code."""
+    if not helped(name):
+        return
+    assert explain(name, HERE / "fixed") == "\n"
+    fixed = " ".join((HERE / "fixed" / f"{name}.net").read_text(encoding="utf-8").split())
+    for help in helped(name):
+        shown = re.findall(
+            r"(?:write|written|mean|turn|convert it:|be|with `and`:|end it with|first:|classes:?|other:|whole:) `([^`]+)`",
+            help,
+        )
+        codes = [re.escape(" ".join(c.split())).replace(r"\.\.\.", ".*") for c in shown]
+        assert not codes or any(re.search(c, fixed) for c in codes) or name in PATTERNS, f"{help}: {fixed}"
+
+
 FILES = [
     ("latin1.net", b"net n {\n  a = \xe9\n}", "is not UTF-8 text: byte 0xe9 at offset 14"),
     ("null.net", b"net n {\n  a = \x00\n}", "unexpected character (U+0000, control character)"),
@@ -58,7 +80,7 @@ FILES = [
 def test_a_file_that_cannot_be_read(tmp_path: Path, name: str, content: bytes, message: str) -> None:
     (tmp_path / name).write_bytes(content)
     with pytest.raises(NetError) as e:
-        parse_tolerant(read(tmp_path / name))
+        parse(read(tmp_path / name))
     assert message in e.value.render()
 
 
@@ -75,7 +97,7 @@ def test_a_folder_and_a_pipe_are_no_specs(tmp_path: Path) -> None:
 def test_a_long_line_is_cut_in_the_excerpt(tmp_path: Path) -> None:
     source = decode(b"net n { a = " + b"1 + " * 100_000 + b"$ }", "x.net")
     with pytest.raises(NetError) as e:
-        parse_tolerant(source)
+        parse(source)
     assert len(e.value.render()) < 1000
 
 

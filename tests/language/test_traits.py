@@ -51,7 +51,13 @@ TRAITS: dict[str, tuple[Callable[[Operation], Any], set[str]]] = {
     "takes a pattern": (lambda o: o.pattern, {"l1", "l2"}),
     "watched": (lambda o: o.watched, {"relu"}),
     "a derivative": (lambda o: o.derives, {"gradient"}),
-    "includes others": (lambda o: bool(o.includes), {"softmax_cross_entropy", "sigmoid_cross_entropy"}),
+    "gives probabilities": (lambda o: o.gives == "probabilities", {"softmax", "sigmoid", "hard_sigmoid"}),
+    "gives log-probabilities": (lambda o: o.gives == "log-probabilities", {"log_softmax"}),
+    "doubts": (
+        lambda o: hasattr(getattr(o, "cls", None), "doubt"),
+        {"softmax", "log_softmax", "softmax_cross_entropy", "sigmoid_cross_entropy", "nll", "kl_divergence", "hinge", "accuracy",
+         "binary_accuracy", "precision", "recall", "f1"},
+    ),
     "better at its smallest": (lambda o: o.mode == "min", LOSSES),
     "better at its largest": (lambda o: o.mode == "max", METRICS),
     "accumulates": (lambda o: o.accumulates, {*LOSSES, *METRICS, "sum", "mean", "max", "min"}),
@@ -74,11 +80,6 @@ TRAITS: dict[str, tuple[Callable[[Operation], Any], set[str]]] = {
 def test_the_words_that_have_a_trait(trait: str) -> None:
     has, expected = TRAITS[trait]
     assert {n for n, o in WORDS.items() if has(o)} == expected
-
-
-def test_what_a_loss_applies_itself() -> None:
-    assert WORDS["softmax_cross_entropy"].includes == ("softmax", "log_softmax")
-    assert WORDS["sigmoid_cross_entropy"].includes == ("sigmoid",)
 
 
 def test_which_constructors_take_any_further_name() -> None:

@@ -74,11 +74,14 @@ class Accumulation:
         self.evaluation.emit([*apply.outputs])
         return all(self.spread(y) is not Spread.MIXED for y in apply.outputs) or bool(self.parts(apply))
 
-    def joins_rows(self, root: Tensor) -> bool:
-        """Whether the rows themselves are needed at once."""
+    def is_of_means(self, root: Tensor) -> bool:
+        """Whether a tensor is computed from means, and from reductions that know how, so that its size is that of one batch."""
         behind = self.behind(root)
         edge = [x for a in behind for x in a.inputs if x.origin not in behind] if behind else [root]
-        return any(isinstance(self.spread(x), int) for x in edge)
+        return all(
+            self.spread(x) in (Spread.MEAN, Spread.SAME) or (isinstance(x.origin, Apply) and bool(self.parts(x.origin)))
+            for x in edge
+        )
 
     def parts(self, apply: Apply) -> dict[str, tuple[str, Value]]:
         """What a batch adds to a reduction that knows how to accumulate; nothing where its sums would not add up."""
@@ -184,14 +187,14 @@ def accumulate(
 ) -> tuple[dict[str, list[Accumulator]], dict[str, Value]]:
     """The accumulators of each metric in the evaluation graph, and its value in the score graph.
 
-    The loss has some too where the mean of the batches, weighted by their rows, would not be that of all rows, but for
-    those that compare all rows with one another: in-batch losses mean the batch.
+    The loss has some too where it is computed from means in another way than by adding them, such as a square root. One that
+    has a sum over the batch, or compares its rows with one another, means the batch, and is weighted by rows.
     """
     cutting = Accumulation(net, evaluation, score)
     scores = list(net.metrics)
     loss = net.loss
     assert loss is not None
-    if cutting.spread(loss) not in (Spread.MEAN, Spread.SAME) and not cutting.joins_rows(loss):
+    if cutting.spread(loss) not in (Spread.MEAN, Spread.SAME) and cutting.is_of_means(loss):
         scores.insert(0, PublishedMetric("loss", "min", loss, loss.span))
     cut = {m.name: cutting.cut(m) for m in scores}
     return {n: found for n, (found, _) in cut.items()}, {n: value for n, (_, value) in cut.items()}

@@ -155,7 +155,7 @@ def _key(given: Given) -> str:
     if isinstance(given.value, str):
         return given.value
     raise error("argument", f"an array of the file has one name, a string; this is {describe(given.value)}", given.span,
-                help='write `name = "key"`')  # fmt: skip
+                help=f'write `{given.name} = "key"`')  # fmt: skip
 
 
 def _column(given: Given) -> Any:

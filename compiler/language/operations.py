@@ -204,6 +204,9 @@ class Loss(Function):
                 raise Refused("shape-mismatch", message, "weight")
         return found
 
+    def doubt(self, inputs: Sequence[Seen], settings: Settings) -> Doubt | None:
+        return super().doubt(inputs[: self.count], settings)
+
     def positions(self, x: TensorType, settings: Settings) -> Shape:
         axis = getattr(self.cls, "over", None) and settings["axis"] % x.rank
         return tuple(d for i, d in enumerate(x.shape) if i != axis)

@@ -286,7 +286,7 @@ def test_a_foreign_statement_leads_to_ours(word: str, written: str) -> None:
 
 OFFERED = {
     "rleu": "relu", "Relu": "relu", "ReLU": "relu", "LeakyReLU": "leaky_relu", "softmx": "softmax", "sigmod": "sigmoid",
-    "tahn": "tanh", "Dens": "Dense", "dense": "Dense", "Batchnorm": "BatchNorm", "batch_norm": "BatchNorm", "acuracy": "accuracy",
+    "tnah": "tanh", "Dens": "Dense", "dense": "Dense", "Batchnorm": "BatchNorm", "batch_norm": "BatchNorm", "acuracy": "accuracy",
     "MeanSquaredError": "mean_squared_error", "squared_error": "mean_squared_error", "logsumxp": "logsumexp", "reshap": "reshape",
     "concta": "concat", "flaten": "flatten", "he_norml": "he_normal", "dropot": "dropout", "droput": "dropout", "argmx": "argmax",
     "log_sofmax": "log_softmax", "Dropout": "dropout", "F1": "f1", "Huber": "huber", "transpos": "transpose", "gatehr": "gather",

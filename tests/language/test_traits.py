@@ -42,7 +42,7 @@ LOSSES = {
 }  # fmt: skip
 STEPS = {  # their gradient is zero, or there is none
     "//", "==", "!=", "<", "<=", ">", ">=", "and", "or", "not", "sign", "floor", "ceil", "round", "stop_gradient", "is_nan",
-    "argmax", "argmin", "one_hot", *INTEGERS, *(METRICS - {"r2"}),
+    "argmax", "argmin", "one_hot", "argsort", "any", "all", "is_inf", *INTEGERS, *(METRICS - {"r2"}),
 }  # fmt: skip
 TRAITS: dict[str, tuple[Callable[[Operation], Any], set[str]]] = {
     "not differentiable": (lambda o: not o.differentiable, STEPS),
@@ -60,19 +60,20 @@ TRAITS: dict[str, tuple[Callable[[Operation], Any], set[str]]] = {
     ),
     "better at its smallest": (lambda o: o.mode == "min", LOSSES),
     "better at its largest": (lambda o: o.mode == "max", METRICS),
-    "accumulates": (lambda o: o.accumulates, {*LOSSES, *METRICS, "sum", "mean", "max", "min"}),
-    "gives several": (lambda o: o.multiple, {"split"}),
+    "accumulates": (lambda o: o.accumulates, {*LOSSES, *METRICS, "max", "min"}),
+    "gives several": (lambda o: o.multiple, {"split", "top_k"}),
     "of plain numbers": (
         lambda o: o.static is not None,
-        {"exp", "log", "sqrt", "sin", "cos", "abs", "floor", "ceil", "maximum", "minimum"},
+        {"exp", "log", "sqrt", "sin", "cos", "abs", "floor", "ceil", "maximum", "minimum", "log2", "log10", "log1p", "expm1", "tan",
+         "asin", "acos", "atan", "sinh", "cosh", "asinh", "acosh", "atanh"},
     ),
     "makes variables": (lambda o: o.group == "layer", {"Dense", "BatchNorm", "PReLU"}),
     "only moves elements": (
         lambda o: o.group == "shape",
         {"flatten", "reshape", "transpose", "concat", "stack", "split", "squeeze", "unsqueeze", "expand", "one_hot", "gather",
-         "index"},
+         "index", "pad", "tile", "tril", "triu"},
     ),
-    "takes several tensors": (lambda o: bool(o.slots) and o.slots[0].variadic, {"concat", "stack"}),
+    "takes several tensors": (lambda o: bool(o.slots) and o.slots[0].variadic, {"concat", "stack", "einsum"}),
 }  # fmt: skip
 
 
@@ -88,8 +89,11 @@ def test_which_constructors_take_any_further_name() -> None:
 
 
 def test_plain_numbers() -> None:
-    found = {n: o.static(*(2.5,) if n not in ("maximum", "minimum") else (2, 7)) for n, o in WORDS.items() if o.static}
+    given = {"maximum": (2, 7), "minimum": (2, 7), **dict.fromkeys(("asin", "acos", "atanh"), (0.6,))}
+    found = {n: o.static(*given.get(n, (2.5,))) for n, o in WORDS.items() if o.static}
     assert found == pytest.approx({
         "exp": 12.182494, "log": 0.91629073, "sqrt": 1.58113883, "sin": 0.59847214, "cos": -0.80114362, "abs": 2.5,
-        "floor": 2, "ceil": 3, "maximum": 7, "minimum": 2,
+        "floor": 2, "ceil": 3, "maximum": 7, "minimum": 2, "log2": 1.32192809, "log10": 0.39794001, "log1p": 1.25276297,
+        "expm1": 11.182494, "tan": -0.74702230, "asin": 0.64350111, "acos": 0.92729522, "atan": 1.19028995,
+        "sinh": 6.05020448, "cosh": 6.13228948, "asinh": 1.64723115, "acosh": 1.56679924, "atanh": 0.69314718,
     })  # fmt: skip

@@ -9,6 +9,7 @@ from typing import Any
 from netc.compiler.check import static
 from netc.compiler.check.applying import apply, guard, literal, settled, tensors
 from netc.compiler.check.arguments import bind, construct, convert, has_tensor
+from netc.compiler.check.budget import Exhausted
 from netc.compiler.check.frame import Frame, Making
 from netc.compiler.check.models import call_model
 from netc.compiler.check.recorder import check_size
@@ -30,7 +31,7 @@ from netc.compiler.language.onnx_operators import OnnxOperation
 from netc.compiler.language.operations import Function, Layer, Operation, Patterned, lower_case
 from netc.compiler.language.words import Constructor, show_number
 from netc.compiler.net import Constant, Tensor
-from netc.grammar.diagnostics import Label, error
+from netc.grammar.diagnostics import Label, diagnostic, error
 from netc.grammar.source import Span
 
 MAX_CALLS = 60
@@ -209,7 +210,8 @@ def _pipeline(frame: Frame, pipeline: Pipeline, arguments: Sequence[Given], span
     if len(arguments) != 1 or arguments[0].name is not None:
         raise error("too-many-arguments", "this layer takes one tensor", span)
     value = arguments[0].value
-    for stage, _ in pipeline.stages:
+    for stage, at in pipeline.stages:
+        frame.recorder.budget.enter(at)
         value = call(frame, stage, [Given(value, arguments[0].span)], span)
     return value
 
@@ -238,7 +240,8 @@ def _made(
 def _enter(frame: Frame, made: BlockInstance | NetInstance, arguments: Sequence[Given], span: Span) -> Any:
     """Evaluates the inside of a block or an imported net; a second call shares what the first one made."""
     if frame.depth >= MAX_CALLS:
-        raise error("recursion", "blocks are nested more than 60 calls deep; a block may not use itself", span)
+        message = f"blocks are nested more than {MAX_CALLS} calls deep; a block may not use itself"
+        raise Exhausted(diagnostic("recursion", message, span))
     making = Making(made.made, made.called)
     definition = made.definition if isinstance(made, BlockInstance) else made.module
     try:

@@ -23,6 +23,7 @@ from netc.runtime.data.formats import FORMATS
 from netc.runtime.data.split import SPLITS
 
 DATA_SETTINGS = ("source", "split")
+MAX_COLUMNS, MAX_DIGITS = 1_000_000, 19  # of a range of names, and of the numbers that end them
 FILES = tuple(Slot(n, "files", None) for n in ("path", *SPLITS))  # that every format reads
 
 
@@ -131,10 +132,13 @@ def _column(given: Any, at: Span) -> Any:
         return list(given)
     if isinstance(given, NameRange):
         first, last = (re.fullmatch(r"(.*?)(\d+)", t) for t in (given.first, given.last))
-        if not first or not last or first[1] != last[1] or int(first[2]) > int(last[2]):
+        numbers = [int(m[2]) if m and len(m[2]) < MAX_DIGITS else -1 for m in (first, last)]
+        if not first or not last or first[1] != last[1] or not 0 <= numbers[0] <= numbers[1]:
             raise error(
                 "argument", f'`"{given.first}".."{given.last}"` is no range of names', at,
                 help='a range ends in growing numbers: `"p0".."p63"`',
             )  # fmt: skip
+        if numbers[1] - numbers[0] >= MAX_COLUMNS:
+            raise error("argument", f"a range of names has at most {MAX_COLUMNS:,} of them", at)
         return {"first": given.first, "last": given.last}
     raise error("argument", f"a column is a string, a range or several strings; this is {describe(given)}", at)

@@ -17,8 +17,15 @@ class NameScope:
     name: str = ""
     lines: dict[str, dict[str, int]] = field(default_factory=dict)
     repeats: dict[str, int] = field(default_factory=dict)
+    _path: str | None = None  # where no layer's name is in it, which may still change
+
+    def __post_init__(self) -> None:
+        if self.parent is None or (isinstance(self.parent, NameScope) and self.parent._path is not None):
+            self._path = _join(self.parent._path or "" if self.parent else "", self.name)
 
     def __str__(self) -> str:
+        if self._path is not None:
+            return self._path
         return _join(str(self.parent or ""), self.name)
 
     def layer(self, line: str, kind: str) -> LayerName:

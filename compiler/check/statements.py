@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from netc.compiler.check import blocks, static
 from netc.compiler.check.applying import guard
+from netc.compiler.check.budget import Exhausted
 from netc.compiler.check.calls import instance
 from netc.compiler.check.declarations import COUNTERS, declare, metric, new_name, output, param, refuse_reserved
 from netc.compiler.check.environment import Environment
@@ -16,7 +16,6 @@ from netc.compiler.check.expressions import evaluate
 from netc.compiler.check.frame import Frame
 from netc.compiler.check.naming import NameScope
 from netc.compiler.check.reading import makes_parameters, names_in
-from netc.compiler.check.recorder import MAX_APPLIES
 from netc.compiler.check.values import UNKNOWN, BlockDefinition, LayerInstance, Module, Returned, describe
 from netc.compiler.language.operations import Layer
 from netc.grammar import ast
@@ -25,12 +24,15 @@ from netc.grammar.diagnostics import Label, NetError, error
 
 def execute(frame: Frame, body: Sequence[ast.Statement]) -> Returned | None:
     """Runs statements in order, keeping what is wrong with each; what a `return` gave, where one ended them."""
-    inner = replace(frame, bodies=(*frame.bodies, body))
+    inner = frame.body(body)
     for statement in body:
         try:
+            frame.recorder.budget.step(statement.span)
             returned = _statement(inner, statement)
             if returned is not None:
                 return returned
+        except Exhausted:
+            raise
         except NetError as e:
             frame.recorder.report(e)
             _poison(inner, statement)
@@ -91,8 +93,8 @@ def _bind(frame: Frame, node: ast.Bind) -> None:
     value = evaluate(frame, node.value)
     if isinstance(value, Layer | BlockDefinition | Module):
         value = instance(frame, value, node.value.span)
-    if isinstance(value, LayerInstance) and value not in frame.recorder.layers:
-        frame.recorder.layers.append(value)
+    if isinstance(value, LayerInstance):
+        frame.recorder.layers[value] = None
     values = (value,) * len(node.names)
     if len(node.names) > 1 and value is not UNKNOWN:
         if not isinstance(value, tuple):
@@ -155,13 +157,12 @@ def _repeat(frame: Frame, node: ast.Repeat) -> Returned | None:
     count = guard(lambda: static.whole(value, "the count of a repeat"), node.count.span)
     if count < 0:
         raise error("argument", f"a repeat cannot run {count} times", node.count.span)
-    if count > MAX_APPLIES:
-        message = f"{count:,} turns make a net of more than {MAX_APPLIES:,} operations"
-        raise error("too-large", message, node.count.span)
+    frame.recorder.budget.turns(node, count)
     outer = frame.environment
     name = outer.scope.repeat(node.index.id if node.index else "repeat")
     before = len(frame.recorder.problems)
     for i in range(count):
+        frame.recorder.budget.enter(node.count.span)
         turn = frame.turn(Environment(NameScope(outer.scope, f"{name}_{i}"), outer, carries=True))
         if node.index is not None:
             turn.environment.bind(node.index.id, i, node.index.span)

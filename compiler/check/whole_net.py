@@ -4,28 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from netc.compiler.check.budget import Budget, Exhausted
 from netc.compiler.check.environment import Binding
 from netc.compiler.check.reading import matching
 from netc.compiler.check.values import UNKNOWN
 from netc.compiler.graph.dimensions import bind
 from netc.compiler.language.variables import Variable
 from netc.compiler.library.derivative import UNREACHED
-from netc.compiler.net import Apply, Constant, Input, Size, Tensor, TypedNet
+from netc.compiler.net import Apply, Input, Tensor, TypedNet, ancestors
 from netc.grammar.diagnostics import Diagnostic, NetError, diagnostic, error
 from netc.grammar.source import Span
 
 MAX_BYTES = 2**40
 
 
-def patterns(net: TypedNet) -> Iterator[Diagnostic]:
-    """`l2("*.weight")` with a pattern that matches no parameter."""
+def patterns(net: TypedNet, budget: Budget) -> Iterator[Diagnostic]:
+    """`l2("*.weight")` with a pattern that matches no parameter; those that match are counted."""
     names = [p.name for p in net.parameters]
+    known: dict[str, int] = {}
     for apply in net.applies:
         if "pattern" in apply.settings and not apply.inputs:
+            pattern = apply.settings["pattern"]
             try:
-                matching(apply.settings["pattern"], names, apply.span)
+                if pattern not in known:
+                    budget.match(apply.span, len(names))
+                    known[pattern] = len(matching(pattern, names, apply.span))
+                budget.operation(apply.span, "", known[pattern])
             except NetError as e:
                 yield from e.diagnostics
+                if isinstance(e, Exhausted):
+                    return
 
 
 def derivatives(net: TypedNet) -> Iterator[Diagnostic]:
@@ -33,7 +41,7 @@ def derivatives(net: TypedNet) -> Iterator[Diagnostic]:
     for apply in net.applies:
         if apply.operation.derives:
             y, x = apply.inputs
-            if x.origin not in _ancestors(y, through=lambda a: a.operation.differentiable):
+            if x.origin not in ancestors(y, through=lambda a: a.operation.differentiable):
                 yield diagnostic(
                     "no-gradient", UNREACHED, apply.span,
                     help="differentiate with respect to a tensor that it is computed from",
@@ -66,8 +74,13 @@ def _published(net: TypedNet) -> None:
         if name in taken and not (name in net.outputs and net.outputs[name].origin is inputs.get(name)):
             raise error("duplicate-name", f"`{name}` is published under a name that is taken", span, taken[name])
         taken[name] = span
+    targets: dict[object, Input] = {i: i for i in net.inputs if i.role == "target"}
+    for apply in net.applies:
+        read = next((targets[x.origin] for x in apply.inputs if x.origin in targets), None)
+        if read is not None:
+            targets[apply] = read
     for name, tensor in net.outputs.items():
-        target = next((o for o in _ancestors(tensor) if isinstance(o, Input) and o.role == "target"), None)
+        target = targets.get(tensor.origin)
         if target is not None:
             raise error(
                 "output-of-target", f"the output `{name}` depends on the target `{target.name}`", tensor.span, target.span,
@@ -80,13 +93,13 @@ def _trainable(net: TypedNet, loss: Tensor) -> None:
     if not net.trained:
         why = "every parameter is frozen" if net.parameters else "it has no parameters"
         raise error("nothing-to-train", f"nothing to train in `{net.name}`: {why}", loss.span)
-    reached = _ancestors(loss)
-    flowing = _ancestors(loss, through=lambda a: a.operation.differentiable)
+    reached = ancestors(loss)
+    flowing = ancestors(loss, through=lambda a: a.operation.differentiable)
     for variable in net.variables:
         if not variable.trained or variable in (reached if variable.role == "buffer" else flowing):
             continue
         if variable in reached:
-            stop = _blocking(loss, variable)
+            stop = _blocking(net, loss, variable)
             raise error(
                 "no-gradient", f"no gradient reaches `{variable.name}`: `{stop.operation.name}` has none", stop.span,
                 variable.span, help="use a smooth operation, or freeze the parameter with a rule",
@@ -99,29 +112,15 @@ def _trainable(net: TypedNet, loss: Tensor) -> None:
         raise error("nothing-to-train", "the loss depends on no parameter", loss.span)
 
 
-def _ancestors(tensor: Tensor, through: Callable[[Apply], bool] = lambda _: True) -> set[object]:
-    """What a tensor is computed from: applies, inputs and variables."""
-    seen: set[object] = set()
-    stack: list[object] = [tensor.origin]
-    while stack:
-        origin = stack.pop()
-        if origin in seen or isinstance(origin, Constant | Size):
-            continue
-        seen.add(origin)
-        if isinstance(origin, Apply) and through(origin):
-            stack += [x.origin for x in origin.inputs]
-            stack += list(origin.variables.values())
-    return seen
-
-
-def _blocking(loss: Tensor, parameter: Variable) -> Apply:
+def _blocking(net: TypedNet, loss: Tensor, parameter: Variable) -> Apply:
     """The first operation without a gradient between the loss and a parameter."""
-    for origin in _ancestors(loss, through=lambda a: a.operation.differentiable):
-        if isinstance(origin, Apply) and not origin.operation.differentiable:
-            if any(parameter in _ancestors(x) or x.origin is parameter for x in origin.inputs):
-                return origin
-            if parameter in origin.variables.values():
-                return origin
+    reaching: set[object] = {parameter}
+    for apply in net.applies:
+        if parameter in apply.variables.values() or any(x.origin in reaching for x in apply.inputs):
+            reaching.add(apply)
+    for origin in ancestors(loss, through=lambda a: a.operation.differentiable):
+        if isinstance(origin, Apply) and not origin.operation.differentiable and origin in reaching:
+            return origin
     raise AssertionError(f"{parameter.name} is blocked by nothing")
 
 

@@ -65,6 +65,10 @@ class ImportedModel(Operation):
         return self.source.opset
 
     @property
+    def nodes(self) -> int:
+        return max(1, len(self.model.graph.node))
+
+    @property
     def model(self) -> onnx.ModelProto:
         """The graph, with inputs for the large weights."""
         return self.source.proto

@@ -10,6 +10,8 @@ from netc.compiler.language.shapes import axes_of, axis_of
 from netc.compiler.language.slots import Axes, Index, Sizes, Tensor
 from netc.compiler.language.words import function
 
+MAX_PARTS = 10_000  # of a split
+
 
 @function("shape")
 class Flatten:
@@ -139,6 +141,8 @@ class Split:
         at = axis_of(x, self.axis)
         if self.parts < 1:
             raise Refused("argument", f"`parts` must be at least 1, not {self.parts}", "parts")
+        if self.parts > MAX_PARTS:
+            raise Refused("argument", f"`parts` may be at most {MAX_PARTS:,}, not {self.parts:,}", "parts")
         size = quotient(x.shape[at], self.parts)
         if size is None:
             raise Refused(

@@ -15,6 +15,7 @@ from lark.exceptions import UnexpectedInput, VisitError
 
 from netc.grammar import ast
 from netc.grammar.builder import TreeBuilder, building
+from netc.grammar.depth import check_depth
 from netc.grammar.diagnostics import Diagnostic, Label, NetError, diagnostic, error
 from netc.grammar.layout import HARD, SOFT, lay_out
 from netc.grammar.reader import MAX_BYTES
@@ -94,6 +95,7 @@ def _parse(source: Source) -> tuple[ast.Spec, list[Diagnostic]]:
     if broken:
         spec = _with_broken(spec, tuple(broken))
     spec = ast.Spec(spec.span, spec.imports, spec.nets, spec.datas, spec.trains, comments)
+    check_depth(spec)
     return spec, problems
 
 
@@ -109,6 +111,7 @@ def parse_expression(source: Source, start: int = 0) -> ast.Expression:
     if isinstance(result, tuple):
         raise NetError(result[1])
     expression: ast.Expression = result
+    check_depth(expression)
     return expression
 
 

@@ -55,8 +55,6 @@ def _check(spec: ast.Spec, source: Source, problems: list[Diagnostic], folder: P
             whole_net.loss(net, frame.environment.find("loss"), at)
     except NetError as e:
         recorder.report(e)
-    except RecursionError:
-        recorder.report(error("too-deep", "an expression is nested too deep", node.span, help="name its inner parts"))
     problems += recorder.problems + train.problems + data.problems
     if problems:
         raise NetError(sorted(problems, key=lambda d: d.labels[0].span.start if d.labels else -1))

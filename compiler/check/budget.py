@@ -26,6 +26,7 @@ class Budget:
 
     def __init__(self) -> None:
         self.operations = self.steps = self.values = self.matches = self.names = self.imported = 0
+        self.pipelines = 0  # that are open
         self.entered: dict[Span, list[int]] = {}
 
     def operation(self, span: Span, path: str, count: int = 1) -> None:
@@ -47,13 +48,16 @@ class Budget:
         if self.steps > MAX_STEPS:
             raise self._spent(f"the net takes more than {MAX_STEPS:,} statements, turns and calls", span)
 
-    def enter(self, what: Span) -> None:
-        """Counts one more turn of a repeat, or one more use of a block, a pipeline or an import that stands at `what`."""
+    def enter(self, what: Span, depth: int = 1) -> None:
+        """Counts one more turn of a repeat, or one more use of a block, a pipeline or an import that stands at `what`.
+
+        A use inside others counts for as many as it is deep: what doubles from level to level is refused early.
+        """
         times = self.entered.get(what)
         if times is None:
             times = self.entered[what] = [0]
         times[0] += 1
-        self.step(what)
+        self.step(what, depth)
 
     def turns(self, node: ast.Repeat, count: int) -> None:
         """Refuses a repeat at once whose turns, and those of the repeats in it that say a number, are too many."""

@@ -12,6 +12,7 @@ from netc.compiler.check.arguments import bind, construct, convert, has_tensor
 from netc.compiler.check.budget import Exhausted
 from netc.compiler.check.frame import Frame, Making
 from netc.compiler.check.models import call_model
+from netc.compiler.check.naming import LayerName
 from netc.compiler.check.recorder import check_size
 from netc.compiler.check.values import (
     UNKNOWN,
@@ -194,7 +195,7 @@ def _layer_instance(frame: Frame, layer: LayerInstance, arguments: Sequence[Give
                 )  # fmt: skip
             check_size(variable.type, span)
             variable.span = layer.span
-            frame.recorder.add_variable(variable, partial("{}.{}".format, layer.name, part))
+            frame.recorder.add_variable(variable, partial(_part_of, layer.name, part))
     elif any(layer.variables[part].type != v.type for part, v in wanted.items()):
         assert layer.made_for is not None
         raise error(
@@ -206,13 +207,21 @@ def _layer_instance(frame: Frame, layer: LayerInstance, arguments: Sequence[Give
     return apply(frame, operation, [x], settings, span, spans, layer.variables)
 
 
+def _part_of(layer: LayerName, part: str) -> str:
+    return f"{layer.final}.{part}"
+
+
 def _pipeline(frame: Frame, pipeline: Pipeline, arguments: Sequence[Given], span: Span) -> Any:
     if len(arguments) != 1 or arguments[0].name is not None:
         raise error("too-many-arguments", "this layer takes one tensor", span)
-    value = arguments[0].value
-    for stage, at in pipeline.stages:
-        frame.recorder.budget.enter(at)
-        value = call(frame, stage, [Given(value, arguments[0].span)], span)
+    value, budget = arguments[0].value, frame.recorder.budget
+    budget.pipelines += 1
+    try:
+        for stage, at in pipeline.stages:
+            budget.enter(at, budget.pipelines)
+            value = call(frame, stage, [Given(value, arguments[0].span)], span)
+    finally:
+        budget.pipelines -= 1
     return value
 
 

@@ -47,7 +47,8 @@ class Frame:
     @property
     def path(self) -> str:
         """The line being read, with the repeats and blocks around it."""
-        return self.environment.scope.line(self.line)
+        scope = self.environment.scope.now
+        return f"{scope}.{self.line}" if scope else self.line
 
     @property
     def outermost(self) -> bool:

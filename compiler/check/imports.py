@@ -31,7 +31,7 @@ class Loader:
     def __init__(self, folder: Path, importer: str, budget: Budget):
         self.folder, self.budget = folder, budget
         self.open: tuple[Path, ...] = (Path(importer).resolve(),)
-        self.specs: dict[Path, Module] = {}
+        self.specs: dict[Path, Module | NetError] = {}  # what a file gave, and what was wrong with it
         self.models: dict[Path, ModelSource] = {}
 
     def __call__(self, node: ast.Import) -> Module | ImportedLayer:
@@ -47,9 +47,14 @@ class Loader:
             self.folder, self.open = found.parent, (*self.open, found)
             try:
                 self.specs[found] = _spec(node, before[0] / node.path.value, self)
+            except NetError as e:
+                self.specs[found] = e
             finally:
                 self.folder, self.open = before
-        return replace(self.specs[found], span=node.span)
+        known = self.specs[found]
+        if isinstance(known, NetError):
+            raise known
+        return replace(known, span=node.span)
 
 
 def _found(node: ast.Import, folder: Path, chain: tuple[Path, ...]) -> Path:

@@ -39,6 +39,7 @@ class Recorder:
         self.symbols: dict[str, Span] = {}  # symbolic dimensions, with where they are declared
         self.problems: list[Diagnostic] = []
         self.layers: dict[LayerInstance, None] = {}  # those that a line binds
+        self.published: set[str] = set()  # names of outputs and metrics
         self._unnamed: list[tuple[Variable, Callable[[], str]]] = []
         self._draws: dict[str, int] = {}
         self._weights: dict[Apply, int] = {}

@@ -33,6 +33,12 @@ def execute(frame: Frame, body: Sequence[ast.Statement]) -> Returned | None:
                 return returned
         except Exhausted:
             raise
+        except RecursionError:
+            if not frame.outermost:
+                raise
+            message = "blocks, repeats or layers are nested too deep in this line"
+            frame.recorder.report(error("too-deep", message, statement.span))
+            _poison(inner, statement)
         except NetError as e:
             frame.recorder.report(e)
             _poison(inner, statement)

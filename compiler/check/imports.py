@@ -107,7 +107,7 @@ def _model(node: ast.Import, path: Path, known: dict[Path, ModelSource]) -> Impo
         source = known[path]
     except NetError as e:
         (found,) = e.diagnostics
-        raise error(found.slug, f"`{node.path.value}`: {found.message}", at, help=found.help) from None
+        raise error(found.slug, found.message, at, help=found.help) from None
     operation = ImportedModel(node.name.id, "imported", doc=f"the model {path.name}", source=source)
     if not operation.inputs:
         raise error("import", f"the model `{node.path.value}` has no input", at)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from netc.compiler.check.budget import Budget, Exhausted
 from netc.compiler.check.environment import Binding

@@ -25,7 +25,9 @@ def tree_text(node: Any) -> str:
         values = {f: getattr(current, f) for f in current.__dataclass_fields__ if f not in ("span", "comments")}
         simple = {f: v for f, v in values.items() if not isinstance(v, tuple | ast.Node)}
         lines.append(indent + type(current).__name__ + "".join(f" {k}={v!r}" for k, v in simple.items()))
-        children = [c for v in values.values() for c in (v if isinstance(v, tuple) else (v,)) if isinstance(c, ast.Node)]
+        children = [
+            c for v in values.values() for c in (v if isinstance(v, tuple) else (v,)) if isinstance(c, ast.Node)
+        ]
         stack += [(c, depth + 1) for c in reversed(children)]
     return "\n".join(lines)
 

@@ -34,7 +34,9 @@ def check_depth(root: Any) -> None:
             raise too_deep(node.span)
         chain = isinstance(node, ast.Binary)
         for child in _children(node):
-            flat = not isinstance(node, _EXPRESSIONS) or (chain and child is node.left and isinstance(child, ast.Binary))
+            flat = not isinstance(node, _EXPRESSIONS) or (
+                chain and child is node.left and isinstance(child, ast.Binary)
+            )
             stack.append((child, depth if flat else depth + 1))
 
 

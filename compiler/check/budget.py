@@ -65,7 +65,7 @@ class Budget:
             raise self._spent(f"{count:,} turns make a net of more than {MAX_OPERATIONS:,} operations", node.count.span)
         least = count * _least(node)
         if least > MAX_STEPS - self.steps:
-            message = f"{least:,} turns and statements are more than the {MAX_STEPS:,} that a net may take"
+            message = f"{least:,} turns and statements here make more than the {MAX_STEPS:,} that a net may take"
             raise self._spent(message, node.count.span)
 
     def list(self, span: Span, value: object) -> None:

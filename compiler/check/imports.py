@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 MAX_DEPTH = 32  # of files that import one another
 
+
 class Loader:
     """Loads what specs import, each file once. `open` are the files whose imports are being read."""
 

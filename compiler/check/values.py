@@ -94,9 +94,7 @@ class BlockDefinition:
     @cached_property
     def slots(self) -> tuple[Slot, ...]:
         """Its signature."""
-        return tuple(
-            Slot(p.name.id, "any", REQUIRED if p.default is None else p.default) for p in self.node.parameters
-        )
+        return tuple(Slot(p.name.id, "any", REQUIRED if p.default is None else p.default) for p in self.node.parameters)
 
 
 @dataclass(eq=False)

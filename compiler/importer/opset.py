@@ -82,7 +82,9 @@ def _elements(graph: onnx.GraphProto) -> int | None:
         return None
     inner = [_elements(a.g) for n in graph.node for a in n.attribute if a.HasField("g")]
     whole = [i for i in inner if i is not None]
-    return sum(math.prod(d.dim_value for d in shape) for shape in dims) + sum(whole) if len(whole) == len(inner) else None
+    return (
+        sum(math.prod(d.dim_value for d in shape) for shape in dims) + sum(whole) if len(whole) == len(inner) else None
+    )
 
 
 def _inputs(model: onnx.ModelProto, weights: Mapping[str, onnx.TensorProto]) -> dict[str, np.ndarray] | None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import onnx
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
-from onnx import inliner
+from onnx import inliner, version_converter
 
 from netc.compiler.importer.opset import raised
 from netc.compiler.importer.size import check_nodes, nodes
@@ -54,7 +54,7 @@ def _checked(proto: onnx.ModelProto, folder: Path | None, external_data: bool) -
         onnx.checker.check_model(proto)
         if proto.functions:
             proto = inliner.inline_local_functions(proto, True)
-    except (onnx.checker.ValidationError, RuntimeError, ValueError) as e:
+    except (onnx.checker.ValidationError, version_converter.ConvertError, RuntimeError, ValueError) as e:
         raise error("invalid-model", f"the model is not valid ONNX: {_first_line(e)}") from None
     for node in nodes(proto.graph):
         if node.domain not in ("", "ai.onnx", "ai.onnx.preview.training"):
@@ -69,7 +69,7 @@ def _checked(proto: onnx.ModelProto, folder: Path | None, external_data: bool) -
             node.attribute.append(onnx.helper.make_attribute("axes", [0, 2, 3]))
     try:
         onnx.checker.check_model(proto, full_check=True)
-    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError, RuntimeError) as e:
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError, RuntimeError, ValueError) as e:
         raise error("invalid-model", f"the types in the model do not fit: {_first_line(e)}") from None
     return ModelSource(proto, weights, inputs, order)
 

@@ -31,7 +31,9 @@ class Replay:
     named: bool = False
     seen: set[ir.Value] = field(default_factory=set)  # values that have their name
     sequences: Sequences = field(default_factory=Sequences)
-    changing: dict[int, onnx.GraphProto] = field(default_factory=dict)  # bodies of loops whose states change their shapes
+    changing: dict[int, onnx.GraphProto] = field(
+        default_factory=dict
+    )  # bodies of loops whose states change their shapes
     training: Callable[..., Sequence[ir.Value]] | None = None  # writes out the operators of ai.onnx.preview.training
 
     def nodes(self, op: Emitter, nodes: Iterable[onnx.NodeProto], values: Values) -> None:

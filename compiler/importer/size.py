@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 
 import onnx
 from onnx import AttributeProto
 
+from netc.compiler.graph.folding import GROWING
 from netc.grammar.diagnostics import error
 
 MAX_NODES = 200_000  # with each node counted once for every body that it stands in
+MAX_VECTOR, MAX_STATIC = 1 << 16, 1 << 22  # elements, of one axis and of several
 MAX_FUNCTION_DEPTH = 50  # calls of functions within one another
 Key = tuple[str, str, str]
 
@@ -57,10 +60,19 @@ def nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
 
 
 def inferred(model: onnx.ModelProto) -> onnx.GraphProto:
-    """The graph with the types that inference tells. What shapes hold is followed too, but for models with Range, whose
-    numbers would all be written out there, however many they are."""
-    follows = all(n.op_type != "Range" for n in nodes(model.graph))
-    return onnx.shape_inference.infer_shapes(model, data_prop=follows).graph
+    """The graph with the types that inference tells. What vectors of sizes hold is followed too, unless a vector may be so
+    long that writing its entries down, one by one, would not end."""
+    plain = onnx.shape_inference.infer_shapes(model).graph
+    if any(n.op_type in GROWING for n in nodes(model.graph)) or any(map(_long, (*plain.input, *plain.value_info))):
+        return plain
+    return onnx.shape_inference.infer_shapes(model, data_prop=True).graph
+
+
+def _long(value: onnx.ValueInfoProto) -> bool:
+    dims = value.type.tensor_type.shape.dim
+    if not all(d.HasField("dim_value") for d in dims):
+        return False
+    return math.prod(d.dim_value for d in dims) > (MAX_VECTOR if len(dims) == 1 else MAX_STATIC)
 
 
 def _bounded(count: int, what: str) -> None:

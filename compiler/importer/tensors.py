@@ -70,7 +70,9 @@ def stored_bytes(tensor: TensorProto) -> int:
 def _check_sparse(sparse: onnx.SparseTensorProto) -> None:
     name, count = clean(sparse.values.name), math.prod(sparse.dims)
     if any(d < 0 for d in sparse.dims) or count > MAX_DENSE:
-        raise _invalid(name, f"is sparse of the shape {list(sparse.dims)}; at most {MAX_DENSE:,} elements are written out")
+        raise _invalid(
+            name, f"is sparse of the shape {list(sparse.dims)}; at most {MAX_DENSE:,} elements are written out"
+        )
     if sparse.indices.data_type != TensorProto.INT64 or not 1 <= len(sparse.indices.dims) <= 2:
         raise _invalid(name, "has indices that are no whole numbers")
     at = onnx.numpy_helper.to_array(sparse.indices)
@@ -102,7 +104,9 @@ class _Files:
             raise _invalid(name, f"has {length:,} bytes; its shape {list(tensor.dims)} has {wanted:,}")
         self.room -= wanted
         if self.room < 0:
-            raise error("too-large", f"the data of `{name}`, with that before it, takes more than half of the memory here")
+            raise error(
+                "too-large", f"the data of `{name}`, with that before it, takes more than half of the memory here"
+            )
         try:
             handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
             with os.fdopen(handle, "rb") as f:
@@ -188,7 +192,9 @@ def _holders(model: onnx.ModelProto) -> Iterator[Any]:
             graphs.extend((*a.graphs, *([a.g] if a.HasField("g") else ())))
 
 
-def clean(text: str) -> str:
+def clean(text: str | bytes) -> str:
     """Text from a file as it may be shown: short and printable."""
+    if isinstance(text, bytes):  # so protobuf gives text that is no UTF-8
+        text = text.decode("utf-8", "replace")
     shown = "".join(c if c.isprintable() else "?" for c in text[:200])
     return shown if len(shown) <= 120 else shown[:117] + "..."

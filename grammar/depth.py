@@ -32,12 +32,9 @@ def check_depth(root: Any) -> None:
             continue
         if depth > MAX_DEPTH:
             raise too_deep(node.span)
-        chain = isinstance(node, ast.Binary)
-        for child in _children(node):
-            flat = not isinstance(node, _EXPRESSIONS) or (
-                chain and child is node.left and isinstance(child, ast.Binary)
-            )
-            stack.append((child, depth if flat else depth + 1))
+        left = node.left if isinstance(node, ast.Binary) and isinstance(node.left, ast.Binary) else None
+        deeper = depth + isinstance(node, _EXPRESSIONS)
+        stack += [(child, depth if child is left else deeper) for child in _children(node)]
 
 
 _EXPRESSIONS = (

@@ -26,7 +26,7 @@ def run_block(
 ) -> Any:
     """What a block returns for these arguments."""
     node = block.definition.node
-    caller.recorder.budget.enter(node.name.span, caller.depth + 1)
+    caller.recorder.budget.enter(node.name.span, span, caller.depth + 1)
     bound = bind(block.definition.slots, arguments, node.name.id, span)
     scope = NameScope(block.name) if block.name else NameScope(caller.environment.scope, caller.line)
     frame = caller.inside(Environment(scope, block.definition.environment), making)
@@ -54,7 +54,7 @@ def run_net(
     node, module = made.module.net, made.module
     if node is None:
         raise error("not-callable", f"`{module.name}` has no net", span, module.span)
-    caller.recorder.budget.enter(module.span, caller.depth + 1)
+    caller.recorder.budget.enter(module.span, span, caller.depth + 1)
     inputs = [s.name.id for s in node.body if isinstance(s, ast.Declare) and s.role == "input"]
     slots = [Slot(n, "any") for n in inputs] + [Slot(p.name.id, "any", p.default) for p in node.parameters]
     bound = bind(slots, arguments, module.name, span)

@@ -48,8 +48,8 @@ class Budget:
         if self.steps > MAX_STEPS:
             raise self._spent(f"the net takes more than {MAX_STEPS:,} statements, turns and calls", span)
 
-    def enter(self, what: Span, depth: int = 1) -> None:
-        """Counts one more turn of a repeat, or one more use of a block, a pipeline or an import that stands at `what`.
+    def enter(self, what: Span, at: Span, depth: int = 1) -> None:
+        """Counts one more turn of a repeat, or one more use, at `at`, of a block, a pipeline or an import, at `what`.
 
         A use inside others counts for as many as it is deep: what doubles from level to level is refused early.
         """
@@ -57,7 +57,7 @@ class Budget:
         if times is None:
             times = self.entered[what] = [0]
         times[0] += 1
-        self.step(what, depth)
+        self.step(at, depth)
 
     def turns(self, node: ast.Repeat, count: int) -> None:
         """Refuses a repeat at once whose turns, and those of the repeats in it that say a number, are too many."""

@@ -218,7 +218,7 @@ def _pipeline(frame: Frame, pipeline: Pipeline, arguments: Sequence[Given], span
     budget.pipelines += 1
     try:
         for stage, at in pipeline.stages:
-            budget.enter(at, budget.pipelines)
+            budget.enter(at, span, budget.pipelines)
             value = call(frame, stage, [Given(value, arguments[0].span)], span)
     finally:
         budget.pipelines -= 1

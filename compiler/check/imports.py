@@ -38,7 +38,7 @@ class Loader:
     def __call__(self, node: ast.Import) -> Module | ImportedLayer:
         """What an import names. Raises NetError."""
         found = _found(node, self.folder, self.open)
-        self.budget.enter(node.span)
+        self.budget.enter(node.span, node.span)
         if node.path.value.endswith(".onnx"):
             return _model(node, found, self.models)
         if found not in self.specs:

@@ -168,7 +168,7 @@ def _repeat(frame: Frame, node: ast.Repeat) -> Returned | None:
     name = outer.scope.repeat(node.index.id if node.index else "repeat")
     before = len(frame.recorder.problems)
     for i in range(count):
-        frame.recorder.budget.enter(node.count.span)
+        frame.recorder.budget.enter(node.count.span, node.count.span)
         turn = frame.turn(Environment(NameScope(outer.scope, f"{name}_{i}"), outer, carries=True))
         if node.index is not None:
             turn.environment.bind(node.index.id, i, node.index.span)

@@ -27,13 +27,13 @@ def check_nodes(model: onnx.ModelProto) -> None:
         total = 0
         for node in given:
             called = node.domain, node.op_type, node.overload
-            total += depth * (function(called) if called in functions else 1)
+            total += depth * (written_out(called) if called in functions else 1)
             for a in node.attribute:
                 for graph in (*([a.g] if a.HasField("g") else ()), *a.graphs):
                     total += counted(graph.node, depth + 1)
         return total
 
-    def function(key: Key) -> int:
+    def written_out(key: Key) -> int:
         if key in open:
             raise error("invalid-model", f"the function `{key[1]}` of the model calls itself")
         if key not in sizes:
@@ -72,7 +72,8 @@ def _long(value: onnx.ValueInfoProto) -> bool:
     dims = value.type.tensor_type.shape.dim
     if not all(d.HasField("dim_value") for d in dims):
         return False
-    return math.prod(d.dim_value for d in dims) > (MAX_VECTOR if len(dims) == 1 else MAX_STATIC)
+    count: int = math.prod(d.dim_value for d in dims)
+    return count > (MAX_VECTOR if len(dims) == 1 else MAX_STATIC)
 
 
 def _bounded(count: int, what: str) -> None:

@@ -157,7 +157,11 @@ def test_changed_and_cut_bytes_are_refused(tmp_path: Path) -> None:
     content.graph.input[0].type.tensor_type.elem_type = 96
     with pytest.raises(NetError, match="Invalid tensor data type 96"):
         netc.grad(content)
+    content.graph.input[0].type.tensor_type.elem_type = FLOAT
     whole = content.SerializeToString()
+    (tmp_path / "m.onnx").write_bytes(whole.replace(b"MatMul", b"Mat\xe6ul"))
+    with pytest.raises(NetError, match="in the model is not UTF-8 text"):
+        netc.grad(tmp_path / "m.onnx")
     for end in range(0, len(whole), 7):
         (tmp_path / "m.onnx").write_bytes(whole[:end])
         with pytest.raises(NetError):

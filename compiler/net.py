@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
@@ -105,3 +105,18 @@ class TypedNet:
     def trained(self) -> list[Variable]:
         """The parameters that gradients change."""
         return [p for p in self.parameters if p.trained]
+
+
+def ancestors(tensor: Tensor, through: Callable[[Apply], bool] = lambda _: True) -> set[object]:
+    """What a tensor is computed from: applies, inputs and variables."""
+    seen: set[object] = set()
+    stack: list[object] = [tensor.origin]
+    while stack:
+        origin = stack.pop()
+        if origin in seen or isinstance(origin, Constant | Size):
+            continue
+        seen.add(origin)
+        if isinstance(origin, Apply) and through(origin):
+            stack += [x.origin for x in origin.inputs]
+            stack += list(origin.variables.values())
+    return seen

@@ -9,18 +9,26 @@ from netc.compiler.language.words import show
 from netc.compiler.net import Apply, Constant, Size, Tensor, TypedNet
 from netc.grammar import ast
 
+MAX_INDENT = 200  # levels
 
-def tree_text(node: Any, indent: str = "") -> str:
+
+def tree_text(node: Any) -> str:
     """A tree as indented text, without spans."""
-    if not isinstance(node, ast.Node | ast.Comment):
-        return indent + repr(node)
-    fields = [f for f in node.__dataclass_fields__ if f not in ("span", "comments")]
-    simple = {f: getattr(node, f) for f in fields if not isinstance(getattr(node, f), tuple | ast.Node)}
-    lines = [indent + type(node).__name__ + "".join(f" {k}={v!r}" for k, v in simple.items())]
-    for f in fields:
-        value = getattr(node, f)
-        children = value if isinstance(value, tuple) else (value,)
-        lines += [tree_text(child, indent + "  ") for child in children if isinstance(child, ast.Node)]
+    lines: list[str] = []
+    stack: list[tuple[Any, int]] = [(node, 0)]
+    while stack:  # long sums are deep trees: walked, not recursed into
+        current, depth = stack.pop()
+        indent = "  " * min(depth, MAX_INDENT)
+        if not isinstance(current, ast.Node | ast.Comment):
+            lines.append(indent + repr(current))
+            continue
+        values = {f: getattr(current, f) for f in current.__dataclass_fields__ if f not in ("span", "comments")}
+        simple = {f: v for f, v in values.items() if not isinstance(v, tuple | ast.Node)}
+        lines.append(indent + type(current).__name__ + "".join(f" {k}={v!r}" for k, v in simple.items()))
+        children = [
+            c for v in values.values() for c in (v if isinstance(v, tuple) else (v,)) if isinstance(c, ast.Node)
+        ]
+        stack += [(c, depth + 1) for c in reversed(children)]
     return "\n".join(lines)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from lark import Token, Transformer, v_args
 
 from netc.grammar import ast
+from netc.grammar.depth import MAX_DEPTH, too_deep
 from netc.grammar.diagnostics import error
 from netc.grammar.source import Source, Span
 
@@ -101,14 +102,16 @@ def _resolve(items: list[Any]) -> ast.Expression:
     return ast.Pipe(_span(head, stages[-1]), head, tuple(stages))
 
 
-def _climb(flat: list[Any], at: int, least: int) -> tuple[Any, int]:
+def _climb(flat: list[Any], at: int, least: int, depth: int = 0) -> tuple[Any, int]:
     """The expression that begins at `at` and binds at least as tightly as `least`, and where it ends."""
     first = flat[at]
+    if depth > MAX_DEPTH:
+        raise too_deep(_span(first, first))
     if isinstance(first, Token):
         binding = _NOT if first.type == "NOT" else _NEGATIVE
         if binding < least and first.type == "NOT":
             raise error("syntax", "`not` needs parentheses here", _span(first, first), help="write `(not x)`")
-        value, at = _climb(flat, at + 1, binding)
+        value, at = _climb(flat, at + 1, binding, depth + 1)
         left: Any = ast.Unary(_span(first, value), str(first), value)
     else:
         left, at = first, at + 1
@@ -117,7 +120,7 @@ def _climb(flat: list[Any], at: int, least: int) -> tuple[Any, int]:
         binding = _BINDING.get(operator.type, 0)
         if binding < least:
             break
-        right, at = _climb(flat, at + 1, _NEGATIVE if binding == 10 else binding + 1)
+        right, at = _climb(flat, at + 1, _NEGATIVE if binding == 10 else binding + 1, depth + 1)
         left = ast.Binary(_span(left, right), str(operator), left, right)
     return left, at
 

@@ -45,7 +45,10 @@ class NetError(Exception):
 
     def __init__(self, diagnostics: Diagnostic | Sequence[Diagnostic]):
         self.diagnostics = (diagnostics,) if isinstance(diagnostics, Diagnostic) else tuple(diagnostics)
-        super().__init__("\n".join(d.render() for d in self.diagnostics))
+        super().__init__(self.diagnostics)
+
+    def __str__(self) -> str:
+        return "\n".join(d.render() for d in self.diagnostics)
 
     def render(self, color: bool = False) -> str:
         return "\n\n".join(d.render(color) for d in self.diagnostics)

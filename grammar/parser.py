@@ -15,6 +15,7 @@ from netc.grammar import ast
 from netc.grammar.brackets import MAX_ERRORS, match
 from netc.grammar.builder import TreeBuilder, building
 from netc.grammar.characters import hidden
+from netc.grammar.depth import check_depth
 from netc.grammar.diagnostics import Diagnostic, NetError, error
 from netc.grammar.expectation import span
 from netc.grammar.layout import lay_out
@@ -56,7 +57,9 @@ def _parse(source: Source) -> tuple[ast.Spec, list[Diagnostic]]:
     comments = _comments(source, [t for t in raw if t.type == "COMMENT"])
     tokens, problems = _laid_out(source, raw)
     spec = _read(source, tokens, problems)
-    return ast.Spec(spec.span, spec.imports, spec.nets, spec.datas, spec.trains, comments), problems
+    spec = ast.Spec(spec.span, spec.imports, spec.nets, spec.datas, spec.trains, comments)
+    check_depth(spec)
+    return spec, problems
 
 
 def parse_expression(source: Source, start: int = 0) -> ast.Expression:
@@ -77,6 +80,7 @@ def parse_expression(source: Source, start: int = 0) -> ast.Expression:
         raise NetError(_problem(e) or Repair(source, tokens, ()).unexpected(0, at, parser.accepts)) from None
     finally:
         building.reset(context)
+    check_depth(expression)
     return expression
 
 

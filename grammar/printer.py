@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from netc.grammar import ast
 
@@ -167,7 +168,7 @@ class _Printer:
 
     def body(self, body: Sequence[ast.Node], indent: str) -> None:
         lines = [_line(n) for n in body]
-        for i, line in enumerate(lines):
+        for line, width in zip(lines, _widths(lines)):
             node = line.node
             assert node is not None
             self.before(node.span.start, indent)
@@ -184,24 +185,20 @@ class _Printer:
                     self.block(f"rule {quoted(node.pattern.value)}", node, node.adjustments, indent)
                     continue
             self.inside(node, indent)
-            width = _width(lines, i)
             text = indent + line.head.ljust(width) + (f" = {line.value}" if line.value else "")
             if len(text) > WIDTH and isinstance(node, ast.Bind | ast.Setting | ast.Output | ast.Metric | ast.Return):
                 text = _wrapped(indent + line.head.ljust(width) + " = " * bool(line.value), node)
             self.out.append(text.rstrip() + self.trailing(node))
 
 
-def _width(lines: Sequence[_Line], at: int) -> int:
-    """How far the head of a line is padded: as far as its neighbours of the same group reach."""
-    group = lines[at].group
-    if not group or len(lines[at].head) > MAX_ALIGNED:
-        return 0
-    first = last = at
-    while first > 0 and lines[first - 1].group == group:
-        first -= 1
-    while last + 1 < len(lines) and lines[last + 1].group == group:
-        last += 1
-    return max(len(x.head) for x in lines[first : last + 1] if len(x.head) <= MAX_ALIGNED)
+def _widths(lines: Sequence[_Line]) -> list[int]:
+    """How far the head of each line is padded: as far as its neighbours of the same group reach."""
+    widths: list[int] = []
+    for group, run in groupby(lines, key=lambda x: x.group):
+        lengths = [len(x.head) for x in run]
+        width = max((n for n in lengths if n <= MAX_ALIGNED), default=0) if group else 0
+        widths += [width if n <= MAX_ALIGNED else 0 for n in lengths]
+    return widths
 
 
 def _line(node: ast.Node) -> _Line:

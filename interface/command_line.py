@@ -167,9 +167,10 @@ def plan(
     from netc.api import check as check_spec
     from netc.inspecting import plan_text
 
-    net = check_spec(spec, changes or [])
+    asked = [] if batch is None else [f"train.batch={batch}"]
+    net = check_spec(spec, [*(changes or []), *asked])
     assert net.train is not None
-    print(plan_text(net, batch or net.train.batch))
+    print(plan_text(net, net.train.batch))
 
 
 @app.command()
@@ -264,6 +265,10 @@ def _explain(e: Exception) -> int:
         raise e
     if isinstance(e, MemoryError):
         print("error: out of memory\n  = help: a smaller batch or a smaller net needs less", file=sys.stderr)
+        return 1
+    if isinstance(e, OSError):
+        place = f"`{printable(str(e.filename))}` cannot be used: " if e.filename else ""
+        print(f"error: {place}{e.strerror or e}", file=sys.stderr)
         return 1
     kind = type(e).__name__
     print(

@@ -16,8 +16,11 @@ def find(spec: str | Path) -> tuple[Source, Path]:
     if isinstance(spec, str) and ("\n" in text or "{" in text):
         return Source("<text>", text), Path.cwd()
     path = Path(spec)
-    if path.exists() and not (path.is_dir() and models.path(text)):
-        return read(path), path.resolve().parent
+    try:
+        if path.exists() and not (path.is_dir() and models.path(text)):
+            return read(path), path.resolve().parent
+    except OSError as e:  # a name that no file can have, a folder that may not be entered
+        raise error("unreadable", f"`{text[:200]}` cannot be read: {e.strerror or e}") from None
     shipped = models.path(text.removesuffix(".net")) if path.name == text else None
     if shipped is not None:
         source = read(shipped)

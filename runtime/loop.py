@@ -22,6 +22,7 @@ from netc.runtime.run_folder import RunFolder
 from netc.runtime.trainer import Trainer
 
 WATCHES_PER_EPOCH = 4
+MAX_STEPS = 2**31 - 1
 SAVE_SECONDS = 30.0  # between checkpoints inside a long epoch
 
 
@@ -90,6 +91,11 @@ class Loop:
         self.best_weights: dict[str, np.ndarray] = {}
         self.saved_at = time.monotonic()
         self.watched_split()
+        if self.total_steps >= MAX_STEPS:
+            raise InputError(
+                f"{self.train['epochs']:,} epochs of {self.per_epoch:,} steps are more than the {MAX_STEPS - 1:,} steps that "
+                "a counter of 32 bits holds", "give fewer `epochs`, or a larger `batch`",
+            )  # fmt: skip
 
     @property
     def total_steps(self) -> int:

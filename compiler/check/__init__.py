@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from netc.compiler.check import doubts, whole_net
+from netc.compiler.check.budget import Budget
 from netc.compiler.check.data_block import data_block
 from netc.compiler.check.declarations import new_name
 from netc.compiler.check.expressions import evaluate
 from netc.compiler.check.frame import Frame
-from netc.compiler.check.imports import module_loader
+from netc.compiler.check.imports import Loader
 from netc.compiler.check.recorder import Recorder
 from netc.compiler.check.settings import SettingsBlock
 from netc.compiler.check.statements import execute, read_uncalled
@@ -36,7 +37,8 @@ def _check(spec: ast.Spec, source: Source, problems: list[Diagnostic], folder: P
         raise NetError(problems)
     node = spec.nets[0]
     net = TypedNet(node.name.id if node.name else Path(source.name).stem, source)
-    recorder = Recorder(net, module_loader(folder, source.name))
+    budget = Budget()
+    recorder = Recorder(net, Loader(folder, source.name, budget), budget)
     frame = Frame(recorder)
     parsed = not problems
     train, data = (SettingsBlock(net, frame, whole=False, parsed=parsed) for _ in range(2))
@@ -44,7 +46,7 @@ def _check(spec: ast.Spec, source: Source, problems: list[Diagnostic], folder: P
         _body(frame, spec, node)
         if parsed and not recorder.problems:
             recorder.assign_names()
-            recorder.problems += [*whole_net.patterns(net), *whole_net.derivatives(net)]
+            recorder.problems += [*whole_net.patterns(net, budget), *whole_net.derivatives(net)]
         train.whole = data.whole = parsed and not recorder.problems
         net.train = train_block(train, spec.trains[0] if spec.trains else None)
         net.data = data_block(data, spec.datas[0] if spec.datas else None, folder)
@@ -53,8 +55,6 @@ def _check(spec: ast.Spec, source: Source, problems: list[Diagnostic], folder: P
             whole_net.loss(net, frame.environment.find("loss"), frame.environment.names, at)
     except NetError as e:
         recorder.report(e)
-    except RecursionError:
-        recorder.report(error("too-deep", "an expression is nested too deep", node.span, help="name its inner parts"))
     problems += recorder.problems + train.problems + data.problems
     if problems:
         raise NetError(sorted(problems, key=lambda d: d.labels[0].span.start if d.labels else -1))

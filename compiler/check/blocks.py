@@ -12,7 +12,7 @@ from netc.compiler.check.expressions import evaluate
 from netc.compiler.check.frame import Frame, Making
 from netc.compiler.check.naming import NameScope
 from netc.compiler.check.values import UNKNOWN, BlockInstance, Given, NetInstance, Record, Returned
-from netc.compiler.language.slots import REQUIRED, Slot
+from netc.compiler.language.slots import Slot
 from netc.compiler.net import Tensor
 from netc.grammar import ast
 from netc.grammar.diagnostics import Label, error
@@ -26,8 +26,8 @@ def run_block(
 ) -> Any:
     """What a block returns for these arguments."""
     node = block.definition.node
-    slots = [Slot(p.name.id, "any", REQUIRED if p.default is None else p.default) for p in node.parameters]
-    bound = bind(slots, arguments, node.name.id, span)
+    caller.recorder.budget.enter(node.name.span, span, caller.depth + 1)
+    bound = bind(block.definition.slots, arguments, node.name.id, span)
     scope = NameScope(block.name) if block.name else NameScope(caller.environment.scope, caller.line)
     frame = caller.inside(Environment(scope, block.definition.environment), making)
     for parameter in node.parameters:
@@ -56,6 +56,7 @@ def run_net(
     if node is None:
         raise error("not-callable", f"`{module.name}` has no net", span, module.span,
                     help=f"its blocks are called by name: `{module.name}.Unit(x)`")  # fmt: skip
+    caller.recorder.budget.enter(module.span, span, caller.depth + 1)
     inputs = [s.name.id for s in node.body if isinstance(s, ast.Declare) and s.role == "input"]
     slots = [Slot(n, "any") for n in inputs] + [Slot(p.name.id, "any", p.default) for p in node.parameters]
     bound = bind(slots, arguments, module.name, span)
@@ -66,6 +67,7 @@ def run_net(
         frame.environment.bind(parameter.name.id, value, parameter.span)
     outputs: dict[str, Any] = {}
     for s in node.body:
+        caller.recorder.budget.step(s.span)
         if isinstance(s, ast.Declare):
             _bind_input(frame, s, bound.get(s.name.id))
         elif isinstance(s, ast.Output):

@@ -9,8 +9,10 @@ from typing import Any
 from netc.compiler.check import static
 from netc.compiler.check.applying import apply, guard, literal, refused, settled, tensors
 from netc.compiler.check.arguments import bind, construct, convert, has_tensor, refuse_unknown
+from netc.compiler.check.budget import Exhausted
 from netc.compiler.check.frame import Frame, Making
 from netc.compiler.check.models import call_model
+from netc.compiler.check.naming import LayerName
 from netc.compiler.check.recorder import check_size
 from netc.compiler.check.values import (
     UNKNOWN,
@@ -31,7 +33,7 @@ from netc.compiler.language.operations import Function, Layer, Operation, Patter
 from netc.compiler.language.refusal import Refused
 from netc.compiler.language.words import Constructor, show_number
 from netc.compiler.net import Constant, Tensor
-from netc.grammar.diagnostics import Label, error
+from netc.grammar.diagnostics import Label, diagnostic, error
 from netc.grammar.source import Span
 
 MAX_CALLS = 60
@@ -224,7 +226,7 @@ def _layer_instance(frame: Frame, layer: LayerInstance, arguments: Sequence[Give
             variable.span = layer.span
             assert variable.first is not None
             guard(partial(variable.first.check, variable.shape), layer.span)
-            frame.recorder.add_variable(variable, partial("{}.{}".format, layer.name, part))
+            frame.recorder.add_variable(variable, partial(_part_of, layer.name, part))
     elif any(layer.variables[part].type != v.type for part, v in wanted.items()):
         assert layer.made_for is not None
         raise error(
@@ -236,14 +238,23 @@ def _layer_instance(frame: Frame, layer: LayerInstance, arguments: Sequence[Give
     return apply(frame, operation, [x], settings, span, spans, layer.variables)
 
 
+def _part_of(layer: LayerName, part: str) -> str:
+    return f"{layer.final}.{part}"
+
+
 def _pipeline(frame: Frame, pipeline: Pipeline, arguments: Sequence[Given], span: Span) -> Any:
     if len(arguments) != 1 or arguments[0].name is not None:
         raise error(
             "too-many-arguments", "this layer takes one tensor", span, help="join several tensors first: `concat(a, b)`"
         )
-    value = arguments[0].value
-    for stage, _ in pipeline.stages:
-        value = call(frame, stage, [Given(value, arguments[0].span)], span)
+    value, budget = arguments[0].value, frame.recorder.budget
+    budget.pipelines += 1
+    try:
+        for stage, at in pipeline.stages:
+            budget.enter(at, span, budget.pipelines)
+            value = call(frame, stage, [Given(value, arguments[0].span)], span)
+    finally:
+        budget.pipelines -= 1
     return value
 
 
@@ -271,8 +282,12 @@ def _made(
 def _enter(frame: Frame, made: BlockInstance | NetInstance, arguments: Sequence[Given], span: Span) -> Any:
     """Evaluates the inside of a block or an imported net; a second call shares what the first one made."""
     if frame.depth >= MAX_CALLS:
-        raise error("recursion", "blocks are nested more than 60 calls deep; a block may not use itself", span,
-                    help="call it several times from outside: `repeat 3 { h = h -> Unit }`")  # fmt: skip
+        message = f"blocks are nested more than {MAX_CALLS} calls deep; a block may not use itself"
+        raise Exhausted(
+            diagnostic(
+                "recursion", message, span, help="call it several times from outside: `repeat 3 { h = h -> Unit }`"
+            )
+        )
     making = Making(made.made, made.called)
     if isinstance(made, BlockInstance):
         made.definition.called = True

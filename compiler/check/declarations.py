@@ -141,7 +141,7 @@ def param(frame: Frame, node: ast.Param) -> None:
     def make() -> Variable:
         made = parameter(found, first)
         made.span = node.span
-        frame.recorder.add_variable(made, lambda: scope.line(name))
+        frame.recorder.add_variable(made, lambda: f"{scope.final}.{name}" if scope.final else name)
         return made
 
     new_name(frame, node.name, Tensor(found, node.span, frame.making.make(make)))
@@ -152,11 +152,11 @@ def output(frame: Frame, node: ast.Output) -> None:
     value = _published(frame, node.name, node.value, "output")
     if value is not UNKNOWN:
         frame.recorder.net.outputs[node.name.id] = value
+        frame.recorder.published.add(node.name.id)
 
 
 def _published(frame: Frame, name: ast.Name, expression: ast.Expression | None, what: str) -> Any:
     """The tensor that `output` or `metric` makes public."""
-    net = frame.recorder.net
     _only_outermost(frame, what, name)
     frame.line = name.id
     refuse_reserved(name)
@@ -171,7 +171,7 @@ def _published(frame: Frame, name: ast.Name, expression: ast.Expression | None, 
         raise error("argument", f"`{what} {name.id}` publishes a tensor, this is {describe(value)}", at, help=help)
     if what == "output" and expression is not None:
         new_name(frame, name, value)
-    if name.id in net.outputs or any(m.name == name.id for m in net.metrics):
+    if name.id in frame.recorder.published:
         raise error("duplicate-name", f"`{name.id}` is published twice", name.span, help="choose another name")
     return value
 
@@ -208,4 +208,5 @@ def metric(frame: Frame, node: ast.Metric) -> None:
             "metric-mode", f"say which direction of `{node.name.id}` is better", node.name.span,
             help=f"`metric {node.name.id} (min) = ...` or `(max)`",
         )  # fmt: skip
+    frame.recorder.published.add(node.name.id)
     frame.recorder.net.metrics.append(PublishedMetric(node.name.id, mode, value, node.span))

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from netc.compiler.check.whole_net import ancestors
 from netc.compiler.language.doubts import Seen
 from netc.compiler.language.variables import Variable
-from netc.compiler.net import Apply, Tensor, TypedNet
+from netc.compiler.net import Apply, Tensor, TypedNet, ancestors
 from netc.grammar.diagnostics import Diagnostic, diagnostic
 
 

@@ -68,7 +68,14 @@ def _group(frame: Frame, node: ast.Group) -> Any:
 
 def _sequence(frame: Frame, node: ast.Tuple | ast.List) -> Any:
     items = tuple(evaluate(frame, i) for i in node.items)
-    return UNKNOWN if UNKNOWN in items else items
+    return UNKNOWN if UNKNOWN in items else _listed(frame, items, node)
+
+
+def _listed(frame: Frame, value: Any, node: ast.Expression) -> Any:
+    """The value, whose entries are counted where it is a list."""
+    if type(value) is tuple:
+        frame.recorder.budget.list(node.span, value)
+    return value
 
 
 # --- operators --------------------------------------------------------------------------------------------------------
@@ -109,7 +116,7 @@ def _binary(frame: Frame, node: ast.Binary) -> Any:
 
 def _combine(frame: Frame, node: ast.Binary, left: Any) -> Any:
     """`left operator right` of a value and an expression."""
-    left, right = settled(left), settled(evaluate(frame, node.right))
+    left, right = settled(left), settled(_listed(frame, evaluate(frame, node.right), node.right))
     if left is UNKNOWN or right is UNKNOWN:
         return UNKNOWN
     if node.operator == "..":
@@ -205,9 +212,13 @@ def _arguments(frame: Frame, callee: Any, nodes: Sequence[ast.Argument]) -> list
     slots: tuple[Slot, ...] = callee.slots if isinstance(callee, (Operation, Constructor)) else ()
     words = {w for s in slots for w in s.choices}
     return [
-        named(a, a.value.id if isinstance(a.value, ast.Name) and a.value.id in words else evaluate(frame, a.value))
+        named(a, a.value.id if isinstance(a.value, ast.Name) and a.value.id in words else _argument(frame, a.value))
         for a in nodes
     ]
+
+
+def _argument(frame: Frame, node: ast.Expression) -> Any:
+    return _listed(frame, evaluate(frame, node), node)
 
 
 def named(node: ast.Argument, value: Any) -> Given:

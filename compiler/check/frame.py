@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from netc.compiler.check.environment import Environment
@@ -47,16 +47,22 @@ class Frame:
     @property
     def path(self) -> str:
         """The line being read, with the repeats and blocks around it."""
-        return self.environment.scope.line(self.line)
+        scope = self.environment.scope.now
+        return f"{scope}.{self.line}" if scope else self.line
 
     @property
     def outermost(self) -> bool:
         """Whether this is the body of the net itself."""
         return not self.depth and self.environment.parent is None
 
+    def body(self, statements: Sequence[ast.Statement]) -> Frame:
+        """The same place inside a body of statements."""
+        bodies = (*self.bodies, statements)
+        return Frame(self.recorder, self.environment, self.making, self.depth, self.line, bodies)
+
     def turn(self, environment: Environment) -> Frame:
         """One turn of a repeat: the same place with names of its own."""
-        return replace(self, environment=environment)
+        return Frame(self.recorder, environment, self.making, self.depth, self.line, self.bodies)
 
     def inside(self, environment: Environment, making: Making) -> Frame:
         """The inside of a block."""

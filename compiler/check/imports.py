@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from netc.compiler.check.blocks import run_net
+from netc.compiler.check.budget import Budget
 from netc.compiler.check.frame import Frame
 from netc.compiler.check.recorder import Recorder
 from netc.compiler.check.statements import execute
@@ -18,20 +20,42 @@ from netc.grammar.diagnostics import NetError, did_you_mean, error
 from netc.grammar.parser import parse
 from netc.grammar.reader import read
 
+if TYPE_CHECKING:
+    from netc.compiler.importer.source import ModelSource
 
-def module_loader(
-    folder: Path, importer: str, open: tuple[Path, ...] = ()
-) -> Callable[[ast.Import], Module | ImportedLayer]:
-    """A function that loads an imported spec; `open` are the files whose imports are being read."""
-    chain = (*open, Path(importer).resolve())
+MAX_DEPTH = 32  # of files that import one another
 
-    def load(node: ast.Import) -> Module | ImportedLayer:
-        found = _found(node, folder, chain)
+
+class Loader:
+    """Loads what specs import, each file once. `open` are the files whose imports are being read."""
+
+    def __init__(self, folder: Path, importer: str, budget: Budget):
+        self.folder, self.budget = folder, budget
+        self.open: tuple[Path, ...] = (Path(importer).resolve(),)
+        self.specs: dict[Path, Module | NetError] = {}  # what a file gave, and what was wrong with it
+        self.models: dict[Path, ModelSource] = {}
+
+    def __call__(self, node: ast.Import) -> Module | ImportedLayer:
+        """What an import names. Raises NetError."""
+        found = _found(node, self.folder, self.open)
+        self.budget.enter(node.span, node.span)
         if node.path.value.endswith(".onnx"):
-            return _model(node, found)
-        return _spec(node, folder / node.path.value, module_loader(found.parent, str(found), chain))
-
-    return load
+            return _model(node, found, self.models)
+        if found not in self.specs:
+            if len(self.open) > MAX_DEPTH:
+                raise error("too-deep", f"imports lead through more than {MAX_DEPTH} files", node.path.span)
+            before = self.folder, self.open
+            self.folder, self.open = found.parent, (*self.open, found)
+            try:
+                self.specs[found] = _spec(node, before[0] / node.path.value, self)
+            except NetError as e:
+                self.specs[found] = e
+            finally:
+                self.folder, self.open = before
+        known = self.specs[found]
+        if isinstance(known, NetError):
+            raise known
+        return replace(known, span=node.span)
 
 
 def _found(node: ast.Import, folder: Path, chain: tuple[Path, ...]) -> Path:
@@ -71,11 +95,13 @@ def _beside(path: Path) -> list[str]:
     return [p.name for p in folder.iterdir() if p.suffix in (".net", ".onnx")] if folder.is_dir() else []
 
 
-def _spec(node: ast.Import, path: Path, load: Callable[[ast.Import], Module | ImportedLayer]) -> Module:
+def _spec(node: ast.Import, path: Path, load: Loader) -> Module:
     """The blocks of a spec, and its net as a layer. Raises NetError."""
-    spec = parse(read(path))
+    source = read(path)
+    load.budget.text_of_import(node.path.span, source.text)
+    spec = parse(source)
     name = Path(node.path.value).stem
-    frame = Frame(Recorder(TypedNet(name, spec.span.source), load))
+    frame = Frame(Recorder(TypedNet(name, source), load, load.budget))
     net = spec.nets[0] if spec.nets else None
     body = net.body if net else ()
     execute(frame, spec.imports)
@@ -88,17 +114,19 @@ def _spec(node: ast.Import, path: Path, load: Callable[[ast.Import], Module | Im
     return Module(name, frame.environment, net, node.span, partial(run_net, execute))
 
 
-def _model(node: ast.Import, path: Path) -> ImportedLayer:
+def _model(node: ast.Import, path: Path, known: dict[Path, ModelSource]) -> ImportedLayer:
     """An ONNX model as a layer. Raises NetError."""
     from netc.compiler.importer.layer import ImportedModel
     from netc.compiler.importer.read import read as read_model
 
     at = node.path.span
     try:
-        source = read_model(path, external_data=True)
+        if path not in known:
+            known[path] = read_model(path, external_data=True)
+        source = known[path]
     except NetError as e:
         (found,) = e.diagnostics
-        raise error(found.slug, f"`{node.path.value}`: {found.message}", at, help=found.help) from None
+        raise error(found.slug, found.message, at, help=found.help) from None
     operation = ImportedModel(node.name.id, "imported", doc=f"the model {path.name}", source=source)
     if not operation.inputs:
         raise error("import", f"the model `{node.path.value}` has no input", at, help="export it with its inputs")

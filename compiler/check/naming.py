@@ -7,6 +7,7 @@ and layers' names are records that answer when asked.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 
 @dataclass(eq=False)
@@ -17,9 +18,15 @@ class NameScope:
     name: str = ""
     lines: dict[str, dict[str, int]] = field(default_factory=dict)
     repeats: dict[str, int] = field(default_factory=dict)
+    now: str = field(init=False)  # the path as it is while the scope is read
 
-    def __str__(self) -> str:
-        return _join(str(self.parent or ""), self.name)
+    def __post_init__(self) -> None:
+        self.now = _join(self.parent.now if self.parent else "", self.name)
+
+    @cached_property
+    def final(self) -> str:
+        """The path, once the whole net has been read."""
+        return _join(self.parent.final if self.parent else "", self.name)
 
     def layer(self, line: str, kind: str) -> LayerName:
         """The name of a layer that `line` makes."""
@@ -32,10 +39,6 @@ class NameScope:
         count = self.repeats[name] = self.repeats.get(name, 0) + 1
         return name if count == 1 else f"{name}{count}"
 
-    def line(self, name: str) -> str:
-        """The path of a line in this scope."""
-        return _join(str(self), name)
-
 
 @dataclass(eq=False)
 class LayerName:
@@ -46,10 +49,20 @@ class LayerName:
     kind: str
     number: int
 
-    def __str__(self) -> str:
+    @property
+    def now(self) -> str:
+        """The path among the layers that the line has made so far."""
+        return _join(self.scope.now, self._own())
+
+    @cached_property
+    def final(self) -> str:
+        """The path, once the whole net has been read."""
+        return _join(self.scope.final, self._own())
+
+    def _own(self) -> str:
         alone = sum(self.scope.lines[self.line].values()) == 1
-        return _join(str(self.scope), self.line if alone else f"{self.line}.{self.kind}_{self.number}")
+        return self.line if alone else f"{self.line}.{self.kind}_{self.number}"
 
 
-def _join(*parts: str) -> str:
-    return ".".join(p for p in parts if p)
+def _join(scope: str, name: str) -> str:
+    return f"{scope}.{name}" if scope and name else scope or name

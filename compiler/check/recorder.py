@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import Any
 
+from netc.compiler.check.budget import Budget
+from netc.compiler.check.static import bounded
 from netc.compiler.check.values import BlockDefinition, LayerInstance
+from netc.compiler.graph.dimensions import Dim, Shape, multiply
 from netc.compiler.graph.types import TensorType
+from netc.compiler.language.refusal import Refused
 from netc.compiler.language.variables import Variable, site
-from netc.compiler.net import Apply, TypedNet
+from netc.compiler.net import Apply, TypedNet, ancestors
 from netc.grammar import ast
 from netc.grammar.diagnostics import Diagnostic, NetError, diagnostic, error
 from netc.grammar.source import Span
 
-MAX_APPLIES = 100_000
 MAX_ELEMENTS = 2**63
+MAX_RANK = 64  # which is NumPy's
 MAX_PROBLEMS = 100
 
 
@@ -26,20 +31,25 @@ def no_modules(node: ast.Import) -> Any:
 class Recorder:
     """Collects what the statements of one net make. `load_module` reads what an `import` names."""
 
-    def __init__(self, net: TypedNet, load_module: Callable[[ast.Import], Any] = no_modules):
+    def __init__(
+        self, net: TypedNet, load_module: Callable[[ast.Import], Any] = no_modules, budget: Budget | None = None
+    ):
         self.net, self.load_module = net, load_module
+        self.budget = budget or Budget()  # one for a net and all that it imports
         self.symbols: dict[str, Span] = {}  # symbolic dimensions, with where they are declared
         self.problems: list[Diagnostic] = []
-        self.layers: list[LayerInstance] = []  # those that a line binds
+        self.layers: dict[LayerInstance, None] = {}  # those that a line binds
+        self.published: set[str] = set()  # names of outputs and metrics
         self.blocks: list[BlockDefinition] = []
         self._unnamed: list[tuple[Variable, Callable[[], str]]] = []
         self._draws: dict[str, int] = {}
+        self._weights: dict[Apply, int] = {}
         self.missing: set[str] = set()  # names that nothing binds, reported once
         self._places: set[Span | None] = set()  # of the problems
 
     def apart(self) -> Recorder:
         """A recorder of a net that is thrown away, in which the same symbolic dimensions are known."""
-        made = Recorder(TypedNet(self.net.name, self.net.source), self.load_module)
+        made = Recorder(TypedNet(self.net.name, self.net.source), self.load_module, self.budget)
         made.symbols, made.missing = self.symbols, self.missing
         return made
 
@@ -57,10 +67,8 @@ class Recorder:
                 self._places.add(place)
 
     def add(self, made: Apply) -> None:
-        """Appends an operation. Raises NetError beyond the budget."""
-        if len(self.net.applies) >= MAX_APPLIES:
-            raise error("too-large", f"the net has more than {MAX_APPLIES:,} operations", made.span,
-                        help="make its repeats shorter")  # fmt: skip
+        """Appends an operation. Raises Exhausted beyond the budget."""
+        self.budget.operation(made.span, made.path, self._weight(made))
         if made.operation.draws:
             count = self._draws[made.path] = self._draws.get(made.path, 0) + 1
             made.site = site(f"{made.path}/{count}")  # it stays when other lines change
@@ -76,12 +84,22 @@ class Recorder:
         taken: dict[str, Variable] = {}
         for variable, path in self._unnamed:
             variable.name = path()
+            if variable.span is not None:
+                self.budget.text(variable.span, variable.name)
             if variable.name in taken:
                 raise error(
                     "duplicate-name", f"two parameters would be called `{variable.name}`", variable.span,
                     taken[variable.name].span, help="rename one of the lines",
                 )  # fmt: skip
             taken[variable.name] = variable
+
+    def _weight(self, made: Apply) -> int:
+        """How many operations an operation stands for; a derivative for those that it goes through, there and back."""
+        own = made.operation.nodes * max(1, len(made.outputs))
+        if made.operation.derives:
+            own += 2 * sum(self._weights[a] for a in ancestors(made.inputs[0]) if isinstance(a, Apply))
+        self._weights[made] = own
+        return own
 
     def unused_layers(self) -> Iterator[Diagnostic]:
         """A warning for each layer that a line binds and nothing flows into."""
@@ -93,6 +111,21 @@ class Recorder:
 
 
 def check_size(t: TensorType, span: Span) -> None:
-    """Refuses a tensor with 2^63 elements or more before anything is allocated."""
-    if isinstance(t.size, int) and t.size >= MAX_ELEMENTS:
+    """Refuses a tensor that nothing could hold before anything is allocated. Raises NetError."""
+    try:
+        size = _bounded_size(t.shape)
+    except Refused as r:
+        raise error(r.slug, r.message, span) from None
+    if isinstance(size, int) and size >= MAX_ELEMENTS:
         raise error("dimension", f"`{t}` has 2^63 elements or more", span, help="make its dimensions smaller")
+
+
+@lru_cache(maxsize=4096)
+def _bounded_size(shape: Shape) -> Dim:
+    """The number of elements, where neither the shape nor a size in it has grown too long. Raises Refused."""
+    if len(shape) > MAX_RANK:
+        raise Refused("dimension", f"a tensor has at most {MAX_RANK} axes, this one would have {len(shape)}")
+    size: Dim = 1
+    for d in shape:
+        size = bounded(multiply(size, bounded(d)))
+    return size

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from netc.compiler.check import blocks, static
 from netc.compiler.check.applying import guard
+from netc.compiler.check.budget import Exhausted
 from netc.compiler.check.calls import instance
 from netc.compiler.check.declarations import COUNTERS, declare, metric, new_name, output, param, refuse_reserved
 from netc.compiler.check.environment import Environment
@@ -17,7 +17,6 @@ from netc.compiler.check.expressions import evaluate
 from netc.compiler.check.frame import Frame, Making
 from netc.compiler.check.naming import NameScope
 from netc.compiler.check.reading import makes_parameters, names_in
-from netc.compiler.check.recorder import MAX_APPLIES
 from netc.compiler.check.values import (
     UNKNOWN,
     BlockDefinition,
@@ -35,12 +34,21 @@ from netc.grammar.diagnostics import Label, NetError, error
 
 def execute(frame: Frame, body: Sequence[ast.Statement]) -> Returned | None:
     """Runs statements in order, keeping what is wrong with each; what a `return` gave, where one ended them."""
-    inner = replace(frame, bodies=(*frame.bodies, body))
+    inner = frame.body(body)
     for statement in body:
         try:
+            frame.recorder.budget.step(statement.span)
             returned = _statement(inner, statement)
             if returned is not None:
                 return returned
+        except Exhausted:
+            raise
+        except RecursionError:
+            if not frame.outermost:
+                raise
+            message = "blocks, repeats or layers are nested too deep in this line"
+            frame.recorder.report(error("too-deep", message, statement.span))
+            _poison(inner, statement)
         except NetError as e:
             frame.recorder.report(e)
             _poison(inner, statement)
@@ -106,8 +114,8 @@ def _bind(frame: Frame, node: ast.Bind) -> None:
     value = evaluate(frame, node.value)
     if isinstance(value, Layer | BlockDefinition | Module):
         value = instance(frame, value, node.value.span)
-    if isinstance(value, LayerInstance) and value not in frame.recorder.layers:
-        frame.recorder.layers.append(value)
+    if isinstance(value, LayerInstance):
+        frame.recorder.layers[value] = None
     values = (value,) * len(node.names)
     if len(node.names) > 1 and value is not UNKNOWN:
         if not isinstance(value, tuple):
@@ -190,13 +198,12 @@ def _repeat(frame: Frame, node: ast.Repeat) -> Returned | None:
     count = guard(lambda: static.whole(value, "the count of a repeat"), node.count.span)
     if count < 0:
         raise error("argument", f"a repeat cannot run {count} times", node.count.span, help="write 0 or more")
-    if count > MAX_APPLIES:
-        message = f"{count:,} turns make a net of more than {MAX_APPLIES:,} operations"
-        raise error("too-large", message, node.count.span, help="repeat fewer times")
+    frame.recorder.budget.turns(node, count)
     outer = frame.environment
     name = outer.scope.repeat(node.index.id if node.index else "repeat")
     before = len(frame.recorder.problems)
     for i in range(count):
+        frame.recorder.budget.enter(node.count.span, node.count.span)
         turn = frame.turn(Environment(NameScope(outer.scope, f"{name}_{i}"), outer, carries=True))
         if node.index is not None:
             turn.environment.bind(node.index.id, i, node.index.span)

@@ -10,12 +10,13 @@ from typing import Any
 
 from netc.compiler.check.values import describe
 from netc.compiler.graph import dimensions
-from netc.compiler.graph.dimensions import Symbolic
+from netc.compiler.graph.dimensions import Dim, Symbolic
 from netc.compiler.language.refusal import Refused
 from netc.compiler.language.words import show_number
 
 Number = int | Fraction | float
 MAX_BITS = 2048
+MAX_TERMS = 64  # of a polynomial over symbolic dimensions, and of factors in each
 
 _COMPARE = {
     "==": operator.eq, "!=": operator.ne, "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
@@ -97,11 +98,11 @@ def _compare(symbol: str, a: Any, b: Any) -> bool:
 def _symbolic(symbol: str, a: Any, b: Any) -> Any:
     if all(isinstance(v, (int, Symbolic)) for v in (a, b)):
         if symbol == "+":
-            return dimensions.add(a, b)
+            return bounded(dimensions.add(a, b))
         if symbol == "-":
-            return dimensions.add(a, dimensions.multiply(-1, b))
+            return bounded(dimensions.add(a, dimensions.multiply(-1, b)))
         if symbol == "*":
-            return dimensions.multiply(a, b)
+            return bounded(dimensions.multiply(a, b))
         if symbol in ("/", "//"):
             exact = dimensions.quotient(a, b)
             if exact is not None:
@@ -110,6 +111,16 @@ def _symbolic(symbol: str, a: Any, b: Any) -> Any:
         "symbolic-arithmetic", f"`{a} {symbol} {b}` has no exact value for every size of the symbolic dimension",
         help="only +, -, * and exact quotients of dimensions are known while compiling",
     )  # fmt: skip
+
+
+def bounded(dim: Dim) -> Dim:
+    """The dimension, refused where its polynomial has grown beyond what any tensor could have. Raises Refused."""
+    if isinstance(dim, Symbolic):
+        largest = max(len(symbols) for symbols, _ in dim.terms)
+        if len(dim.terms) > MAX_TERMS or largest > MAX_TERMS or any(abs(c) >= 1 << 63 for _, c in dim.terms):
+            message = f"a size has more than {MAX_TERMS} terms or factors, or a number in it that passes 2^63"
+            raise Refused("dimension", message)
+    return dim
 
 
 def _number(symbol: str, a: Number, b: Number) -> Number:

@@ -22,7 +22,7 @@ from netc.compiler.net import TypedNet
 from netc.compiler.training.configuration import TrainConfig
 from netc.compiler.training.optimizers.adam import Adam
 from netc.grammar import ast
-from netc.grammar.diagnostics import did_you_mean, error, spelt_alike
+from netc.grammar.diagnostics import NetError, did_you_mean, error, spelt_alike
 
 TRAIN_SETTINGS = {s.name: s for s in setting_slots(TrainConfig)}
 EPOCHS = 10  # where neither epochs nor steps are given
@@ -95,6 +95,11 @@ def _rules(block: SettingsBlock, rules: tuple[ast.Rule, ...], config: TrainConfi
     for rule in rules:
         freezes = any(a.name.id == "freeze" and a.value is None for a in rule.adjustments)
         names = [v.name for v in block.net.variables] if freezes else parameters
+        try:
+            block.frame.recorder.budget.match(rule.pattern.span, len(names) * (1 + freezes))
+        except NetError as e:
+            block.problems += e.diagnostics
+            break
         matched = block.attempt(partial(matching, rule.pattern.value, names, rule.pattern.span)) or []
         for adjust in rule.adjustments:
             change = block.attempt(partial(_adjustment, block, adjust, config))

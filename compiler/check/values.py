@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from netc.compiler.check.environment import Environment
@@ -12,6 +13,7 @@ from netc.compiler.check.naming import LayerName
 from netc.compiler.graph.dimensions import Symbolic
 from netc.compiler.graph.types import TensorType
 from netc.compiler.language.operations import Function, Layer, Operation
+from netc.compiler.language.slots import REQUIRED, Slot
 from netc.compiler.language.variables import Initializer, Variable
 from netc.compiler.language.words import Constructor, show_number
 from netc.compiler.net import Tensor
@@ -91,6 +93,11 @@ class BlockDefinition:
     makes_parameters: bool
     run: Run
     called: bool = False
+
+    @cached_property
+    def slots(self) -> tuple[Slot, ...]:
+        """Its signature."""
+        return tuple(Slot(p.name.id, "any", REQUIRED if p.default is None else p.default) for p in self.node.parameters)
 
 
 @dataclass(eq=False)

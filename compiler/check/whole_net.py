@@ -2,30 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 
+from netc.compiler.check.budget import Budget, Exhausted
 from netc.compiler.check.environment import Binding
 from netc.compiler.check.reading import matching
 from netc.compiler.check.values import UNKNOWN
 from netc.compiler.graph.dimensions import bind
 from netc.compiler.language.variables import Variable
 from netc.compiler.library.derivative import UNREACHED
-from netc.compiler.net import Apply, Constant, Input, Size, Tensor, TypedNet
+from netc.compiler.net import Apply, Input, Tensor, TypedNet, ancestors
 from netc.grammar.diagnostics import Diagnostic, NetError, diagnostic, error, nearest
 from netc.grammar.source import Span
 
 MAX_BYTES = 2**40
 
 
-def patterns(net: TypedNet) -> Iterator[Diagnostic]:
-    """`l2("*.weight")` with a pattern that matches no parameter."""
+def patterns(net: TypedNet, budget: Budget) -> Iterator[Diagnostic]:
+    """`l2("*.weight")` with a pattern that matches no parameter; those that match are counted."""
     names = [p.name for p in net.parameters]
+    known: dict[str, int] = {}
     for apply in net.applies:
         if "pattern" in apply.settings and not apply.inputs:
+            pattern = apply.settings["pattern"]
             try:
-                matching(apply.settings["pattern"], names, apply.span)
+                if pattern not in known:
+                    budget.match(apply.span, len(names))
+                    known[pattern] = len(matching(pattern, names, apply.span))
+                budget.operation(apply.span, "", known[pattern])
             except NetError as e:
                 yield from e.diagnostics
+                if isinstance(e, Exhausted):
+                    return
 
 
 def derivatives(net: TypedNet) -> Iterator[Diagnostic]:
@@ -78,8 +86,13 @@ def _published(net: TypedNet) -> None:
             raise error("duplicate-name", f"`{name}` is published under a name that is taken", span, taken[name],
                         help="choose another name")  # fmt: skip
         taken[name] = span
+    targets: dict[object, Input] = {i: i for i in net.inputs if i.role == "target"}
+    for apply in net.applies:
+        read = next((targets[x.origin] for x in apply.inputs if x.origin in targets), None)
+        if read is not None:
+            targets[apply] = read
     for name, tensor in net.outputs.items():
-        target = next((o for o in ancestors(tensor) if isinstance(o, Input) and o.role == "target"), None)
+        target = targets.get(tensor.origin)
         if target is not None:
             raise error(
                 "output-of-target", f"the output `{name}` depends on the target `{target.name}`", tensor.span, target.span,
@@ -103,7 +116,7 @@ def _trainable(net: TypedNet, loss: Tensor) -> None:
         if not variable.trained or variable in (reached if variable.role == "buffer" else flowing):
             continue
         if variable in reached:
-            stop = _blocking(loss, variable)
+            stop = _blocking(net, loss, variable)
             raise error(
                 "no-gradient", f"no gradient reaches `{variable.name}`: `{stop.operation.name}` has none", stop.span,
                 variable.span, help="use a smooth operation, or freeze the parameter with a rule",
@@ -128,29 +141,15 @@ def _unused(variables: list[Variable]) -> Iterator[Diagnostic]:
         yield diagnostic("unused-parameter", message, span, help=help, severity="warning")
 
 
-def ancestors(tensor: Tensor, through: Callable[[Apply], bool] = lambda _: True) -> set[object]:
-    """What a tensor is computed from: applies, inputs and variables."""
-    seen: set[object] = set()
-    stack: list[object] = [tensor.origin]
-    while stack:
-        origin = stack.pop()
-        if origin in seen or isinstance(origin, Constant | Size):
-            continue
-        seen.add(origin)
-        if isinstance(origin, Apply) and through(origin):
-            stack += [x.origin for x in origin.inputs]
-            stack += list(origin.variables.values())
-    return seen
-
-
-def _blocking(loss: Tensor, parameter: Variable) -> Apply:
+def _blocking(net: TypedNet, loss: Tensor, parameter: Variable) -> Apply:
     """The first operation without a gradient between the loss and a parameter."""
+    reaching: set[object] = {parameter}
+    for apply in net.applies:
+        if parameter in apply.variables.values() or any(x.origin in reaching for x in apply.inputs):
+            reaching.add(apply)
     for origin in ancestors(loss, through=lambda a: a.operation.differentiable):
-        if isinstance(origin, Apply) and not origin.operation.differentiable:
-            if any(parameter in ancestors(x) or x.origin is parameter for x in origin.inputs):
-                return origin
-            if parameter in origin.variables.values():
-                return origin
+        if isinstance(origin, Apply) and not origin.operation.differentiable and origin in reaching:
+            return origin
     raise AssertionError(f"{parameter.name} is blocked by nothing")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 Monomial = tuple[str, ...]
 
@@ -101,6 +101,11 @@ def multiply(a: Dim, b: Dim) -> Dim:
 
 def product(dims: Iterable[Dim]) -> Dim:
     """The number of elements of a tensor with these dimensions."""
+    return _product(tuple(dims))
+
+
+@lru_cache(maxsize=4096)
+def _product(dims: Shape) -> Dim:
     total: Dim = 1
     for d in dims:
         total = multiply(total, d)
@@ -142,6 +147,7 @@ def evaluate(dim: Dim, sizes: dict[str, int]) -> int:
     return total
 
 
+@lru_cache(maxsize=4096)
 def bind(dim: Dim, name: str, size: int) -> Dim:
     """The dimension with one symbol fixed."""
     if isinstance(dim, int):

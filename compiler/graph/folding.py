@@ -11,6 +11,7 @@ import onnx_ir as ir
 
 from netc.compiler.graph.attributes import attribute
 from netc.compiler.graph.compositions import Compositions
+from netc.compiler.graph.inference import UnknownError, infer_by_schema
 from netc.compiler.graph.types import SPEC_DTYPES
 
 MAX_RESULT = 1 << 12  # elements; larger constants stay nodes, to keep files small
@@ -18,6 +19,8 @@ MAX_GROWN = 64  # of those that operators make from a shape
 _KEPT = {
     "float16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "bool"
 }  # fmt: skip
+MAX_EVALUATED = 1 << 20  # of what is computed to see whether it is kept
+_SELECTING = {"Compress", "NonMaxSuppression", "NonZero", "Unique"}  # whose results are no larger than what they read
 GROWING = {"ConstantOfShape", "Expand", "Tile", "Range", "OneHot", "EyeLike"}
 
 _RANDOM = {
@@ -60,8 +63,28 @@ def folded(
         found = None if made is None else _small(operator, [np.asarray(made)])
     else:
         attrs = [attribute(n, v) for n, v in attributes.items() if v is not None]
+        if not _bounded(operator, arrays, attrs, num_outputs, op.opset):
+            return None
         found = evaluate(operator, arrays, attrs, num_outputs, op.opset)
     return None if found is None else tuple(op.tensor(a) for a in found)
+
+
+def _bounded(
+    operator: str, inputs: Sequence[np.ndarray | None], attributes: Sequence[ir.Attr], outputs: int, opset: int
+) -> bool:
+    """Whether the results are known to be small before they are computed: a list of a few numbers may ask for terabytes."""
+    node = ir.Node("", operator, [], attributes, num_outputs=outputs)
+    try:
+        found = infer_by_schema(node, [None if a is None else _tensor(a) for a in inputs], inputs, opset)
+    except UnknownError:
+        return False
+    for proto in found:
+        t = proto.tensor_type
+        if not t.HasField("shape") or not all(d.HasField("dim_value") or operator in _SELECTING for d in t.shape.dim):
+            return False
+        if math.prod(d.dim_value for d in t.shape.dim if d.HasField("dim_value")) > MAX_EVALUATED:
+            return False
+    return True
 
 
 def evaluate(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from netc.compiler.graph.dimensions import Dim, Shape, Symbolic, product
 
@@ -92,6 +93,7 @@ class BroadcastError(ValueError):
     """Two shapes do not combine; the message says where."""
 
 
+@lru_cache(maxsize=4096)
 def broadcast(a: Shape, b: Shape) -> Shape:
     """numpy's rule, but one symbolic dimension may not land on two axes (`[N, 1] - [N]`). Raises BroadcastError."""
     rank = max(len(a), len(b))

@@ -21,6 +21,7 @@ from netc.compiler.graph.passes import finish
 from netc.compiler.graph.types import SPEC_DTYPES, TensorType
 from netc.compiler.importer.opset import raised
 from netc.compiler.importer.replay import Replay, dimension_names
+from netc.compiler.importer.size import inferred
 from netc.compiler.importer.source import ModelSource
 from netc.compiler.language.lowering import Context, Lowered, Random, Value
 from netc.compiler.language.operations import Operation, Settings
@@ -63,6 +64,10 @@ class ImportedModel(Operation):
     @property
     def opset(self) -> int:
         return self.source.opset
+
+    @property
+    def nodes(self) -> int:
+        return max(1, len(self.model.graph.node))
 
     @property
     def model(self) -> onnx.ModelProto:
@@ -218,7 +223,7 @@ class ImportedModel(Operation):
         for value in typed.graph.output:
             value.type.tensor_type.ClearField("shape")
         del typed.graph.value_info[:]
-        graph = onnx.shape_inference.infer_shapes(typed, data_prop=True).graph
+        graph = inferred(typed)
         op.reserve(dimension_names(graph))
         replay = Replay({v.name: v.type for v in (*graph.value_info, *graph.output) if _sizes_known(v)})
         values = {**given, **weights}

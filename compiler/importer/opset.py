@@ -1,4 +1,6 @@
-"""Raising a model to opset 18; what it computes before and after is compared on random inputs."""
+"""Raising a model to opset 18; what it computes before and after is compared on random inputs.
+
+Models with loops, and those whose sizes are not known or large, are not run: nothing tells how long that would take."""
 
 from __future__ import annotations
 
@@ -11,9 +13,11 @@ import onnx
 from onnx import helper, numpy_helper, version_converter
 
 from netc.compiler.graph.types import BASE_OPSET
+from netc.compiler.importer.size import inferred, nodes
 from netc.grammar.diagnostics import error
 
 SYMBOLIC_SIZE = 2  # of a dimension without a number, in the comparison
+MAX_ELEMENTS = 1 << 30  # of all values together
 TOLERANCE = 1e-4
 
 
@@ -35,7 +39,7 @@ def raised(
             "opset", f"the model of opset {opset} cannot be raised to {target}: {reason}",
             help=f"export it with opset {target} or later",
         ) from None  # fmt: skip
-    inputs = _inputs(model, weights or {})
+    inputs = _inputs(model, weights or {}) if _bounded(model) else None
     before = _run(model, inputs) if inputs is not None else None
     if before is not None:
         after = _run(converted, inputs or {})
@@ -45,6 +49,42 @@ def raised(
                 help=f"export it with opset {target} or later",
             )  # fmt: skip
     return converted
+
+
+def _bounded(model: onnx.ModelProto) -> bool:
+    """Whether running a model takes little: it has no loops, and the sizes of all its values are known and small."""
+    if any(node.op_type in ("Loop", "Scan", "SequenceMap") for node in nodes(model.graph)):
+        return False
+    fixed = onnx.ModelProto()
+    fixed.CopyFrom(model)
+    for value in fixed.graph.input:
+        for d in value.type.tensor_type.shape.dim:
+            if not d.HasField("dim_value"):
+                d.dim_value = SYMBOLIC_SIZE
+    del fixed.graph.value_info[:]
+    for value in fixed.graph.output:
+        value.type.tensor_type.ClearField("shape")
+    try:
+        total = _elements(inferred(fixed))
+    except onnx.shape_inference.InferenceError:
+        return False
+    return total is not None and total <= MAX_ELEMENTS
+
+
+def _elements(graph: onnx.GraphProto) -> int | None:
+    """The elements of all values of a graph and its bodies; None where inference does not tell."""
+    known = {v.name: v.type.tensor_type for v in (*graph.input, *graph.value_info, *graph.output)}
+    made = [o for n in graph.node for o in n.output if o]
+    if any(n not in known or not known[n].HasField("shape") for n in made):
+        return None
+    dims = [known[n].shape.dim for n in (*(v.name for v in graph.input), *made)]
+    if not all(d.HasField("dim_value") and d.dim_value >= 0 for shape in dims for d in shape):
+        return None
+    inner = [_elements(a.g) for n in graph.node for a in n.attribute if a.HasField("g")]
+    whole = [i for i in inner if i is not None]
+    return (
+        sum(math.prod(d.dim_value for d in shape) for shape in dims) + sum(whole) if len(whole) == len(inner) else None
+    )
 
 
 def _inputs(model: onnx.ModelProto, weights: Mapping[str, onnx.TensorProto]) -> dict[str, np.ndarray] | None:

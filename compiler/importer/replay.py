@@ -16,6 +16,7 @@ from netc.compiler.graph.inference import UnknownError
 from netc.compiler.graph.types import ONNX_DTYPES, TensorType
 from netc.compiler.importer.control import input_types, keeps_shapes, loose, result_types
 from netc.compiler.importer.sequences import Sequences
+from netc.compiler.importer.size import inferred
 from netc.compiler.importer.source import ModelSource
 
 Values = dict[str, ir.Value]
@@ -30,6 +31,9 @@ class Replay:
     named: bool = False
     seen: set[ir.Value] = field(default_factory=set)  # values that have their name
     sequences: Sequences = field(default_factory=Sequences)
+    changing: dict[int, onnx.GraphProto] = field(
+        default_factory=dict
+    )  # bodies of loops whose states change their shapes
     training: Callable[..., Sequence[ir.Value]] | None = None  # writes out the operators of ai.onnx.preview.training
 
     def nodes(self, op: Emitter, nodes: Iterable[onnx.NodeProto], values: Values) -> None:
@@ -124,8 +128,11 @@ class Replay:
                     made[a.name] = ir.Attr(a.name, found.type, found.value) if isinstance(found, ir.Attr) else found
             elif a.type == AttributeProto.GRAPH:
                 given = input_types(op, node, inputs)
-                made[a.name] = self.body(op, a.g, values, given)
-                if node.op_type == "Loop" and not keeps_shapes(op, made[a.name]):
+                loosened = self.changing.get(id(a.g)) is a.g  # built anew once, not once for every loop around it
+                if not loosened:
+                    made[a.name] = self.body(op, a.g, values, given)
+                if loosened or (node.op_type == "Loop" and not keeps_shapes(op, made[a.name])):
+                    self.changing[id(a.g)] = a.g
                     made[a.name] = self.body(op, a.g, values, [loose(op, t) for t in given])
             else:
                 made[a.name] = plain(a)
@@ -168,8 +175,7 @@ def rebuilt(
     """
     model = source.proto
     op = Emitter(model.graph.name or "graph", source.opset)
-    inferred = onnx.shape_inference.infer_shapes(model, data_prop=True)
-    graph = inferred.graph
+    graph = inferred(model)
     op.reserve(dimension_names(graph))
     replay = Replay({v.name: v.type for v in (*graph.value_info, *graph.output)}, named=True, training=training)
     values: Values = {}

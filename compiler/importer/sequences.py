@@ -12,6 +12,7 @@ from netc.compiler.graph.dimensions import Dim
 from netc.compiler.graph.emitter import Emitter, Value
 from netc.compiler.graph.types import INT64
 
+MAX_PARTS = 1000  # of a tensor that are read one by one
 Elements = list[Value]
 Operands = Sequence[Any]  # of a node, which knows which of them are there
 Known = Sequence[Elements | None]  # what is in each operand that is a sequence
@@ -62,6 +63,8 @@ def _split(op: Emitter, inputs: Operands, _: Known, attributes: Attributes) -> E
     size = shape[axis]
     if not step or not isinstance(size, int):
         return None
+    if size > step * MAX_PARTS:
+        return None
     lengths = [min(step, size - i) for i in range(0, size, step)]
     parts = _parts(op, x, op.vector(lengths), len(lengths), axis)
     squeezed = single and not attributes.get("keepdims", 1)
@@ -69,7 +72,7 @@ def _split(op: Emitter, inputs: Operands, _: Known, attributes: Attributes) -> E
 
 
 def _parts(op: Emitter, x: Value, sizes: Value, count: Dim, axis: int) -> Elements | None:
-    if not isinstance(count, int) or count == 0:
+    if not isinstance(count, int) or not 0 < count <= MAX_PARTS:
         return None
     made = op.node("Split", [x, sizes], {"axis": axis}, count)
     return [made] if count == 1 else list(made)

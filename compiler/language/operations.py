@@ -59,6 +59,11 @@ class Operation:
         return BASE_OPSET
 
     @property
+    def nodes(self) -> int:
+        """How many operations it counts for in the size of a net."""
+        return 1
+
+    @property
     def multiple(self) -> bool:
         """Whether the result is a tuple even when it has one part."""
         return False

@@ -12,6 +12,7 @@ from netc.compiler.language.words import function
 
 _SIZES = "the sizes multiply to as many elements; one may be -1, which is computed: `{0} -> reshape([N, -1])`"
 _GROWS = "axes of size 1 grow, and new ones come in front; `unsqueeze({0}, 1)` adds one of size 1"
+MAX_PARTS = 10_000  # of a split
 
 
 @function("shape")
@@ -165,6 +166,8 @@ class Split:
         at = axis_of(x, self.axis)
         if self.parts < 1:
             raise Refused("argument", f"`parts` must be at least 1, not {self.parts}", "parts")
+        if self.parts > MAX_PARTS:
+            raise Refused("argument", f"`parts` may be at most {MAX_PARTS:,}, not {self.parts:,}", "parts")
         size = quotient(x.shape[at], self.parts)
         if size is None:
             raise Refused(

@@ -126,6 +126,31 @@ def test_compile_show_and_plan(tmp_path: Path) -> None:
     assert "onnxruntime" in netc("doctor", cwd=tmp_path).stdout
 
 
+UNUSABLE = [  # a command, its exit code, and what it says
+    (["plan", "softmax", "--batch", "0"], 2, "`batch` must be at least 1, not 0"),
+    (["plan", "softmax", "--batch", "-1"], 2, "`batch` must be at least 1, not -1"),
+    (["plan", "softmax", "--batch", str(10**30)], 2, "`batch` must fit a 32-bit integer"),
+    (["check", "softmax", "train.epochs=10^12"], 2, "`epochs` must fit a 32-bit integer"),
+    (["check", "softmax", "steps=2^31"], 2, "`steps` must fit a 32-bit integer"),
+    (["compile", "softmax", "-o", "file"], 1, "error: `file` cannot be used: File exists"),
+    (["compile", "softmax", "-o", "file/p"], 1, "cannot be used: Not a directory"),
+    (["compile", "softmax", "-o", "a" * 300], 1, "cannot be used: File name too long"),
+    (["check", "a" * 300 + ".net"], 2, "cannot be read: File name too long"),
+]
+
+
+@pytest.mark.parametrize(("command", "code", "message"), UNUSABLE)
+def test_numbers_and_places_that_cannot_be_used(tmp_path: Path, command: list[str], code: int, message: str) -> None:
+    (tmp_path / "file").write_text("")
+    done = netc(*command, cwd=tmp_path)
+    assert (done.returncode, message in done.stderr, "bug" in done.stderr) == (code, True, False), done.stderr
+
+
+def test_more_steps_than_the_counter_holds_are_refused(tmp_path: Path) -> None:
+    done = netc("run", "softmax", "epochs=2147483647", cwd=tmp_path)
+    assert (done.returncode, "steps that a counter of 32 bits holds" in done.stderr) == (2, True), done.stderr
+
+
 def test_grad_differentiates_an_exported_model(home: Path) -> None:
     assert netc("export", "runs/digits/1", "-o", "g.onnx", "--overwrite", cwd=home).returncode == 0
     done = netc("grad", "g.onnx", "-o", "d.onnx", cwd=home)

@@ -133,7 +133,7 @@ def without_result() -> onnx.ModelProto:
 
 
 LYING = [
-    (without_result(), "the model is not valid ONNX"),
+    (without_result(), "Graph output 'y' is not an output of any node"),
     (product(weight(raw_data=b"\0" * 999)), "the tensor `w` has 999 bytes; its shape [4, 4] has 64"),
     (product(weight(float_data=[1.0])), "the tensor `w` has 1 values; its shape [4, 4] has 16"),
     (product(weight(dims=[4, 1 << 40])), "the tensor `w` has 0 values; its shape [4, 1099511627776] has 4,398,046,511,104"),

@@ -43,7 +43,7 @@ class SettingsBlock:
         try:
             return work()
         except NetError as e:
-            self.problems += e.diagnostics
+            self.problems += [d for d in e.diagnostics if d not in self.problems]  # a rule meets many parameters
             return None
 
     def once(self, node: ast.Setting) -> None:

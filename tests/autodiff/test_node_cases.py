@@ -22,7 +22,7 @@ from netc import NetError
 from tests.autodiff.evaluator import evaluate
 from tests.autodiff.reference import Unstable, compare, compare_forward, fitting, in_double, is_float
 
-PARTS = 16
+PARTS = 64
 
 # at a kink, or at a tie of three and more, differences give a mean that no rule for one side gives
 KINKS = {
@@ -53,6 +53,12 @@ SLOW = (  # in the evaluator
 @cache
 def cases() -> list[Any]:
     return sorted(load_model_tests(kind="node"), key=lambda c: c.name)
+
+
+def part_of(part: int) -> list[Any]:
+    """The cases in the order of names, so that those of one operator stand together."""
+    found = cases()
+    return found[len(found) * part // PARTS : len(found) * (part + 1) // PARTS]
 
 
 def floats(values: Any) -> bool:
@@ -119,7 +125,7 @@ def known(name: str) -> bool:
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("part", range(PARTS))
 def test_every_derivative_is_right_or_refused(part: int) -> None:
-    found = {c.name: outcome(c, symbolic=False) for c in cases()[part::PARTS] if not known(c.name)}
+    found = {c.name: outcome(c, symbolic=False) for c in part_of(part) if not known(c.name)}
     wrong = [n for n, o in found.items() if o == "wrong"]
     assert not wrong
     for name, how in found.items():
@@ -140,7 +146,7 @@ NEEDS_SIZES = (
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("part", range(PARTS))
 def test_with_every_size_symbolic_it_is_right_or_refused(part: int) -> None:
-    found = {c.name: outcome(c, symbolic=True) for c in cases()[part::PARTS] if not known(c.name)}
+    found = {c.name: outcome(c, symbolic=True) for c in part_of(part) if not known(c.name)}
     assert not [n for n, o in found.items() if o == "wrong"]
     for name, how in found.items():
         if how.startswith("refused") and not any(name.startswith(n) for n in REFUSED):
@@ -178,7 +184,7 @@ def prepared(case: Any) -> tuple[onnx.ModelProto, dict[str, Any]] | None:
 @pytest.mark.parametrize("part", range(PARTS))
 def test_forward_mode_is_right_or_refused(part: int) -> None:
     found: dict[str, str] = {}
-    for case in cases()[part::PARTS]:
+    for case in part_of(part):
         ready = prepared(case)
         if ready is None:
             continue
@@ -199,7 +205,7 @@ def test_forward_mode_is_right_or_refused(part: int) -> None:
 def test_second_order_is_right_or_refused(part: int, forward: bool) -> None:
     """Every sixth case each way: the gradient of the gradient, and the tangent of the gradient."""
     found: dict[str, str] = {}
-    for case in cases()[part::PARTS][int(forward) :: 6]:
+    for case in part_of(part)[int(forward) :: 6]:
         ready = prepared(case)
         if ready is None or case.name in SECOND:
             continue
@@ -250,7 +256,7 @@ SATURATED = {"test_rnn_seq_length", "test_simple_rnn_bidirectional"}
 def test_derivatives_run_in_float32_and_agree_with_the_evaluator(part: int) -> None:
     """Every third case that ONNX Runtime loads: what it computes from the derivative is what the evaluator does."""
     same = 0
-    for case in cases()[part::PARTS][::3]:
+    for case in part_of(part)[::3]:
         model = case.model
         if model is None or known(case.name) or case.name in SATURATED:
             continue

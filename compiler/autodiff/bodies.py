@@ -29,7 +29,7 @@ def differentiated(
     for y, dy in pairs:
         if dy is not None:
             cotangents[y] = inner.Add(cotangents[y], dy) if y in cotangents else dy
-    return backpropagate(inner, cotangents, wrt, partial=True)
+    return backpropagate(inner, cotangents, wrt)
 
 
 def finish(inner: Emitter, inputs: Sequence[ir.Value], outputs: Sequence[ir.Value]) -> ir.Graph:

@@ -32,7 +32,7 @@ def dft(op: Emitter, node: GraphNode, dy: Value) -> Cotangents:
         dx = _resized(op, dx, axis, size)
     if op.shape(x)[-1] != 2:  # a real signal, or one of which that shows at run time
         dx = op.Slice(dx, op.vector([0]), op.Shape(x, start=-1), op.vector([-1]))
-    return [dx, None, None]
+    return [op.stamp(dx, op.type_of(x)), None, None]
 
 
 def _half_spectrum(op: Emitter, x: Value, dy: Value, axis: Value, size: Value) -> Value:
@@ -64,7 +64,11 @@ def _resized(op: Emitter, x: Value, axis: Value, size: Value) -> Value:
     zero = op.vector([0])
     room = op.Max(op.Sub(size, op.Gather(op.Shape(x), axis, axis=0)), zero)
     wide = op.Pad(x, op.Concat(zero, room, axis=0), None, axis)
-    return op.Slice(wide, zero, size, axis)
+    made = op.Slice(wide, zero, size, axis)
+    if not op.has_type(made) and op.has_type(x) and op.known(axis) is not None:  # the axis alone is not known
+        t, at = op.type_of(x), op.integers(axis)[0] % len(op.shape(x))
+        made = op.stamp(made, t.with_shape((*t.shape[:at], op.lost(), *t.shape[at + 1 :])))
+    return made
 
 
 @lowered("STFT")

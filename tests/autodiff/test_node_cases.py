@@ -176,7 +176,7 @@ SECOND = {  # the evaluator's places are float32, too coarse where their derivat
 }  # fmt: skip
 
 
-SHAPES_LOST = ("test_causal_conv",)  # by the inference of its function body, in what is differentiated once more
+SHAPES_LOST = ("test_causal_conv", "test_dft_rfft")  # by inference, in what is differentiated once more
 
 
 def prepared(case: Any) -> tuple[onnx.ModelProto, dict[str, Any]] | None:

@@ -64,11 +64,7 @@ def _resized(op: Emitter, x: Value, axis: Value, size: Value) -> Value:
     zero = op.vector([0])
     room = op.Max(op.Sub(size, op.Gather(op.Shape(x), axis, axis=0)), zero)
     wide = op.Pad(x, op.Concat(zero, room, axis=0), None, axis)
-    made = op.Slice(wide, zero, size, axis)
-    if not op.has_type(made) and op.has_type(x) and op.known(axis) is not None:  # the axis alone is not known
-        t, at = op.type_of(x), op.integers(axis)[0] % len(op.shape(x))
-        made = op.stamp(made, t.with_shape((*t.shape[:at], op.lost(), *t.shape[at + 1 :])))
-    return made
+    return op.Slice(wide, zero, size, axis)
 
 
 @lowered("STFT")

@@ -33,8 +33,8 @@ class SettingsBlock:
 
     net: TypedNet
     frame: Frame
-    whole: bool
     parsed: bool
+    whole: bool = field(init=False)
     problems: list[Diagnostic] = field(default_factory=list)
     seen: dict[str, Span] = field(default_factory=dict)
 

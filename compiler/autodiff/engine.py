@@ -115,7 +115,7 @@ def _between(op: Emitter, targets: Iterable[ir.Value], wanted: set[ir.Value]) ->
 
 
 def _fitted(op: Emitter, dx: ir.Value, x: ir.Value, broadcasts: bool) -> ir.Value:
-    """A contribution in the operand's shape: what broadcasting repeated is summed, what it left out is repeated."""
+    """A contribution in the operand's shape: what broadcasting repeated is summed, an axis of size 1 is repeated."""
     t, primal = op.known_type(dx), op.known_type(x)
     if t is None or primal is None:
         return _summed_at_run_time(op, dx, x) if broadcasts else dx
@@ -123,8 +123,6 @@ def _fitted(op: Emitter, dx: ir.Value, x: ir.Value, broadcasts: bool) -> ir.Valu
     if shape == primal.shape:
         return dx
     extra = len(shape) - primal.rank
-    if extra < 0:
-        return op.expand(dx, primal.shape)
     pairs = list(zip(shape[extra:], primal.shape))
     if broadcasts and any(a != b and a != 1 and b != 1 for a, b in pairs):
         return _summed_at_run_time(op, dx, x)

@@ -30,7 +30,8 @@ class Context:
 
     def keep_mask(self, x: Value, keep: float) -> Value:
         """1 / keep with probability `keep`, else 0, of x's type: a function of (seed, step, site, row)."""
-        assert self.random is not None and self.site is not None, "nothing can be drawn here"
+        assert self.random is not None, "nothing can be drawn here"
+        assert self.site is not None, "nothing is drawn here"
         return self.random.keep_mask(x, keep, self.site)
 
 

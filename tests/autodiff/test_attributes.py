@@ -67,18 +67,21 @@ ROWS: dict[str, Row] = {
     "Gather from behind": (18, "double[3, 4] x, int64[2] i", 2, "y = Gather <axis = -1> (x, i)"),
     "GatherElements": (18, "double[3, 4] x, int64[2, 4] i", 2, "y = GatherElements (x, i)"),
     "GatherElements from behind": (18, "double[3, 4] x, int64[3, 2] i", 2, "y = GatherElements <axis = -1> (x, i)"),
-    "ScatterElements": (18, "double[3, 4] x, int64[2, 4] i, double[2, 4] u", 2, 'y = ScatterElements <reduction = "add"> (x, i, u)'),
+    "ScatterElements": (18, "double[3, 4] x, int64[2, 4] i, double[2, 4] u", 2,
+        'y = ScatterElements <reduction = "add"> (x, i, u)'),
     "ScatterElements from behind": (18, "double[3, 4] x, int64[3, 2] i, double[3, 2] u", 2,
         'y = ScatterElements <reduction = "add", axis = -1> (x, i, u)'),
     "TopK": (18, "double[3, 4] x", 2, "k = Constant <value_ints = [2]> () y, i = TopK (x, k)"),
-    "TopK of the first axis": (18, "double[3, 4] x", 2, "k = Constant <value_ints = [2]> () y, i = TopK <axis = 0, largest = 0> (x, k)"),
+    "TopK of the first axis": (18, "double[3, 4] x", 2,
+        "k = Constant <value_ints = [2]> () y, i = TopK <axis = 0, largest = 0> (x, k)"),
     "TopK, whose places alone are read": (18, "double[3, 4] x", 2,
-        "k = Constant <value_ints = [2]> () v, i = TopK (x, k) z = CastLike (i, x) y = Mul (z, v)"),
+        "k = Constant <value_ints = [2]> () v, i = TopK (x, k) z = CastLike (i, x) s = ReduceSum (x) y = Mul (z, s)"),
     "Split": (18, "double[4, 3] x", 2, "y, z = Split <num_outputs = 2> (x)"),
     "Trilu": (18, "double[3, 4] x", 2, "y = Trilu (x)"),
     "Trilu, below": (18, "double[3, 4] x", 2, "y = Trilu <upper = 0> (x)"),
     "ReverseSequence": (18, "double[4, 3, 2] x, int64[3] n", 3, "y = ReverseSequence (x, n)"),
-    "ReverseSequence by rows": (18, "double[3, 4, 2] x, int64[3] n", 3, "y = ReverseSequence <batch_axis = 0, time_axis = 1> (x, n)"),
+    "ReverseSequence by rows": (18, "double[3, 4, 2] x, int64[3] n", 3,
+        "y = ReverseSequence <batch_axis = 0, time_axis = 1> (x, n)"),
     "DepthToSpace": (18, "double[1, 8, 2, 3] x", 4, "y = DepthToSpace <blocksize = 2> (x)"),
     "DepthToSpace, CRD": (18, "double[1, 8, 2, 3] x", 4, 'y = DepthToSpace <blocksize = 2, mode = "CRD"> (x)'),
     "Tile of a number": (18, "double x", 0, "k = Constant <value_ints: ints = []> () y = Tile (x, k)"),
@@ -104,7 +107,8 @@ ROWS: dict[str, Row] = {
        for padding in ("zeros", "border", "reflection") for mode in ("linear", "cubic") for align in (0, 1)},
     "GridSample": (20, "double[1, 2, 4, 5] x, double[1, 3, 3, 2] p", 4, "y = GridSample (x, p)"),
     **{f"Resize, {mode}, {way}": (18, "double[1, 1, 4, 5] x", 4,
-        f'n = Constant <value_ints = [1, 1, 6, 3]> () y = Resize <mode = "{mode}", coordinate_transformation_mode = "{way}"> (x, , , n)')
+        "n = Constant <value_ints = [1, 1, 6, 3]> () "
+        f'y = Resize <mode = "{mode}", coordinate_transformation_mode = "{way}"> (x, , , n)')
        for mode in ("linear", "cubic") for way in ("half_pixel", "pytorch_half_pixel", "asymmetric", "align_corners")},
     "Resize": (18, "double[1, 1, 4, 5] x", 4, "s = Constant <value_floats = [1.0, 1.0, 1.5, 2.0]> () y = Resize (x, , s)"),
     "Resize, excluded": (18, "double[1, 1, 4, 5] x", 4,
@@ -112,8 +116,11 @@ ROWS: dict[str, Row] = {
     "Resize, another kernel": (18, "double[1, 1, 4, 5] x", 4,
         's = Constant <value_floats = [1.0, 1.0, 1.5, 2.0]> () y = Resize <mode = "cubic", cubic_coeff_a = -0.5> (x, , s)'),
     **{f"Resize to two sizes, {policy}": (18, "double[1, 1, 4, 5] x", 4,
-        f'n = Constant <value_ints = [7, 8]> () y = Resize <mode = "linear", axes = [2, 3], keep_aspect_ratio_policy = "{policy}"> (x, , , n)')
+        "n = Constant <value_ints = [7, 8]> () "
+        f'y = Resize <mode = "linear", axes = [2, 3], keep_aspect_ratio_policy = "{policy}"> (x, , , n)')
        for policy in ("stretch", "not_larger", "not_smaller")},
+    "Unique": (18, "double[5] x", 1, "y = Unique (x)"),
+    "Unique, of which the places are read too": (18, "double[5] x", 1, "y, i = Unique (x)"),
     # branches that read nothing that a gradient reaches
     "If without a gradient": (18, "double[3] x, bool c", 1, """z = If (c) <then_branch = t () => (double[3] r) { r = Floor (x) },
         else_branch = f () => (double[3] q) { q = Ceil (x) }> y = Add (x, z)"""),
@@ -205,13 +212,15 @@ def test_the_last_states_of_rows_that_end_earlier(kind: str, monkeypatch: pytest
 
 REFUSED: dict[str, tuple[Row, str]] = {
     "an activation": (recurrent("RNN", activations=["Sine"]), "its activation `sine` is not known"),
-    "a hidden size": ((18, "double[4, 3, 2] x, double[1, H, 2] w, double[1, H, H] r", 4, "y = RNN (x, w, r)"), "hidden size is not known"),
+    "a hidden size": ((18, "double[4, 3, 2] x, double[1, H, 2] w, double[1, H, H] r", 4, "y = RNN (x, w, r)"),
+        "hidden size is not known"),
     "a kernel": ((18, "double[1, 1, H, W] x, double[1, 1, K, L] w", 4, 'y = Conv <auto_pad = "SAME_UPPER"> (x, w)'),
         "the size of its kernel is not known; give `pads`"),
     "the axes of Col2Im": ((18, "double[1, 4, 4] x, int64[M] n, int64[M] k", 4, "y = Col2Im (x, n, k)"),
         "the number of spatial axes is not known"),
     "a matrix": ((18, "double[H, H] x", 0, "y = Det (x)"), "the size of the matrix is not known"),
-    "the sizes of DeformConv": ((19, "double[1, C, 5, 5] x, double[1, C, 2, 2] w, double[1, 8, H, W] o", 4, "y = DeformConv (x, w, o)"),
+    "the sizes of DeformConv": ((19, "double[1, C, 5, 5] x, double[1, C, 2, 2] w, double[1, 8, H, W] o", 4,
+        "y = DeformConv (x, w, o)"),
         "the number of channels and the size of the output must be known"),
     "a shape for ConvTranspose": ((18, "double[1, 1, H, W] x, double[1, 1, 3, 3] w", 4,
         "y = ConvTranspose <output_shape = [7, 7], strides = [2, 2]> (x, w)"), "its pads depend on a size that is not known"),
@@ -238,3 +247,45 @@ def test_an_affine_grid(align: int) -> None:
     pixels = np.stack([*np.meshgrid(xs, ys), np.ones((3, 4))], -1)
     found = evaluate(netc.grad(model), {"t": g.normal(size=(2, 2, 3)), "grad/y": dy})["grad/t"]
     np.testing.assert_allclose(found, np.einsum("nhwc,hwk->nck", dy, pixels), rtol=1e-12)
+
+
+@pytest.mark.parametrize("both", [True, False], ids=["both", "the first"])
+def test_products_whose_ranks_show_at_run_time(both: bool) -> None:
+    second = "p = Reshape (b, m) y = MatMul (q, p)" if both else "y = MatMul (q, b)"
+    model = build(18, "double[6, 4] a, double[4, 5] b, int64[K] n, int64[L] m", 3, f"q = Reshape (a, n) {second}")
+    g = np.random.default_rng(0)
+    inputs = {"a": g.normal(size=(6, 4)), "b": g.normal(size=(4, 5)), "n": np.array([2, 3, 4]), "m": np.array([4, 5])}
+    assert compare(model, netc.grad(model), inputs, ["a", "b"] if not both else ["a"]) == []
+    inputs["m"] = np.array([1, 4, 5])
+    assert compare(model, netc.grad(model), inputs, ["a", "b"] if not both else ["a"]) == []
+
+
+LOOPS = {
+    "grows": (
+        "double[3] a",
+        "c = Concat <axis = 0> (a, a)",
+        "a state changes its shape from one iteration to the next",
+    ),
+    "gains an axis": (
+        "double[3] a",
+        "k = Constant <value_ints = [0]> () c = Unsqueeze (a, k)",
+        "a state changes its shape",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", LOOPS)
+def test_a_state_that_changes_its_shape_is_refused(name: str) -> None:
+    state, step, message = LOOPS[name]
+    rank = 2 if "axis" in name else 1
+    model = build(
+        18,
+        "double[3] x, int64 n",
+        rank,
+        f"""on = Constant <value: tensor = bool {{1}}> ()
+        y = Loop <body = b (int64 i, bool go, {state}) => (bool d,
+            double[{"P, Q" if rank == 2 else "P"}] c) {{ d = Identity (go) {step} }}> (n, on, x)""",
+    )
+    with pytest.raises(NetError) as e:
+        netc.grad(model)
+    assert message in e.value.render().replace("\n", " ")

@@ -222,7 +222,8 @@ LINES: dict[str, str] = {  # a line of the net -> what is said
 # at a bound, or beside what is refused
 FINE = [
     "y = where(x > 0, N, x)", "y = (x > 0) and true", "y = N == N", "y = 1 if N != N else 2", "y = (N - 1) * 2", "y = (N * 4) / 2",
-    "y = (N * 4) // 4", "y = 2^1024", "y = 2^1024 * 2^1024 * 2^1024", "y = x -> BatchNorm(momentum = 0)", "y = x -> BatchNorm(momentum = 1)", "y = flatten(v)",
+    "y = (N * 4) // 4", "y = 2^1024", "y = 2^1024 * 2^1024 * 2^1024", "y = x -> BatchNorm(momentum = 0)",
+        "y = x -> BatchNorm(momentum = 1)", "y = flatten(v)",
     "repeat 0 { q = x }", "y = softmax_cross_entropy(h, t, smoothing = 0)", "y = accuracy(h, t, k = 3)", "y = dropout(x, rate = 0)",
     "y = clip(x, low = 1, high = 1)", "y = x[:, 3]", "y = x[:, -4]", "y = argmax(x, axis = -2)", "y = stack(x, x, axis = 2)",
     "y = unsqueeze(x, -3)", "y = split(x, 1)", "y = one_hot(t, 1)", "y = x -> Dense(1)", "a = (1, 2)[-2]", "a = 0 ^ 0",

@@ -50,7 +50,8 @@ W = np.arange(9, dtype=np.float32).reshape(3, 3) / 10
     ("name", "plain", "dotted"),
     [
         ("/features/relu/Relu_0", "features_relu_Relu_0", "features_relu_Relu_0"),
-        ("a.b.c", "a_b_c", "a.b.c"), ("3d", "_3d", "3d"), ("//", "value", "value"), ("._x_.", "x", "x"), ("a b-c", "a_b_c", "a_b_c"),
+        ("a.b.c", "a_b_c", "a.b.c"), ("3d", "_3d", "3d"), ("//", "value", "value"), ("._x_.", "x", "x"), ("a b-c",
+            "a_b_c", "a_b_c"),
     ],
 )  # fmt: skip
 def test_names_as_a_spec_can_write_them(name: str, plain: str, dotted: str) -> None:

@@ -31,7 +31,8 @@ W = {"w": np.arange(6, dtype=np.float32).reshape(2, 3)}
     [
         (None, "holds no manifest.json, so it is no program"),
         ("{", "manifest.json` cannot be read"),
-        ('{"format": 2, "producer": {"name": "netc", "version": "9"}}', "has program format 2, made by netc 9; this version runs format 1"),
+        ('{"format": 2, "producer": {"name": "netc", "version": "9"}}',
+            "has program format 2, made by netc 9; this version runs format 1"),
         ("{}", "has program format None, made by None None"),
     ],
 )  # fmt: skip

@@ -158,3 +158,24 @@ def test_a_body_that_captures_what_its_node_reads() -> None:
 def test_an_if_in_a_loop() -> None:
     text = NESTED.replace("  one = ", "  two = Constant <value: tensor = int64 {2}> ()\n  one = ")
     agrees(parser.parse_model(text), {"x": G.normal(size=3), "w": G.normal(size=3), "n": np.array(5)})
+
+
+LOST = (
+    HEAD
+    + """
+m (double[4] x, bool[4] keep, int64 n) => (double[4] y) {
+  on = Constant <value: tensor = bool {1}> ()
+  y = Loop <body = b (int64 i, bool go, double[4] a) => (bool d, double[4] e) {
+      d = Identity(go)  p = Compress <axis = 0> (a, keep)  q = Mul(p, p)  m = ReduceMean <keepdims = 0> (q)  e = Mul(a, m)
+    }> (n, on, x)
+}"""
+)
+
+
+def test_a_mean_over_a_size_that_only_the_body_knows() -> None:
+    """y = x m, m the mean of the squares that are kept: dx = m dy + sum(dy x) 2 x / 3 at these."""
+    x, keep, dy = np.array([1.0, -2.0, 0.5, 3.0]), np.array([True, False, True, True]), np.array([1.0, 2.0, -1.0, 0.25])
+    gradient = netc.grad(parser.parse_model(LOST))
+    run = ort.InferenceSession(gradient.SerializeToString(), providers=["CPUExecutionProvider"])
+    (found,) = run.run(["grad/x"], {"x": x, "keep": keep, "n": np.array(1), "grad/y": dy})
+    np.testing.assert_allclose(found, np.mean(x[keep] ** 2) * dy + np.sum(dy * x) * 2 * x * keep / 3)

@@ -134,6 +134,9 @@ LINES: dict[str, str] = {  # a line of the net -> what is said
     "repeat -1 { }": "a repeat cannot run -1 times",
     "y = (x > 0) and N": "the dimension `N` is a number, not a truth value",
     "y = (x > 0) and 1": "the number 1 is not a truth value",
+    "y = x * 340282346638528859811704183484516925441": "does not fit `f32`",
+    "y = t + 9223372036854775808": "the literal 9223372036854775808 does not fit `i64`",
+    "y = t + 0.5": "the literal 0.5 does not fit `i64`",
     "y = x + true": "a tensor or a number is needed here, this is a truth value",
     "y = x + \"a\"": "a tensor or a number is needed here, this is the string \"a\"",
     "y = x + (1, 2)": "a tensor or a number is needed here, this is 2 values",
@@ -221,9 +224,10 @@ LINES: dict[str, str] = {  # a line of the net -> what is said
 }  # fmt: skip
 # at a bound, or beside what is refused
 FINE = [
-    "y = where(x > 0, N, x)", "y = (x > 0) and true", "y = N == N", "y = 1 if N != N else 2", "y = (N - 1) * 2", "y = (N * 4) / 2",
-    "y = (N * 4) // 4", "y = 2^1024", "y = 2^1024 * 2^1024 * 2^1024", "y = x -> BatchNorm(momentum = 0)",
-        "y = x -> BatchNorm(momentum = 1)", "y = flatten(v)",
+    "y = where(x > 0, N, x)", "y = x * 340282346638528859811704183484516925440", "y = t + 9223372036854775807",
+    "y = x * -340282346638528859811704183484516925440", "y = t - 9223372036854775807", "y = (x > 0) and true", "y = N == N",
+    "y = 1 if N != N else 2", "y = (N - 1) * 2", "y = (N * 4) / 2", "y = (N * 4) // 4", "y = 2^1024",
+    "y = 2^1024 * 2^1024 * 2^1024", "y = x -> BatchNorm(momentum = 0)", "y = x -> BatchNorm(momentum = 1)", "y = flatten(v)",
     "repeat 0 { q = x }", "y = softmax_cross_entropy(h, t, smoothing = 0)", "y = accuracy(h, t, k = 3)", "y = dropout(x, rate = 0)",
     "y = clip(x, low = 1, high = 1)", "y = x[:, 3]", "y = x[:, -4]", "y = argmax(x, axis = -2)", "y = stack(x, x, axis = 2)",
     "y = unsqueeze(x, -3)", "y = split(x, 1)", "y = one_hot(t, 1)", "y = x -> Dense(1)", "a = (1, 2)[-2]", "a = 0 ^ 0",
@@ -425,6 +429,15 @@ def test_one_tensor_can_be_stacked_and_joined() -> None:
     assert [str(y.type) for a in net.applies for y in a.outputs if a.operation.group == "shape"] == [
         "f32[N, 4, 1]", "f32[N, 4]"
     ]  # fmt: skip
+
+
+def test_as_many_names_are_listed_as_help() -> None:
+    """The first six parameters."""
+    text = 'net n {\n input x: f32[N, 4]\n h = x\n repeat 4 { h = h -> Dense(4) }\n loss = mean(h) + l2("q")\n}'
+    with pytest.raises(netc.NetError) as e:
+        netc.check(text)
+    names = [f"`repeat_{i}.h.{part}`" for i in range(4) for part in ("weight", "bias")]
+    assert e.value.diagnostics[0].help == "the parameters are " + ", ".join(names[:6])
 
 
 def test_a_refusal_says_why() -> None:

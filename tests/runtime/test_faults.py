@@ -101,6 +101,14 @@ def test_the_first_value_that_is_not_finite_is_named(spec: str, x: np.ndarray, s
     assert first_bad(made, {"x": x}) == said
 
 
+def test_the_first_parameters_are_listed() -> None:
+    made = trainer("net n {\n input x: f32[N, 2]\n h = x\n repeat 4 { h = h -> Dense(2) }\n loss = mean(h)\n}")
+    with pytest.raises(InputError, match="has no parameter `q`") as e:
+        made.load_parameters({"q": X})
+    names = [f"`repeat_{i}.h.{part}`" for i in range(4) for part in ("weight", "bias")]
+    assert e.value.help == "the parameters are " + ", ".join(names[:6])
+
+
 # --- the loop ---------------------------------------------------------------------------------------------------------
 
 

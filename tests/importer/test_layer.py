@@ -156,6 +156,7 @@ def test_what_flows_in_must_fit(use: Any, inputs: str, given: str, message: str)
     with pytest.raises(NetError) as e:
         netc.check(path)
     assert message in e.value.render()
+    assert e.value.diagnostics[0].labels[0].span.text == "x", "what flows in is marked"
     batch = "export the model with a batch axis of any size"
     assert (batch in e.value.render()) == (inputs.startswith("float[4")), dtype
 
@@ -175,3 +176,11 @@ def test_an_output_is_chosen_by_itself_where_it_is_the_only_one(use: Any) -> Non
     with pytest.raises(NetError) as e:
         netc.check(two)
     assert "it has `y`, `z`" in e.value.render()
+
+
+def test_a_weight_that_the_loss_does_not_depend_on_is_said_where_the_model_is_imported(use: Any) -> None:
+    path = use("y = MatMul (x, w)", line="y = m(x)", w=W)
+    path.write_text(path.read_text().replace("mean(y^2)", "mean((x -> Dense(1))^2)"))
+    (warning,) = netc.check(path).warnings
+    assert warning.message == "the loss does not depend on `m.w`; it is not trained"
+    assert warning.labels[0].span.text == 'import "m.onnx" as m'

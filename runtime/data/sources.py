@@ -47,9 +47,7 @@ def load(manifest: Mapping[str, Any], folder: str | Path | None = None, data: An
         parts = _parts_of_arrays(data, found)
     else:
         if data is not None:
-            source = {**((record or {}).get("source") or {}), "path": str(data)}
-            source = {**{k: v for k, v in source.items() if k not in SPLITS}, "kind": format_of(str(data)).name}
-            folder = "."
+            source, folder = _of_file(manifest, str(data)), "."
         elif record is None:
             raise InputError(
                 "the spec has no data block", "add one, or give the data: `--data file` or `data = arrays`"
@@ -71,6 +69,13 @@ def load(manifest: Mapping[str, Any], folder: str | Path | None = None, data: An
     found.splits = {s: parts[s] for s in SPLITS if s in parts}
     _report(found, inputs)
     return found
+
+
+def _of_file(manifest: Mapping[str, Any], path: str) -> dict[str, Any]:
+    """The spec's source with one file in place of its own; where columns lie is said for files of one format."""
+    source, kind = (manifest.get("data") or {}).get("source") or {}, format_of(path).name
+    other = {*SPLITS, *(() if source.get("kind") == kind else ("columns",))}
+    return {**{k: v for k, v in source.items() if k not in other}, "path": path, "kind": kind}
 
 
 def _parts_of_arrays(data: Any, found: LoadedData) -> dict[str, Arrays]:
@@ -121,9 +126,7 @@ def _report(found: LoadedData, inputs: list[Mapping[str, Any]]) -> None:
 def inputs_only(manifest: Mapping[str, Any], path: str) -> Arrays:
     """The inputs, without targets, of every row of a file. Raises InputError."""
     rows = [r for r in manifest["inputs"] if r["role"] == "input"]
-    source = (manifest.get("data") or {}).get("source") or {}
-    known = format_of(path)
-    file = Path(path)
+    source, file = _of_file(manifest, path), Path(path)
     if not file.is_file():
         raise InputError(f"there is no data file `{path}`")
-    return conform(known.read(source, [file], rows), rows)
+    return conform(FORMATS[source["kind"]].read(source, [file], rows), rows)

@@ -29,6 +29,8 @@ class Npz:
             arrays = {}
             for i in inputs:
                 key = columns.get(i["name"], i["name"])
+                if not isinstance(key, str):
+                    raise InputError(f"`{i['name']}` of an NPZ archive is one array", f'name it: `{i["name"]} = "key"`')
                 if key not in keys:
                     shown = ", ".join(f"`{k}`" for k in keys)
                     raise InputError(

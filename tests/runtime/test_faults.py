@@ -335,3 +335,12 @@ def test_a_session_on_a_gpu(
 def test_the_operators_on_another_device_are_listed() -> None:
     made = SimpleNamespace(get_provider_graph_assignment_info=placed((CPU, ["A", "B"]), (CUDA, ["C"])))
     assert placed_elsewhere(made) == ["A", "B"]
+
+
+# --- errors -----------------------------------------------------------------------------------------------------------
+
+
+def test_what_an_error_says_and_with_which_code_a_command_ends() -> None:
+    assert InputError("what is wrong").render() == "error: what is wrong"
+    assert RunError("what failed", "what to do").render() == "error: what failed\n  = help: what to do"
+    assert (InputError("").exit_code, RunError("").exit_code, str(RunError("what failed"))) == (2, 1, "what failed")

@@ -166,6 +166,27 @@ def test_metrics_are_a_table_that_later_runs_go_on_with(tmp_path: Path) -> None:
     assert len(list(folder.path.glob("events.out.tfevents*"))) >= 1
 
 
+def test_events_hold_the_same_numbers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[Any] = []
+
+    class Writer:
+        def __init__(self, folder: str, flush_secs: int):
+            told.append(folder)
+
+        def add_scalar(self, name: str, value: float, step: int) -> None:
+            told.append((name, value, step))
+
+        def close(self) -> None:
+            told.append("closed")
+
+    monkeypatch.setattr("tensorboardX.SummaryWriter", Writer)
+    folder = RunFolder.create(tmp_path, "n")
+    folder.log(1, 5, {"train.loss": 0.5, "val.loss": 2.0})
+    folder.scalars(7, {"watch/a": 3.0})
+    folder.close()
+    assert told == [str(folder.path), ("train.loss", 0.5, 5), ("val.loss", 2.0, 5), ("watch/a", 3.0, 7), "closed"]
+
+
 def test_a_table_that_holds_nothing_gets_its_head(tmp_path: Path) -> None:
     folder = RunFolder.create(tmp_path, "n")
     (folder.path / "metrics.csv").write_text("")
@@ -173,12 +194,14 @@ def test_a_table_that_holds_nothing_gets_its_head(tmp_path: Path) -> None:
     assert folder.history() == [{"epoch": 1, "step": 5, "train.loss": 0.5}]
 
 
-def test_what_decides_the_last_bits_is_written(tmp_path: Path) -> None:
+def test_what_decides_the_last_bits_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = RunFolder.create(tmp_path, "n")
+    monkeypatch.setattr("sys.argv", ["netc", "run", "digits"])
     folder.write_environment("cpu")
     found = json.loads((folder.path / "env.json").read_text())
     assert sorted(found) == ["command", "cores", "device", "machine", "numpy", "onnxruntime", "platform", "python"]
     assert (found["device"], found["numpy"], found["cores"]) == ("cpu", np.__version__, os.cpu_count())
+    assert found["command"] == ["run", "digits"]
 
 
 # --- exported models --------------------------------------------------------------------------------------------------

@@ -184,3 +184,13 @@ def test_a_weight_that_the_loss_does_not_depend_on_is_said_where_the_model_is_im
     (warning,) = netc.check(path).warnings
     assert warning.message == "the loss does not depend on `m.w`; it is not trained"
     assert warning.labels[0].span.text == 'import "m.onnx" as m'
+
+
+def test_the_last_six_values_are_offered(use: Any) -> None:
+    """Which the model's outputs are among."""
+    chain = " ".join(f"h{i} = Tanh ({f'h{i - 1}' if i else 'x'})" for i in range(7))
+    path = use(f"{chain} y = Relu (h6) z = Tanh (y)", outputs="float[N, 3] y, float[N, 3] z", line="y = m(x) + x")
+    with pytest.raises(NetError) as e:
+        netc.check(path)
+    names = ("h3", "h4", "h5", "h6", "y", "z")
+    assert "choose an output: " + ", ".join(f"`.{n}`" for n in names) in e.value.diagnostics[0].message

@@ -64,6 +64,19 @@ def test_a_step_that_fails(interrupt: Any) -> None:
     assert made.steps == 1
 
 
+def test_a_batch_goes_to_a_device_whose_values_are_no_host_memory() -> None:
+    """As on CUDA: a batch is moved into the bound values, and scores are read back."""
+    one, two = trainer(), trainer()
+    for made in (one, two):
+        made.step({"x": X})
+    (binding,) = two._bindings.values()
+    binding.on_cpu, binding.buffers, binding.views = False, {}, {}
+    for batch in (X * 2, X[::-1]):
+        assert two.step({"x": batch}) == one.step({"x": batch})
+    for name, value in one.state.items():
+        np.testing.assert_array_equal(two.state[name], value)
+
+
 @pytest.mark.parametrize("interrupt", [None, NOT_ASKED, ASKED], ids=["alone", "not asked", "asked"])
 def test_an_evaluation_that_fails(interrupt: Any) -> None:
     program = netc.compile(SPEC)

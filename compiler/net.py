@@ -56,7 +56,7 @@ class Input:
 @dataclass(eq=False, slots=True)
 class Apply:
     """One operation applied to tensors. `variables` are those it reads, by their part of the name; `path` names the line
-    it stands on, with the repeats and blocks around it; `site` is the number of its random draws."""
+    it stands on, with the repeats and blocks around it; `site` is the number of its random draws, where it draws."""
 
     operation: Operation
     inputs: tuple[Tensor, ...]
@@ -64,7 +64,7 @@ class Apply:
     variables: Mapping[str, Variable]
     span: Span
     path: str = ""
-    site: int = 0
+    site: int | None = None
     outputs: tuple[Tensor, ...] = ()
 
 

@@ -20,11 +20,8 @@ def first_bad(trainer: Trainer, batch: Mapping[str, np.ndarray]) -> str:
             return f"`{name}` was not finite before the step"
     model = onnx.load_model_from_string(trainer.program.model_bytes("step"))
     nodes = list(model.graph.node)
-    published = {o.name for o in model.graph.output}
-    for node in nodes:
-        for name in node.output:
-            if name and name not in published:
-                model.graph.output.add().name = name
+    inner = {n for node in nodes for n in node.output} - {o.name for o in model.graph.output} - {""}
+    model.graph.output.extend(onnx.ValueInfoProto(name=n) for n in inner)
     run = session(model.SerializeToString(), Device(threads=trainer.device.threads), exact=True)
     feeds = {"seed": np.array(trainer.seed, np.int32), "row": np.array(0, np.int32), **state, **batch}
     wanted = {i.name for i in run.get_inputs()}

@@ -333,7 +333,12 @@ class Loop:
             raise InputError(
                 "the data has changed since the checkpoint", "resume with `--changed` to go on all the same"
             )
-        self.progress = Progress(**notes["progress"])
+        try:
+            self.progress = Progress(**notes["progress"])
+        except (KeyError, TypeError):
+            raise InputError(
+                f"`{path}` does not say where a run stood", "resume from a checkpoint of `netc run`"
+            ) from None
         if self.folder is not None:
             self.history = self.folder.history()
 

@@ -118,5 +118,4 @@ class RunFolder:
             if f is not None:
                 with contextlib.suppress(OSError):
                     f.close()
-        self._metrics = self._lock = self._events = None
         (self.path / ".lock").unlink(missing_ok=True)

@@ -29,7 +29,7 @@ def differentiated(
     for y, dy in pairs:
         if dy is not None:
             cotangents[y] = inner.Add(cotangents[y], dy) if y in cotangents else dy
-    return backpropagate(inner, cotangents, wrt, partial=True)
+    return backpropagate(inner, cotangents, wrt)
 
 
 def finish(inner: Emitter, inputs: Sequence[ir.Value], outputs: Sequence[ir.Value]) -> ir.Graph:
@@ -47,6 +47,4 @@ def finish(inner: Emitter, inputs: Sequence[ir.Value], outputs: Sequence[ir.Valu
 
 def fresh(inner: Emitter, like: ir.Value) -> ir.Value:
     """A new value of another's type, to become an input of the body."""
-    value = inner.stamp(ir.Value(), inner.type_of(like))
-    inner.learn_size(value)
-    return value
+    return inner.stamp(ir.Value(), inner.type_of(like))

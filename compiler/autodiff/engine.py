@@ -27,19 +27,17 @@ class NoGradientError(Exception):
         super().__init__(f"the operator `{node.op_type}`{place} cannot be differentiated: {self.reason}")
 
 
-def backpropagate(
-    op: Emitter, cotangents: Mapping[ir.Value, ir.Value], wrt: Sequence[ir.Value], partial: bool = False
-) -> Cotangents:
+def backpropagate(op: Emitter, cotangents: Mapping[ir.Value, ir.Value], wrt: Sequence[ir.Value]) -> Cotangents:
     """Adds reverse-mode nodes to `op`'s graph.
 
     `cotangents` gives, for each value to differentiate, a value of the same shape and dtype. The result has one
-    cotangent for each of `wrt`, None where no gradient reaches; with `partial`, `wrt` are taken as independent, whatever
-    they are computed from. Raises NoGradientError.
+    cotangent for each of `wrt`, which are taken as independent, whatever they are computed from; None where no gradient
+    reaches. Raises NoGradientError.
     """
     wanted = set(wrt)
     gathered: dict[ir.Value, list[ir.Value]] = {y: [dy] for y, dy in cotangents.items()}
     total: dict[ir.Value, ir.Value] = {}
-    active = _between(op, cotangents, wanted, partial)
+    active = _between(op, cotangents, wanted)
 
     def collect(value: ir.Value) -> ir.Value | None:
         """The cotangent of a value, all its contributions added up."""
@@ -55,7 +53,7 @@ def backpropagate(
 
     for node, inputs in reversed(active.items()):
         with op.at(node.metadata_props.get("netc.line", ""), f"grad/{node.outputs[0].name}"):
-            dys = [None if partial and y in wanted else collect(y) for y in node.outputs]
+            dys = [None if y in wanted else collect(y) for y in node.outputs]
             if node.metadata_props.get("netc.stop_gradient") or all(dy is None for dy in dys):
                 continue
             entry = lookup(node.op_type, op.opset)
@@ -82,7 +80,7 @@ def _pulled_back(op: Emitter, node: ir.Node, entry: Entry | None, dys: Cotangent
     if outputs is not None:
         inputs = [x for x in node.inputs if x is not None]
         flowing = {y: dy for y, dy in zip(outputs, dys) if y is not None and dy is not None}
-        found = dict(zip(inputs, backpropagate(op, flowing, inputs, partial=True)))
+        found = dict(zip(inputs, backpropagate(op, flowing, inputs)))
         return [found.pop(x, None) if x is not None else None for x in node.inputs]
     assert entry is not None
     if entry.kind == "refused":
@@ -91,7 +89,7 @@ def _pulled_back(op: Emitter, node: ir.Node, entry: Entry | None, dys: Cotangent
     return entry.run(op, node, *dys, **asked) if entry.run is not None else []
 
 
-def _between(op: Emitter, targets: Iterable[ir.Value], wanted: set[ir.Value], partial: bool) -> dict[ir.Node, Operands]:
+def _between(op: Emitter, targets: Iterable[ir.Value], wanted: set[ir.Value]) -> dict[ir.Node, Operands]:
     """The nodes of this graph on a path from `wanted` to `targets`, in their order, with their operands."""
     ordered: list[ir.Node] = []
     seen: dict[ir.Node, Operands] = {}
@@ -101,7 +99,7 @@ def _between(op: Emitter, targets: Iterable[ir.Value], wanted: set[ir.Value], pa
         if done is not None:
             ordered.append(done)
             continue
-        node = value.producer() if value is not None and not (partial and value in wanted) else None
+        node = value.producer() if value is not None and value not in wanted else None
         if node is None or node in seen or node.graph is not op.graph:
             continue
         seen[node] = operands(node)
@@ -117,7 +115,7 @@ def _between(op: Emitter, targets: Iterable[ir.Value], wanted: set[ir.Value], pa
 
 
 def _fitted(op: Emitter, dx: ir.Value, x: ir.Value, broadcasts: bool) -> ir.Value:
-    """A contribution in the operand's shape: what broadcasting repeated is summed, what it left out is repeated."""
+    """A contribution in the operand's shape: what broadcasting repeated is summed, an axis of size 1 is repeated."""
     t, primal = op.known_type(dx), op.known_type(x)
     if t is None or primal is None:
         return _summed_at_run_time(op, dx, x) if broadcasts else dx
@@ -125,8 +123,6 @@ def _fitted(op: Emitter, dx: ir.Value, x: ir.Value, broadcasts: bool) -> ir.Valu
     if shape == primal.shape:
         return dx
     extra = len(shape) - primal.rank
-    if extra < 0:
-        return op.expand(dx, primal.shape)
     pairs = list(zip(shape[extra:], primal.shape))
     if broadcasts and any(a != b and a != 1 and b != 1 for a, b in pairs):
         return _summed_at_run_time(op, dx, x)

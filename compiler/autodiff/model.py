@@ -79,7 +79,7 @@ def jvp(
         for name, g in zip(task.sources, pulled):
             if g is not None:  # inputs that enter alike, as in a sum, have one cotangent
                 seeds[g] = op.Add(seeds[g], tangents[name]) if g in seeds else tangents[name]
-        found = backpropagate(op, seeds, list(cotangents.values()), partial=True)
+        found = backpropagate(op, seeds, list(cotangents.values()))
         for y, u in cotangents.items():  # whatever still reads u does not depend on what it is
             op.graph.inputs.remove(u)
             if u.uses():

@@ -41,7 +41,7 @@ def _check(spec: ast.Spec, source: Source, problems: list[Diagnostic], folder: P
     recorder = Recorder(net, Loader(folder, source.name, budget), budget)
     frame = Frame(recorder)
     parsed = not problems
-    train, data = (SettingsBlock(net, frame, whole=False, parsed=parsed) for _ in range(2))
+    train, data = (SettingsBlock(net, frame, parsed) for _ in range(2))
     try:
         _body(frame, spec, node)
         if parsed and not recorder.problems:

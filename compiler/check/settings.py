@@ -34,8 +34,8 @@ class SettingsBlock:
 
     net: TypedNet
     frame: Frame
-    whole: bool
     parsed: bool
+    whole: bool = field(init=False)
     problems: list[Diagnostic] = field(default_factory=list)
     seen: dict[str, Span] = field(default_factory=dict)
 
@@ -44,7 +44,7 @@ class SettingsBlock:
         try:
             return work()
         except NetError as e:
-            self.problems += e.diagnostics
+            self.problems += [d for d in e.diagnostics if d not in self.problems]  # a rule meets many parameters
             return None
 
     def once(self, node: ast.Setting) -> None:

@@ -226,6 +226,10 @@ def describe(value: Value) -> str:
             return f"the outputs of `{value.name}`, of which one must be chosen"
         case NameRange():
             return "a range of names"
+        case Constructor():
+            return f"the word `{value.name}`"
+        case OnnxNamespace():
+            return "the name `onnx`"
         case None:
             return "nothing"
         case _:

@@ -13,7 +13,7 @@ from netc.compiler.graph.dimensions import Dim, Shape, add, product, quotient
 from netc.compiler.graph.types import BOOL, ONNX_DTYPES, TensorType
 
 IR_VERSION = 8
-IR_VERSIONS = {18: 8, 19: 9, 20: 9, 21: 10, 22: 10, 23: 11, 24: 12, 25: 13, 26: 13, 27: 14, 28: 14}  # that opsets need
+IR_VERSIONS = {18: 8, 19: 9, 20: 9, 21: 10, 22: 10, 23: 11, 24: 12, 25: 13, 26: 13, 27: 13, 28: 14}  # that opsets need
 
 _FIRST = {
     "Relu", "Sigmoid", "Tanh", "Exp", "Log", "Sqrt", "Neg", "Abs", "Identity", "Floor", "Ceil", "Round", "Sign", "Not",

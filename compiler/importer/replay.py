@@ -199,8 +199,6 @@ def rebuilt(
             op.adopt(value)
         values[name] = value
         replay.seen.add(value)
-    for sparse in graph.sparse_initializer:
-        values[sparse.values.name] = op.tensor(_dense(sparse))
     replay.nodes(op, graph.node, values)
     for declared in graph.output:
         op.output(declared.name, values[declared.name])
@@ -231,15 +229,3 @@ _READ: dict[int, Callable[[Any], Any]] = {
     AttributeProto.INTS: lambda a: list(a.ints),
     AttributeProto.STRINGS: lambda a: [s.decode() for s in a.strings],
 }
-
-
-def _dense(sparse: onnx.SparseTensorProto) -> np.ndarray:
-    """A sparse tensor written out."""
-    content = numpy_helper.to_array(sparse.values)
-    made = np.zeros(list(sparse.dims), dtype=content.dtype)
-    at = numpy_helper.to_array(sparse.indices)
-    if at.ndim == 1:  # numbers in row-major order; else a row of coordinates for each value
-        made.ravel()[at] = content
-    else:
-        made[tuple(at.T)] = content
-    return made

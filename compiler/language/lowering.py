@@ -21,7 +21,7 @@ class Context:
 
     training: bool
     random: Random | None = None  # absent where nothing is drawn
-    site: int = 0  # the number of this operation's draws
+    site: int | None = None  # the number of this operation's draws, where it draws
     parameters: Mapping[str, Value] = field(default_factory=dict)  # by name: what patterns match
 
     def matching(self, pattern: str) -> list[Value]:
@@ -31,6 +31,7 @@ class Context:
     def keep_mask(self, x: Value, keep: float) -> Value:
         """1 / keep with probability `keep`, else 0, of x's type: a function of (seed, step, site, row)."""
         assert self.random is not None, "nothing can be drawn here"
+        assert self.site is not None, "nothing is drawn here"
         return self.random.keep_mask(x, keep, self.site)
 
 

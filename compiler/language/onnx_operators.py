@@ -184,16 +184,7 @@ def operators() -> dict[str, int]:
         if schema.domain == "" and not schema.deprecated:
             first = max(BASE_OPSET, schema.since_version)
             found[schema.name] = min(found.get(schema.name, first), first)
-    return {n: o for n, o in found.items() if o <= NEWEST_OPSET and not _is_deprecated(n, o)}
-
-
-def _is_deprecated(name: str, opset: int) -> bool:
-    from onnx import defs
-
-    try:
-        return bool(defs.get_schema(name, opset).deprecated)
-    except defs.SchemaError:
-        return True
+    return {n: o for n, o in found.items() if o <= NEWEST_OPSET and not defs.get_schema(n, o).deprecated}
 
 
 def onnx_operation(name: str, span: Span) -> OnnxOperation:

@@ -24,9 +24,14 @@ class Watched:
         return f"{self.split}.{self.name}"
 
 
-def _patience(patience: int) -> None:
+def _waits(word: str, score: object, patience: int, delta: float) -> None:
+    """What a rule that waits for a score to improve needs. Raises Refused."""
+    if not isinstance(score, Watched):
+        raise Refused("argument", f"`score` of `{word}` is a score of a split, such as `val.loss`", "score")
     if patience < 1:
         raise Refused("argument", f"`patience` must be at least 1, not {patience}", "patience")
+    if delta < 0:
+        raise Refused("argument", f"`delta` must be 0 or more, not {float(delta):g}", "delta")
 
 
 @constructor("stop")
@@ -38,7 +43,7 @@ class Early:
     delta: float = 0.0
 
     def __post_init__(self) -> None:
-        _patience(self.patience)
+        _waits("early", self.score, self.patience, self.delta)
 
 
 @constructor("plateau")
@@ -52,7 +57,7 @@ class Reduce:
     floor: float = 0.0
 
     def __post_init__(self) -> None:
-        _patience(self.patience)
+        _waits("reduce", self.score, self.patience, self.delta)
         if not 0 < self.factor < 1:
             raise Refused("argument", f"`factor` must be between 0 and 1, not {float(self.factor):g}", "factor")
 

@@ -83,8 +83,11 @@ def inputs_only(manifest: Mapping[str, Any], path: str | Path) -> Arrays:
 
 
 def _file(record: Mapping[str, Any], path: str | Path, inputs: list[Row]) -> Read:
-    """A file in the place of a source's own, read with the settings of that source."""
-    return format_of(str(path)).read(record.get("source") or {}, [Path(path)], inputs)
+    """A file in the place of a source's own, read with the settings of that source; where columns lie is said for files of
+    one format."""
+    source, known = record.get("source") or {}, format_of(str(path))
+    other = () if source.get("kind") == known.name else ("columns",)
+    return known.read({k: v for k, v in source.items() if k not in other}, [Path(path)], inputs)
 
 
 def _parts(source: Mapping[str, Any], folder: Path, inputs: list[Row]) -> dict[str, Read]:

@@ -158,3 +158,52 @@ def test_a_body_that_captures_what_its_node_reads() -> None:
 def test_an_if_in_a_loop() -> None:
     text = NESTED.replace("  one = ", "  two = Constant <value: tensor = int64 {2}> ()\n  one = ")
     agrees(parser.parse_model(text), {"x": G.normal(size=3), "w": G.normal(size=3), "n": np.array(5)})
+
+
+LOST = (
+    HEAD
+    + """
+m (double[4] x, bool[4] keep, int64 n) => (double[4] y) {
+  on = Constant <value: tensor = bool {1}> ()
+  y = Loop <body = b (int64 i, bool go, double[4] a) => (bool d, double[4] e) {
+      d = Identity(go)  p = Compress <axis = 0> (a, keep)  q = Mul(p, p)  m = ReduceMean <keepdims = 0> (q)  e = Mul(a, m)
+    }> (n, on, x)
+}"""
+)
+
+
+def test_a_mean_over_a_size_that_only_the_body_knows() -> None:
+    """y = x m, m the mean of the squares that are kept: dx = m dy + sum(dy x) 2 x / 3 at these."""
+    x, keep, dy = np.array([1.0, -2.0, 0.5, 3.0]), np.array([True, False, True, True]), np.array([1.0, 2.0, -1.0, 0.25])
+    gradient = netc.grad(parser.parse_model(LOST))
+    run = ort.InferenceSession(gradient.SerializeToString(), providers=["CPUExecutionProvider"])
+    (found,) = run.run(["grad/x"], {"x": x, "keep": keep, "n": np.array(1), "grad/y": dy})
+    np.testing.assert_allclose(found, np.mean(x[keep] ** 2) * dy + np.sum(dy * x) * 2 * x * keep / 3)
+
+
+SHAPES = (
+    HEAD
+    + """
+s (double[3] h0, double[4, 3] x) => (double[4, 3] a, double[4] b, double[4, 2, 3] c) {
+  h, a, b, c = Scan <num_scan_inputs = 1, body = step (double[3] s, double[3] v) =>
+      (double[3] n, double[3] p, double q, double[2, 3] r) {
+    m = Mul(s, v)  n = Tanh(m)  p = Mul(n, v)  q = ReduceSum <keepdims = 0> (m)
+    k = Constant <value_ints = [0]> ()  u = Unsqueeze(m, k)  r = Concat <axis = 0> (u, u)
+  }> (h0, x)
+}"""
+)
+
+
+def test_outputs_of_different_shapes() -> None:
+    g = np.random.default_rng(0)
+    feeds = {"h0": g.normal(size=3), "x": g.normal(size=(4, 3))}
+    u = {"a": g.normal(size=(4, 3)), "b": g.normal(size=4), "c": g.normal(size=(4, 2, 3))}
+    model = parser.parse_model(SHAPES)
+    forward = ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    backward = ort.InferenceSession(netc.grad(model).SerializeToString(), providers=["CPUExecutionProvider"])
+    found = backward.run(["grad/h0", "grad/x"], {**feeds, **{f"grad/{n}": a for n, a in u.items()}})
+    for name, gradient in zip(feeds, found):
+        direction = g.normal(size=feeds[name].shape)
+        ahead, behind = (forward.run(list(u), {**feeds, name: feeds[name] + s * 1e-6 * direction}) for s in (1, -1))
+        expected = sum(float(np.sum(w * (p - q))) for w, p, q in zip(u.values(), ahead, behind)) / 2e-6
+        assert float(np.sum(gradient * direction)) == pytest.approx(expected, rel=1e-6)

@@ -254,3 +254,26 @@ def test_gradients_flow_through_floating_point_inputs(dtype: str) -> None:
     found = {o.name for o in gradient.graph.output}
     assert ("grad/x" in found) == (dtype != "int32")
     assert {"first", "second"} <= {n.name for n in gradient.graph.node}  # nodes keep their names
+
+
+@pytest.mark.parametrize(
+    ("opset", "given", "found"), [(18, 8, 8), (18, 10, 10), (18, 4, 8), (20, 8, 9), (22, 8, 10), (22, 13, 13)]
+)
+def test_the_version_of_the_format_is_the_model_s_where_its_opset_allows(opset: int, given: int, found: int) -> None:
+    model = parser.parse_model(MLP.replace('"": 18', f'"": {opset}'))
+    model.ir_version = given
+    assert netc.grad(model).ir_version == found
+
+
+@pytest.mark.parametrize("exponent", [0, 1, 2, 3, -1, 0.5, 2.5])
+def test_a_power_of_a_number_that_is_known(exponent: float) -> None:
+    """d x^k = k x^(k - 1), at 0 too, where k is a whole number from 0 on."""
+    model = parser.parse_model(f"""<ir_version: 8, opset_import: ["": 18]> g (double[5] x) => (double[5] y)
+        {{ k = Constant <value: tensor = double {{{exponent}}}> () y = Pow (x, k) }}""")
+    gradient = netc.grad(model)
+    if exponent == 0:
+        assert "grad/x" not in [o.name for o in gradient.graph.output], "which nothing reaches"
+        return
+    x = np.array([0.0, -1.5, 0.25, 2.0, 3.0] if exponent in (1, 2, 3) else [0.5, 1.5, 0.25, 2.0, 3.0])
+    (found,) = ReferenceEvaluator(gradient).run(["grad/x"], {"x": x, "grad/y": np.ones(5)})
+    np.testing.assert_allclose(found, exponent * x ** (exponent - 1))

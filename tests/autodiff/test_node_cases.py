@@ -22,7 +22,7 @@ from netc import NetError
 from tests.autodiff.evaluator import evaluate
 from tests.autodiff.reference import Unstable, compare, compare_forward, fitting, in_double, is_float
 
-PARTS = 16
+PARTS = 64
 
 # at a kink, or at a tie of three and more, differences give a mean that no rule for one side gives
 KINKS = {
@@ -43,6 +43,15 @@ REFUSED = {
     "test_scan_sum": "opset",
 }  # fmt: skip
 
+# no input has stable differences: a kink, a jump, numbers of few bits, or an operator that the evaluator lacks in float64
+UNDECIDED = (
+    "test_acosh_example", "test_adam_multiple", "test_affine_grid", "test_attention_4d_with_past_and_present_qk_matmul_bias",
+    "test_cast", "test_causal_conv", "test_dequantizelinear", "test_dynamicquantizelinear", "test_floor_example",
+    "test_hardmax_one_hot", "test_l2normalization_axis_0", "test_linear_attention", "test_mod_float_edge_cases", "test_mvn",
+    "test_range_float", "test_reduce_", "test_rotary_embedding", "test_round", "test_scatter_with", "test_sign",
+    "test_softsign_example", "test_thresholdedrelu_example", "test_unique",
+)  # fmt: skip
+
 RANDOM = ("bernoulli", "training_dropout")
 SLOW = (  # in the evaluator
     "test_maxpool_3d_dilations_use_ref_impl_large", "test_averagepool_3d_dilations_large", "test_averagepool_3d_default",
@@ -53,6 +62,12 @@ SLOW = (  # in the evaluator
 @cache
 def cases() -> list[Any]:
     return sorted(load_model_tests(kind="node"), key=lambda c: c.name)
+
+
+def part_of(part: int) -> list[Any]:
+    """The cases in the order of names, so that those of one operator stand together."""
+    found = cases()
+    return found[len(found) * part // PARTS : len(found) * (part + 1) // PARTS]
 
 
 def floats(values: Any) -> bool:
@@ -119,15 +134,13 @@ def known(name: str) -> bool:
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("part", range(PARTS))
 def test_every_derivative_is_right_or_refused(part: int) -> None:
-    found = {c.name: outcome(c, symbolic=False) for c in cases()[part::PARTS] if not known(c.name)}
+    found = {c.name: outcome(c, symbolic=False) for c in part_of(part) if not known(c.name)}
     wrong = [n for n, o in found.items() if o == "wrong"]
     assert not wrong
     for name, how in found.items():
         if how.startswith("refused"):
             assert any(name.startswith(n) and how == f"refused: {slug}" for n, slug in REFUSED.items()), (name, how)
-    decided = [o for o in found.values() if o == "right" or o.startswith("refused")]
-    assert decided.count("right") >= 0.95 * len(decided) - 2  # parts are small
-    assert decided.count("right") >= 0.8 * (len(found) - list(found.values()).count("skipped"))
+    assert not [n for n, o in found.items() if o == "unstable" and not n.startswith(UNDECIDED)]
 
 
 # what has to be known when the derivative is taken; the reason is in the message
@@ -140,7 +153,7 @@ NEEDS_SIZES = (
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("part", range(PARTS))
 def test_with_every_size_symbolic_it_is_right_or_refused(part: int) -> None:
-    found = {c.name: outcome(c, symbolic=True) for c in cases()[part::PARTS] if not known(c.name)}
+    found = {c.name: outcome(c, symbolic=True) for c in part_of(part) if not known(c.name)}
     assert not [n for n, o in found.items() if o == "wrong"]
     for name, how in found.items():
         if how.startswith("refused") and not any(name.startswith(n) for n in REFUSED):
@@ -157,7 +170,13 @@ EDGES = {  # of empty tensors, where the evaluator reshapes, stacks or divides n
 SECOND = {  # the evaluator's places are float32, too coarse where their derivative is differentiated
     "test_gridsample_bilinear_align_corners_0_additional_1", "test_gridsample_bicubic_align_corners_0_additional_1",
     "test_resize_downsample_scales_linear_half_pixel_symmetric",
+    # a number that is moved a little changes what is chosen, or is rounded to what it was
+    "test_onehot_with_negative_axis", "test_unique_not_sorted_without_axis", "test_unique_sorted_with_axis",
+    "test_castlike_BFLOAT16_to_FLOAT",
 }  # fmt: skip
+
+
+SHAPES_LOST = ("test_causal_conv", "test_dft_rfft")  # by inference, in what is differentiated once more
 
 
 def prepared(case: Any) -> tuple[onnx.ModelProto, dict[str, Any]] | None:
@@ -178,7 +197,7 @@ def prepared(case: Any) -> tuple[onnx.ModelProto, dict[str, Any]] | None:
 @pytest.mark.parametrize("part", range(PARTS))
 def test_forward_mode_is_right_or_refused(part: int) -> None:
     found: dict[str, str] = {}
-    for case in cases()[part::PARTS]:
+    for case in part_of(part):
         ready = prepared(case)
         if ready is None:
             continue
@@ -189,8 +208,7 @@ def test_forward_mode_is_right_or_refused(part: int) -> None:
         except Unstable:
             found[case.name] = "unstable"
     assert not [n for n, o in found.items() if o == "wrong"]
-    decided = [o for o in found.values() if o in ("right", "refused")]
-    assert decided.count("right") >= 0.95 * len(decided) - 2  # parts are small
+    assert not [n for n, o in found.items() if o == "refused" and not n.startswith((*REFUSED, *SHAPES_LOST))]
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -199,7 +217,7 @@ def test_forward_mode_is_right_or_refused(part: int) -> None:
 def test_second_order_is_right_or_refused(part: int, forward: bool) -> None:
     """Every sixth case each way: the gradient of the gradient, and the tangent of the gradient."""
     found: dict[str, str] = {}
-    for case in cases()[part::PARTS][int(forward) :: 6]:
+    for case in part_of(part)[int(forward) :: 6]:
         ready = prepared(case)
         if ready is None or case.name in SECOND:
             continue
@@ -223,8 +241,7 @@ def test_second_order_is_right_or_refused(part: int, forward: bool) -> None:
         except Unstable:
             found[case.name] = "unstable"
     assert not [n for n, o in found.items() if o == "wrong"]
-    decided = [o for o in found.values() if o in ("right", "refused")]
-    assert decided.count("right") >= 0.9 * len(decided) - 1  # parts are small
+    assert not [n for n, o in found.items() if o == "refused" and not n.startswith((*REFUSED, *SHAPES_LOST))]
 
 
 def cotangents(model: onnx.ModelProto, derivative: onnx.ModelProto, inputs: dict[str, Any]) -> dict[str, Any]:
@@ -249,32 +266,45 @@ SATURATED = {"test_rnn_seq_length", "test_simple_rnn_bidirectional"}
 @pytest.mark.parametrize("part", range(PARTS))
 def test_derivatives_run_in_float32_and_agree_with_the_evaluator(part: int) -> None:
     """Every third case that ONNX Runtime loads: what it computes from the derivative is what the evaluator does."""
-    same = 0
-    for case in cases()[part::PARTS][::3]:
-        model = case.model
-        if model is None or known(case.name) or case.name in SATURATED:
-            continue
-        if not floats(model.graph.input) or not floats(model.graph.output) or not loads(model):
-            continue
-        try:
-            derivative = netc.grad(model)
-        except NetError:
-            continue
-        session = started(derivative)
-        inputs = {i.name: np.asarray(a) for i, a in zip(model.graph.input, inputs_of(case, model))}
-        try:
-            started(model).run(None, inputs)
-            more = cotangents(model, derivative, inputs)
-        except Exception:  # the runtime or the evaluator cannot run the model itself: dtypes, missing kernels
-            continue
-        inputs.update(more)
-        expected = evaluate(derivative, inputs)
-        found = dict(zip([o.name for o in session.get_outputs()], session.run(None, inputs)))
-        for name in (n for n in found if n.startswith("grad/")):
-            largest = max(1e-3, np.abs(expected[name]).max(initial=0))
-            np.testing.assert_allclose(found[name], expected[name], rtol=0, atol=1e-3 * largest, err_msg=case.name)
-        same += 1
-    assert same > 5
+    for case in part_of(part)[::3]:
+        both = on_both(case)
+        for name in both[0] if both else ():
+            found, expected = (of[name] for of in both or ())
+            largest = max(1e-3, np.abs(expected).max(initial=0))
+            np.testing.assert_allclose(found, expected, rtol=0, atol=1e-3 * largest, err_msg=case.name)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    "name", ["conv_with_strides_padding", "lstm_defaults", "softmax_axis_1", "gemm_all_attributes", "max_one_input"]
+)
+def test_the_runtime_computes_derivatives(name: str) -> None:
+    assert on_both(next(c for c in cases() if c.name == f"test_{name}"))
+
+
+def on_both(case: Any) -> tuple[dict[str, Any], dict[str, Any]] | None:
+    """The gradients by ONNX Runtime and by the evaluator; None where the runtime cannot run the model itself."""
+    model = case.model
+    if model is None or known(case.name) or case.name in SATURATED:
+        return None
+    if not floats(model.graph.input) or not floats(model.graph.output) or not loads(model):
+        return None
+    try:
+        derivative = netc.grad(model)
+    except NetError:
+        return None
+    session = started(derivative)
+    inputs = {i.name: np.asarray(a) for i, a in zip(model.graph.input, inputs_of(case, model))}
+    try:
+        started(model).run(None, inputs)
+        more = cotangents(model, derivative, inputs)
+    except Exception:  # the runtime or the evaluator cannot run the model itself: dtypes, missing kernels
+        return None
+    inputs.update(more)
+    expected = evaluate(derivative, inputs)
+    found = dict(zip([o.name for o in session.get_outputs()], session.run(None, inputs)))
+    gradients = [n for n in found if n.startswith("grad/")]
+    return {n: found[n] for n in gradients}, {n: expected[n] for n in gradients}
 
 
 def loads(model: onnx.ModelProto) -> bool:

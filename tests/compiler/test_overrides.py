@@ -98,6 +98,31 @@ def test_a_wrong_override(changes: list[str], said: str) -> None:
     assert said in e.value.render()
 
 
+PLACES = [  # an override, and what of it the error marks
+    ("widht=3", "widht"), ("width", "width"), ("width=", ""), ("width=true", "true"), ("deep=3", "3"),
+    ("rate.x=3", "rate.x"), ("batch=0", "0"), ("train=0.3", "train"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("change", "marked"), PLACES, ids=[p[0] for p in PLACES])
+def test_the_part_that_is_wrong_is_marked(change: str, marked: str) -> None:
+    with pytest.raises(netc.NetError) as e:
+        netc.check(SPEC, [change])
+    span = e.value.diagnostics[0].labels[0].span
+    assert span.text == marked
+    assert span.source.text == change
+
+
+def test_a_name_that_fits_twice_is_refused_with_both() -> None:
+    with pytest.raises(netc.NetError, match=r"`train` could be `data\.source\.train` or `data\.split\.train`"):
+        netc.check(SPEC, ["train=0.3"])
+
+
+def test_a_word_alone_is_given_its_arguments() -> None:
+    spec = SPEC.replace("random(train = 0.5, val = 0.5, seed = 3)", "random")
+    assert "seed = 5" in netc.check(spec, ["split.seed=5"]).resolved
+
+
 def test_the_shortest_path_that_fits_is_meant() -> None:
     assert "seed      = 2" in resolved("seed=2"), "that of the train block, not of the split"
 

@@ -151,7 +151,107 @@ LINES: dict[str, str] = {  # a line of the net -> what is said
     "a = dropout(0.5) * x": "`*` needs a tensor, this is a layer, into which no tensor flows yet",
     "repeat 1.5 { }": "the count of a repeat must be a whole number, this is 1.5",
     "repeat -1 { }": "a repeat cannot run -1 times",
+    "y = (x > 0) and N": "the dimension `N` is a number, not a truth value",
+    "y = (x > 0) and 1": "the number 1 is not a truth value",
+    "y = x * 340282346638528859811704183484516925441": "does not fit `f32`",
+    "y = t + 9223372036854775808": "the literal 9223372036854775808 does not fit `i64`",
+    "y = t + 0.5": "the literal 0.5 does not fit `i64`",
+    "y = x + true": "a tensor or a number is needed here, this is a truth value",
+    "y = x + \"a\"": "a tensor or a number is needed here, this is the string \"a\"",
+    "y = x + (1, 2)": "a tensor or a number is needed here, this is 2 values",
+    "y = x + he_normal": "`+` needs a tensor, this is the word `he_normal`",
+    "y = onnx + 1": "`+` needs numbers, this is the name `onnx`",
+    "y = dropout(x, rate = \"a\")": "`rate` of `dropout` must be a number, this is the string \"a\"",
+    "y = dropout(x, rate = (x > 0))": "`rate` of `dropout` is decided while compiling; a tensor cannot be",
+    "y = l2(3)": "`l2` takes at most 0 arguments, got 1",
+    "y = 3(x)": "the number 3 cannot be called",
+    "y = onnx(x)": "the name `onnx` cannot be called",
+    "y = x -> 3": "the number 3 cannot be called",
+    "f = relu -> 3": "the number 3 is not a function or a layer",
+    "f = relu -> x": "a tensor `f32[N, 4]` is not a function or a layer",
+    "f = relu -> -relu": "a stage of a layer is a function or a layer",
+    "f = relu -> 2 * relu": "a stage of a layer is a function or a layer",
+    "f = x -> -relu": "a stage of a pipeline is a function or a layer",
+    "f = Dense(3); y = f(x, x)": "this `Dense` takes one tensor",
+    "f = Dense(3); y = f(x = x)": "this `Dense` takes one tensor",
+    "f = Dense(3) -> relu; y = f(x, x)": "this layer takes one tensor",
+    "f = Dense(3) -> relu; y = f(x = x)": "this layer takes one tensor",
+    "y = onnx.Erf(\"a\")": "`Erf` needs a tensor first, this is the string \"a\"",
+    "y = onnx.Constant(value_float = 3)": "`Constant` needs a tensor",
+    "y = onnx.NonZero(x)": "the shape of `onnx.NonZero` cannot be inferred here",
+    "y = onnx.SequenceConstruct(x)": "the shape of `onnx.SequenceConstruct` cannot be inferred here",
+    "y = onnx.Cast(x, to = 8)": "`onnx.Cast` gives a dtype that specs do not have",
+    "y = onnx.ConstantOfShape(t, value = 2)": "attribute `value` of `onnx.ConstantOfShape` cannot be written in a spec",
+    "y = onnx.Upsample(x)": "the ONNX standard has no operator `Upsample`",
+    "y = 1 .. \"b\"": "`..` makes a range of names",
+    "y = \"a\" .. 2": "`..` makes a range of names",
+    "y = N == 3": "the size of a symbolic dimension is not known while compiling",
+    "y = 10^617": "`10 ^ 617` is too large",
+    "y = 2^1025": "`2 ^ 1025` is too large",
+    "y = 2^1024 * 2^1024 * 2^1024 * 2^1024": "the number is too large",
+    "y = 10.5 ^ 400.5": "`10.5 ^ 400.5` is out of range",
+    "y = 0.0 ^ -0.5": "`0 ^ -0.5` is out of range",
+    "y = exp(1000)": "`exp(1000)` is not a real number",
+    "y = not nothing": "there is no name `nothing`",
+    "y = nothing[0]": "there is no name `nothing`",
+    "y = 1 if nothing else 2": "there is no name `nothing`",
+    "repeat nothing { q = x }": "there is no name `nothing`",
+    "a, b = x": "2 names for a tensor `f32[N, 4]`",
+    "a, b = true": "2 names for a truth value",
+    "a, b = Dense(3)": "2 names for a layer, into which no tensor flows yet",
+    "a, b = he_normal()": "2 names for an initialiser",
+    "a, b = \"p0\"..\"p3\"": "2 names for a range of names",
+    "output z = 3": "`output z` publishes a tensor, this is the number 3",
+    "metric z = relu": "`metric z` publishes a tensor, this is the function `relu`",
+    "output h; output h": "`h` is published twice",
+    "metric z (max) = sum(t)": "a metric is floating-point, this is `i64[]`",
+    "metric z (max) = h": "a metric is one number, this is `f32[N, 3]`",
+    "metric z (best) = mean(h)": "a metric is better at its `max` or its `min`, not `best`",
+    "metric z = mean(h)": "say which direction of `z` is better",
+    "metric x (max) = mean(h)": "`x` is published under a name that is taken",
+    "metric m (max) = mean(h); output m2 = h; metric m2 (max) = mean(h)": "`m2` is published twice",
+    "param p: i64[3]": "a parameter is floating-point, not `i64`",
+    "param p: f32[N]": "a parameter has fixed dimensions",
+    "param p: f32[3] = \"a\"": "`p` must be an initialiser or a number, this is the string \"a\"",
+    "param p: f32[4294967296, 2147483648]": "has 2^63 elements or more",
+    "param p: f32[4294967295, 2147483648]; y = sum(p)": "training needs about",
+    "repeat 2 { output z = h }": "`output` stands in the net itself, not inside a block or repeat",
+    "repeat 2 { input q: f32[N] }": "`input` stands in the net itself, not inside a block or repeat",
+    "repeat 2 { metric z (max) = mean(h) }": "`metric` stands in the net itself, not inside a block or repeat",
+    "repeat 100001 { q = x }": "100,001 turns make a net of more than 100,000 operations",
+    "block b(v) { w = v }; y = b(x)": "the block `b` returns nothing",
+    "block b(v) { repeat 2 { v = v -> Dense(4) }; return v }": "the block `b` makes parameters, so its name is capitalised",
+    "block B(v) { return v -> Dense(4) }; block c(v) { return v -> B }": "the block `c` makes parameters",
+    "block B(v) { return v -> B }; y = x -> B": "blocks are nested more than 60 calls deep; a block may not use itself",
+    "y = flatten(mean(x))": "`flatten` needs a batch axis, this is `f32[]`",
+    "y = reshape(x, [4, N]) -> BatchNorm": "axis 1 of `f32[4, N]` has no fixed size, so `BatchNorm` has no channels",
+    "y = x -> BatchNorm(momentum = 1.5)": "`momentum` must be in [0, 1], not 1.5",
+    "y = x -> BatchNorm(momentum = -0.1)": "`momentum` must be in [0, 1], not -0.1",
+    "y = x -> BatchNorm(epsilon = 0)": "`epsilon` must be positive, not 0",
+    "y = mean(x) @ x": "`@` needs matrices, not scalars",
+    "y = x @ mean(x)": "`@` needs matrices, not scalars",
+    "y = x @ f64(x)": "the dtypes differ: `f32[N, 4]` and `f64[N, 4]`",
+    "y = mean_squared_error(h, f64(r))": "needs two tensors of one dtype, these are `f32[N, 3]` and `f64[N, 3]`",
+    "y = softmax_cross_entropy(h, u8(t))": "class indices are i32 or i64, this is `u8[N]`",
+    "y = gradient(round(h), x)": "the first tensor does not depend on the second by anything that has a gradient",
+    "y = gradient(x, h)": "the first tensor does not depend on the second by anything that has a gradient",
+    "import \"x.txt\" as q": "`x.txt` is neither a .net spec nor an .onnx model",
+    "seed = 3": "`seed` is reserved",
+    "y = x[\"a\"]": "an index must be a whole number, this is the string \"a\"",
+    "y = x[N]": "an index must be a whole number, this is the symbolic dimension `N`",
+    "y = x[:, 1:h]": "an index is decided while compiling; a tensor cannot be",
 }  # fmt: skip
+# at a bound, or beside what is refused
+FINE = [
+    "y = where(x > 0, N, x)", "y = x * 340282346638528859811704183484516925440", "y = t + 9223372036854775807",
+    "y = x * -340282346638528859811704183484516925440", "y = t - 9223372036854775807", "y = (x > 0) and true", "y = N == N",
+    "y = 1 if N != N else 2", "y = (N - 1) * 2", "y = (N * 4) / 2", "y = (N * 4) // 4", "y = 2^1024",
+    "y = 2^1024 * 2^1024 * 2^1024", "y = x -> BatchNorm(momentum = 0)", "y = x -> BatchNorm(momentum = 1)", "y = flatten(v)",
+    "repeat 0 { q = x }", "y = softmax_cross_entropy(h, t, smoothing = 0)", "y = accuracy(h, t, k = 3)", "y = dropout(x, rate = 0)",
+    "y = clip(x, low = 1, high = 1)", "y = x[:, 3]", "y = x[:, -4]", "y = argmax(x, axis = -2)", "y = stack(x, x, axis = 2)",
+    "y = unsqueeze(x, -3)", "y = split(x, 1)", "y = one_hot(t, 1)", "y = x -> Dense(1)", "a = (1, 2)[-2]", "a = 0 ^ 0",
+    "block b(v) { return v }; y = b(x)", "output t2 = x", "output x",
+]  # fmt: skip
 OPTIMIZERS: dict[str, str] = {
     "adma": "there is no optimizer `adma`",
     "sgd(rate = 0)": "the rate must be positive, not 0",
@@ -189,7 +289,93 @@ OPTIMIZERS: dict[str, str] = {
     "sgd; seed = 2147483648": "`seed` must fit a 32-bit integer",
     "sgd; batch = 2.5": "must be a whole number, this is 2.5",
     "sgd; shuffle = 1": "must be `true` or `false`, this is the number 1",
+    "sgd; optimizer = adam": "`optimizer` is set twice",
+    "sgd; batch = 2147483648": "`batch` must fit a 32-bit integer",
+    "sgd; batch = 0": "`batch` must be at least 1, not 0",
+    "sgd; steps = 0": "`steps` must be at least 1, not 0",
+    "sgd; epochs = -1": "`epochs` must be at least 0, not -1",
+    "sgd; epochs = 1; steps = 2": "`epochs` and `steps` both say how long to train",
+    "sgd; clip_norm = 0": "`clip_norm` must be positive, not 0",
+    "sgd; clip_value = 0": "`clip_value` must be positive, not 0",
+    "sgd; clip_norm = \"a\"": "`clip_norm` of `train` must be a number, this is the string \"a\"",
+    "sgd; seed = -2147483649": "`seed` must fit a 32-bit integer",
+    "sgd; seed = x": "`seed` of `train` must be a whole number, this is a tensor `f32[N, 4]`",
+    "sgd; batch = nothing": "there is no name `nothing`",
+    "sgd; batc = 3": "the train block has no setting `batc`",
+    "sgd; stop = 3": "`stop` is one of `early`; this is the number 3",
+    "sgd; stop = early(3)": "`score` of `early` is a score of a split, such as `val.loss`",
+    "sgd; stop = early(\"val.loss\")": "is a score of a split, such as `val.loss`",
+    "sgd; plateau = reduce(loss)": "`score` of `reduce` is a score of a split, such as `val.loss`",
+    "sgd; stop = early(val.loss, delta = -0.5)": "`delta` must be 0 or more, not -0.5",
+    "sgd; plateau = reduce(val.loss, delta = -0.5)": "`delta` must be 0 or more, not -0.5",
+    "sgd; plateau = early(val.loss)": "there is no plateau `early`",
+    "sgd; average = 3": "`average` is one of `ema`; this is the number 3",
+    "sgd(rate = cosine)": "`cosine` needs its argument `rate`",
+    "sgd(rate = adam(1))": "there is no schedule `adam`",
+    "sgd; rule \"h.*\" { rate *= -1 }": "a rate may not be negative",
+    "sgd; rule \"h.*\" { rate *= \"a\" }": "`rate` of `sgd` must be a number or a schedule, this is the string \"a\"",
+    "sgd; rule \"h.*\" { rate *= cosine(0.1) }": "`*=` needs a number, this is cosine",
+    "sgd; rule \"h.*\" { rate = -1 }": "the rate must be positive, not -1",
+    "sgd; rule \"h.*\" { momentum *= true }": "`momentum` of `sgd` must be a number, this is a truth value",
+    "sgd; rule \"h.*\" { momentum = 1 }": "`momentum` must be in [0, 1), not 1",
+    "sgd(momentum = 0.5); rule \"h.*\" { momentum *= 2 }": "`momentum` must be in [0, 1), not 1",
+    "sgd; rule \"h.*\" { beta1 = 1 }": "`sgd` has no setting `beta1`",
+    "sgd; rule \"h.*\" { rate = cosine(0.1, steps = 0) }": "`steps` must be at least 1, not 0",
+    "sgd; rule \"q\" { freeze }": "the pattern `q` matches no parameter",
+    "sgd; rule \"h.*\" { freeze }": "nothing to train in `n`: every parameter is frozen",
     "3": "`optimizer` is one of `adagrad`, `adam`, `adamw`, `rmsprop`, `sgd`; this is the number 3",
+}  # fmt: skip
+SETTINGS = [  # at a bound
+    "batch = 1", "epochs = 0", "steps = 1", "seed = -2147483648", "seed = 2147483647", "batch = (3)", "average = ema(0)",
+    "stop = early(train.loss, patience = 1, delta = 0)", "plateau = reduce(val.loss, patience = 1, delta = 0)",
+    'rule "h.*" { rate *= 0 }', 'rule "h.*" { rate *= 2; rate = 0.3; rate *= 3 }',
+]  # fmt: skip
+DATA: dict[str, str] = {  # what stands in a data block
+    "split = random(train = 1)": "the data block names no `source`",
+    "sorce = 3": "the data block has no setting `sorce`",
+    "source = csv": "`source` is one of `csv(...)`, `idx(...)`, `npy(...)`, `npz(...)`",
+    "source = 3": "`source` is one of `csv(...)`, `idx(...)`, `npy(...)`, `npz(...)`",
+    "source = csw(\"a.csv\")": "there is no source `csw`",
+    "source = csv(x = \"a\")": "`csv` names no file",
+    "source = npz(\"a.npz\", train = \"b.npz\")": "`npz` has both one `path` and a file for `train`",
+    "source = npz(\"a.npz\"); source = npz(\"b.npz\")": "`source` is set twice",
+    "source = npz(3)": "`path` of `npz` must be a path or several, this is the number 3",
+    "source = npz((\"a\", 3))": "`path` of `npz` must be a path or several, this is 2 values",
+    "source = npz(\"a.npz\", x = 3)": "a column is a string, a range or several strings; this is the number 3",
+    "source = npz(\"a.npz\", x = (\"a\", 3))": "a column is a string, a range or several strings; this is 2 values",
+    "source = npz(\"a.npz\", x = \"p3\"..\"p1\")": "`\"p3\"..\"p1\"` is no range of names",
+    "source = npz(\"a.npz\", x = \"p3\"..\"q5\")": "`\"p3\"..\"q5\"` is no range of names",
+    "source = npz(\"a.npz\", x = \"p\"..\"p5\")": "`\"p\"..\"p5\"` is no range of names",
+    "source = npz(\"a.npz\", q = \"p\")": "the net has no input or target `q`",
+    "source = npz(\"a.npz\", x = nothing)": "there is no name `nothing`",
+    "source = npy(\"a.npy\", x = \"p\")": "`npy` has no argument `x`",
+    "source = csv(\"a.csv\", x = \"a\")": "`csv` does not say which columns `v` is",
+    "source = csv(\"a.csv\", delimiter = 3, x = \"a\")": "`delimiter` of `csv` must be a string, this is the number 3",
+    "source = csv(\"a.csv\", header = 3, x = \"a\")": "`header` of `csv` must be `true` or `false`, this is the number 3",
+    "source = npz(\"a.npz\"); split = 3": "`split` is `random(...)` or `ordered(...)`, this is the number 3",
+    "source = npz(\"a.npz\"); split = sgd(3)": "there is no split `sgd`",
+    "source = npz(\"a.npz\"); split = random(train = 2)": "`train` must be a share from 0 to 1",
+    "source = npz(\"a.npz\"); split = ordered(train = 1.5, test = -0.5)": "`train` must be a share from 0 to 1",
+    "source = npz(\"a.npz\"); split = random(train = 1, val = -0.5, test = 0.5)": "`val` must be a share from 0 to 1",
+    "source = npz(\"a.npz\"); split = random(train = 0.5)": "the shares sum to 0.5, not 1",
+    "source = npz(\"a.npz\"); split = ordered(train = 0.5)": "the shares sum to 0.5, not 1",
+    "source = npz(\"a.npz\"); split = random(0.5, 0.5, 0.1)": "the shares sum to 1.1, not 1",
+    "source = npz(\"a.npz\"); split = random(train = \"a\")": "`train` of `random` must be a number, this is the string \"a\"",
+    "source = npz(\"a.npz\"); split = random(seed = 0.5)": "`seed` of `random` must be a whole number, this is 0.5",
+}  # fmt: skip
+NETS: dict[str, str] = {  # a whole net
+    "net n(a) {\n input x: f32[N, 4]\n loss = mean(x -> Dense(a))\n}": "the net's argument `a` needs a default",
+    "net n(a = b) {\n input x: f32[N, 4]\n loss = mean(x -> Dense(a))\n}": "there is no name `b`",
+    "net n {\n loss = 3\n}": "the loss is not a tensor",
+    "net n {\n input x: i64[N, 4]\n loss = sum(x)\n}": "the loss is floating-point, this is `i64[]`",
+    "net n {\n input x: f32[N, 4]\n loss = x\n}": "the loss is one number, this is `f32[N, 4]`",
+    "net n {\n input x: f32[N, 4]\n loss = mean(x)\n}": "nothing to train in `n`: it has no parameters",
+    "net n {\n input x: f32[N, 4]\n y = x -> Dense(3)\n loss = mean(x)\n}": "the loss depends on no parameter",
+    "net n {\n input x: f32[N, 4]\n loss = mean(x -> Dens(3))\n}": "there is no layer or block `Dens`",
+    "net n {\n input x: f32[N, 4]\n param w: f32[4] = ones\n loss = mean(floor(x * w))\n}":
+        "no gradient reaches `w`: `floor` has none",
+    "net n {\n input x: f32[N, 4]\n y = x -> Dense(3) -> floor\n loss = mean(y)\n}":
+        "no gradient reaches `y.weight`: `floor` has none",
 }  # fmt: skip
 INITIALIZERS: dict[str, str] = {
     "normal(std = 0)": "`std` must be positive, not 0",
@@ -202,21 +388,47 @@ INITIALIZERS: dict[str, str] = {
 }  # fmt: skip
 
 
-def said(**changes: str) -> str:
+def said(more: str = "", **changes: str) -> str:
     with pytest.raises(netc.NetError) as e:
-        netc.check(SPEC.format(**{**PLAIN, **changes}))
+        netc.check(SPEC.format(**{**PLAIN, **changes}) + more)
     return e.value.render()
 
 
 @pytest.mark.parametrize("line", LINES)
 def test_a_line(line: str) -> None:
-    found = said(line=line)
+    found = said(line=line.replace("; ", "\n  "))
     assert any(words in found for words in LINES[line].split("|")), found
+    assert found.count("error[") == 1, "one mistake is reported once"
+
+
+@pytest.mark.parametrize("line", FINE)
+def test_a_line_at_a_bound_is_fine(line: str) -> None:
+    netc.check(SPEC.format(**{**PLAIN, "line": line.replace("; ", "\n  ")}))
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_a_setting_of_the_train_block(optimizer: str) -> None:
-    assert OPTIMIZERS[optimizer] in said(optimizer=optimizer)
+    found = said(optimizer=optimizer)
+    assert OPTIMIZERS[optimizer] in found
+    assert found.count("error[") == 1, "one mistake is reported once"
+
+
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_a_setting_at_a_bound_is_fine(setting: str) -> None:
+    netc.check(SPEC.format(**{**PLAIN, "optimizer": f"sgd; {setting}"}))
+
+
+@pytest.mark.parametrize("block", DATA)
+def test_a_setting_of_the_data_block(block: str) -> None:
+    assert DATA[block] in said(more=f"data {{ {block} }}\n")
+
+
+@pytest.mark.parametrize("net", NETS)
+def test_a_net(net: str) -> None:
+    with pytest.raises(netc.NetError) as e:
+        netc.check(net)
+    assert NETS[net] in e.value.render()
+    assert e.value.render().count("error[") == 1
 
 
 @pytest.mark.parametrize("init", INITIALIZERS)
@@ -236,6 +448,15 @@ def test_one_tensor_can_be_stacked_and_joined() -> None:
     assert [str(y.type) for a in net.applies for y in a.outputs if a.operation.group == "shape"] == [
         "f32[N, 4, 1]", "f32[N, 4]"
     ]  # fmt: skip
+
+
+def test_as_many_names_are_listed_as_help() -> None:
+    """The first six parameters."""
+    text = 'net n {\n input x: f32[N, 4]\n h = x\n repeat 4 { h = h -> Dense(4) }\n loss = mean(h) + l2("q")\n}'
+    with pytest.raises(netc.NetError) as e:
+        netc.check(text)
+    names = [f"`repeat_{i}.h.{part}`" for i in range(4) for part in ("weight", "bias")]
+    assert e.value.diagnostics[0].help == "the parameters are " + ", ".join(names[:6])
 
 
 def test_a_refusal_says_why() -> None:

@@ -7,10 +7,12 @@ from typing import Any
 
 import onnx_ir as ir
 import pytest
+from onnx import helper
 
 from netc.compiler.graph.attributes import attribute
 from netc.compiler.graph.dimensions import parse
 from netc.compiler.graph.emitter import Emitter, Value
+from netc.compiler.graph.inference import IR_VERSION, IR_VERSIONS
 from netc.compiler.graph.types import F32, I64, TensorType
 
 MAKES: dict[str, tuple[Callable[[Emitter, Value, Value], Any], str]] = {  # of x [N, 12] and y [1, 12]
@@ -65,3 +67,11 @@ def test_attributes_have_the_type_of_their_value(value: Any, kind: str) -> None:
 def test_an_integer_stays_one() -> None:
     op = Emitter("g")
     assert op.type_of(op.Add(op.input("i", TensorType(I64, ())), 1)) == TensorType(I64, ())
+
+
+def test_each_opset_has_the_version_of_the_format_that_it_needs() -> None:
+    assert list(IR_VERSIONS) == list(range(18, max(IR_VERSIONS) + 1))
+    for opset, version in IR_VERSIONS.items():
+        needed = helper.find_min_ir_version_for([helper.make_opsetid("", opset)])
+        assert version == needed, opset
+    assert IR_VERSIONS[18] == IR_VERSION

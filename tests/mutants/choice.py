@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 
 from coverage import CoverageData
@@ -12,6 +13,8 @@ from coverage import CoverageData
 from tests.mutants.operators import Mutation
 
 FEW, FIRST = 15, 60  # tests that are tried before the rest
+AROUND = 15  # lines before and behind a change: what else of them a test runs says how close it looks
+RARE = 25  # tests that come first because they run what few others do
 TABLES = (  # what is declared when a module is imported shows in these
     "tests/test_docs.py::test_generated", "tests/language/test_traits.py", "tests/autodiff/test_table.py",
     "tests/numbers/test_complete.py", "tests/errors/test_refusals.py", "tests/numbers/test_random_bits.py",
@@ -60,9 +63,11 @@ class Traces:
             ranked.append(self.running(path, mutation.near or ())[0])
             ranked.append(self.running(path, list(self.contexts[path]))[0])
             ranked.append({min(of, key=self.seconds.__getitem__) for of in self.of_file.values() if of})
-        order: list[str] = []
+        around = mutation.near or range(max(1, mutation.first - AROUND), mutation.last + AROUND + 1)
+        rarity, order = self.rarity(path, around), list[str]()
         for group in ranked:
-            order += [t for t in self.varied(path, group) if t not in order]
+            rare = sorted(group & rarity.keys(), key=lambda t: (-rarity[t], self.seconds[t], t))[:RARE]
+            order += [t for t in dict.fromkeys((*rare, *self.varied(path, group, rarity))) if t not in order]
         taken, left, files = [], budget, set()
         for test in order:
             file = test.split("::")[0]
@@ -74,21 +79,31 @@ class Traces:
         few = sorted(chunks(taken[:FEW]), key=lambda chunk: sum(map(self.seconds.__getitem__, chunk[1])))
         return few + chunks(taken[FEW:FIRST]) + chunks(taken[FIRST:])
 
-    def varied(self, path: str, tests: set[str]) -> list[str]:
-        """One of each file, then a second of each...; quick ones first, files that mirror the changed one before others.
+    def rarity(self, path: str, lines: Iterable[int]) -> dict[str, int]:
+        """For each test how few others run the lines that it runs, in powers of two."""
+        shares: dict[str, float] = defaultdict(float)
+        for line in lines:
+            names = [n for n in self.contexts[path].get(line, ()) if n]
+            for name in names:
+                shares[name] += 1 / len(names)
+        return {name: math.floor(math.log2(share)) for name, share in shares.items()}
 
-        Within a file other functions come before other rows of one function's table.
+    def varied(self, path: str, tests: set[str], rarity: Mapping[str, int]) -> list[str]:
+        """One of each file, then a second of each...; files that mirror the changed one before others.
+
+        Within a file other functions come before other rows of one function's table; of these those that run what few
+        tests run, and quick ones, come first.
         """
         words = set(PurePosixPath(path).with_suffix("").parts[1:]) | {"numbers"}
         of_file: dict[str, list[str]] = defaultdict(list)
         rows: dict[str, int] = defaultdict(int)
         turn: dict[str, int] = {}
-        for test in sorted(tests, key=lambda t: (self.seconds[t], t)):
+        for test in sorted(tests, key=lambda t: (-rarity.get(t, -1000), self.seconds[t], t)):
             function = test.partition("[")[0]
             turn[test] = rows[function] = rows[function] + 1
             of_file[test.split("::")[0]].append(test)
         for of in of_file.values():
-            of.sort(key=turn.__getitem__)  # which keeps quick ones first in each turn
+            of.sort(key=turn.__getitem__)  # which keeps their order in each turn
 
         def rank(file: str) -> tuple[bool, float]:
             parts = PurePosixPath(file).with_suffix("").parts[1:]

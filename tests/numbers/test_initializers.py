@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pytest
 
+import netc
+from netc.compiler.assembly import first_values
+from netc.compiler.graph.random import Random
 from tests.numbers import reference as ref
 from tests.numbers.host import Array, Host, compiled
 
@@ -131,3 +135,32 @@ def test_the_dtype_of_the_parameter(text: str) -> None:
     assert value.dtype == np.float64
     if text.startswith("constant"):
         np.testing.assert_array_equal(value, 0.7)
+
+
+@pytest.mark.parametrize(
+    ("words", "groups"),
+    [(1 << 22, [4]), (63, [4]), (60, [3, 1]), (59, [2, 2]), (20, [2, 2]), (19, [1, 1, 2]), (1, [1, 1, 1, 1])],
+)
+def test_random_words_are_drawn_in_groups_without_changing_a_bit(
+    words: int, groups: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of 20, 40, 2 and 2 numbers, with zeros between: a group ends as soon as it holds more than the limit."""
+    shapes = ("4, 5", "5, 8", "2", "1, 2")
+    params = "\n".join(
+        f"param p{i}: f32[{s}] = uniform(-1, 1)\nparam z{i}: f32[90] = zeros" for i, s in enumerate(shapes)
+    )
+    text = f"net n {{\n input x: f32[N, 4]\n {params}\n loss = mean(x @ p0 @ p1) + mean(p2 * p3) + mean(z0)\n}}"
+    expected = netc.Trainer(netc.compile(text), device="cpu", seed=5).state
+    drawn: list[int] = []
+    bits = Random.bits
+
+    def counted(self: Random, wanted: Any) -> Any:
+        drawn.append(len(wanted))
+        return bits(self, wanted)
+
+    monkeypatch.setattr(first_values, "WORDS_AT_ONCE", words)
+    monkeypatch.setattr(Random, "bits", counted)
+    found = netc.Trainer(netc.compile(text), device="cpu", seed=5).state
+    for name, value in expected.items():
+        np.testing.assert_array_equal(found[name], value)
+    assert drawn == groups

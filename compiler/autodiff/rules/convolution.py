@@ -134,10 +134,10 @@ def deform_conv(op: Emitter, node: GraphNode) -> list[Value]:
     places = []
     for axis in range(2):
         shape: list[int] = [1] * 6
-        shape[4 + axis] = -1
+        shape[4 + axis] = grid[axis]
         steps = op.Reshape(_counted(op, grid[axis], at.strides[axis], -at.begin[axis], x), op.vector(shape))
         shape = [1] * 6
-        shape[2 + axis] = -1
+        shape[2 + axis] = taps_of[axis]
         taps = op.Reshape(_counted(op, taps_of[axis], at.dilations[axis], 0, x), op.vector(shape))
         shift = op.Gather(moved, op.constant(axis, 7), axis=4)
         place = op.Add(op.Add(steps, taps), shift)

@@ -32,7 +32,7 @@ def dft(op: Emitter, node: GraphNode, dy: Value) -> Cotangents:
         dx = _resized(op, dx, axis, size)
     if op.shape(x)[-1] != 2:  # a real signal, or one of which that shows at run time
         dx = op.Slice(dx, op.vector([0]), op.Shape(x, start=-1), op.vector([-1]))
-    return [dx, None, None]
+    return [op.stamp(dx, op.type_of(x)), None, None]
 
 
 def _half_spectrum(op: Emitter, x: Value, dy: Value, axis: Value, size: Value) -> Value:

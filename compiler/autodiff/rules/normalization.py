@@ -101,15 +101,12 @@ def layer_normalization(
 
 @lowered("GroupNormalization")
 def group_normalization(op: Emitter, node: GraphNode) -> list[Value]:
-    """y = (x - mean) / sqrt(variance + epsilon) scale + b, over groups of channels; scale and b per group (opset 18) or
-    per channel (21)"""
+    """y = (x - mean) / sqrt(variance + epsilon) scale + b, over groups of channels; scale and b per channel (opset 21; what
+    opset 18 had is deprecated and no valid model has it)"""
     x, scale, b = node.inputs
     groups = attribute(node, "num_groups")
     rest = op.vector([0, groups, -1])
     y, _, _ = _normalized(op, op.Reshape(x, rest), [2], attribute(node, "epsilon", 1e-5))
-    if op.opset < 21:
-        one = op.vector([1])
-        return [op.like(op.Add(op.Mul(y, op.Unsqueeze(scale, one)), op.Unsqueeze(b, one)), x)]
     return [op.Add(op.Mul(op.like(y, x), _per_channel(op, scale, x)), _per_channel(op, b, x))]
 
 

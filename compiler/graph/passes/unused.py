@@ -27,9 +27,7 @@ def _drop_nodes(graph: ir.Graph) -> int:
                 for inner in reversed(body):  # so that it reads nothing from outside any more
                     for i in range(len(inner.inputs)):
                         inner.replace_input_with(i, None)
-            graph.remove(node, safe=False)
-            for i in range(len(node.inputs)):
-                node.replace_input_with(i, None)
+            graph.remove(node, safe=True)  # which lets go of its operands
             dropped += 1
             continue
         for body in bodies(node):

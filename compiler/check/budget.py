@@ -96,7 +96,9 @@ class Budget:
         label = None
         if most is not None and self.entered[most][0] > 1:
             label = Label(most, f"entered {self.entered[most][0]:,} times")
-        return Exhausted(diagnostic("too-large", message, span, label))
+        return Exhausted(
+            diagnostic("too-large", message, span, label, help="repeat fewer times, or make the lists shorter")
+        )
 
 
 def _least(node: ast.Repeat) -> int:

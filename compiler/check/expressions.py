@@ -8,6 +8,7 @@ from typing import Any
 
 from netc.compiler.check import guessing, static
 from netc.compiler.check.applying import apply, guard, settled, tensors
+from netc.compiler.check.budget import Exhausted
 from netc.compiler.check.calls import call, instance
 from netc.compiler.check.foreign import FRAMEWORKS
 from netc.compiler.check.frame import Frame
@@ -45,6 +46,8 @@ def evaluate(frame: Frame, node: ast.Expression) -> Any:
     that part is then unknown, so that the other parts are read all the same."""
     try:
         return _MEANINGS[type(node)](frame, node)
+    except Exhausted:  # what ends the whole expansion
+        raise
     except NetError as e:
         frame.recorder.report(e)
         return UNKNOWN
@@ -178,6 +181,8 @@ def _pipe(frame: Frame, node: ast.Pipe) -> Any:
             callee, arguments = _callee(frame, stage), [head]
         try:
             value = call(frame, callee, arguments, stage.span)
+        except Exhausted:
+            raise
         except NetError as e:
             frame.recorder.report(e)
             value = UNKNOWN  # the stages that follow are read all the same

@@ -1,11 +1,12 @@
 """Raising a model to opset 18; what it computes before and after is compared on random inputs.
 
-Models with loops, and those whose sizes are not known or large, are not run: nothing tells how long that would take."""
+A model that runs too long is stopped and refused: nothing would tell whether it still computes what it did."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -14,11 +15,12 @@ from onnx import helper, numpy_helper, version_converter
 
 from netc.compiler.graph.types import BASE_OPSET
 from netc.compiler.importer.size import inferred, nodes
-from netc.grammar.diagnostics import error
+from netc.grammar.diagnostics import NetError, error
 
 SYMBOLIC_SIZE = 2  # of a dimension without a number, in the comparison
 MAX_ELEMENTS = 1 << 30  # of all values together
 TOLERANCE = 1e-4
+SECONDS = 1  # that a run of a small model may take
 
 
 def raised(
@@ -39,36 +41,46 @@ def raised(
             "opset", f"the model of opset {opset} cannot be raised to {target}: {reason}",
             help=f"export it with opset {target} or later",
         ) from None  # fmt: skip
-    inputs = _inputs(model, weights or {}) if _bounded(model) else None
-    before = _run(model, inputs) if inputs is not None else None
-    if before is not None:
-        after = _run(converted, inputs or {})
-        if after is None or not all(_close(a, b) for a, b in zip(before, after)):
-            raise error(
-                "opset", f"raised from opset {opset} to {target}, the model gives other results",
-                help=f"export it with opset {target} or later",
-            )  # fmt: skip
+    total, sure = _work(model)
+    if total > MAX_ELEMENTS:
+        raise _refused(opset, target, "is too large for its results to be compared")
+    inputs = _inputs(model, weights or {})
+    before = _run(model, inputs, sure) if inputs is not None else None
+    if before is None:
+        return converted
+    after = _run(converted, inputs or {}, sure)
+    if after is None or not all(_close(a, b) for a, b in zip(before, after)):
+        raise _refused(opset, target, "gives other results")
     return converted
 
 
-def _bounded(model: onnx.ModelProto) -> bool:
-    """Whether running a model takes little: it has no loops, and the sizes of all its values are known and small."""
-    if any(node.op_type in ("Loop", "Scan", "SequenceMap") for node in nodes(model.graph)):
-        return False
+def _refused(opset: int, target: int, why: str) -> NetError:
+    return error(
+        "opset",
+        f"raised from opset {opset} to {target}, the model {why}",
+        help=f"export it with opset {target} or later",
+    )
+
+
+def _work(model: onnx.ModelProto) -> tuple[int, bool]:
+    """The elements of all values that are known beforehand, and whether those are all: a model without loops whose sizes
+    inference tells."""
     fixed = onnx.ModelProto()
     fixed.CopyFrom(model)
     for value in fixed.graph.input:
         for d in value.type.tensor_type.shape.dim:
             if not d.HasField("dim_value"):
                 d.dim_value = SYMBOLIC_SIZE
+    fed = sum(math.prod(d.dim_value for d in v.type.tensor_type.shape.dim) for v in fixed.graph.input)
     del fixed.graph.value_info[:]
     for value in fixed.graph.output:
         value.type.tensor_type.ClearField("shape")
     try:
         total = _elements(inferred(fixed))
     except onnx.shape_inference.InferenceError:
-        return False
-    return total is not None and total <= MAX_ELEMENTS
+        total = None
+    loops = any(node.op_type in ("Loop", "Scan", "SequenceMap") for node in nodes(model.graph))
+    return (fed, False) if total is None else (total, not loops)
 
 
 def _elements(graph: onnx.GraphProto) -> int | None:
@@ -116,25 +128,39 @@ def _inputs(model: onnx.ModelProto, weights: Mapping[str, onnx.TensorProto]) -> 
     return made
 
 
-def _run(model: onnx.ModelProto, inputs: dict[str, np.ndarray]) -> list[Any] | None:
-    """The outputs, by ONNX Runtime or else by the reference evaluator; None where neither can."""
+def _run(model: onnx.ModelProto, inputs: dict[str, np.ndarray], sure: bool) -> list[Any] | None:
+    """The outputs, by ONNX Runtime or, for a model that is `sure` to take little, by the reference evaluator; None where
+    neither can. Raises NetError for a model that runs too long."""
     import onnxruntime as ort
     from onnx.reference import ReferenceEvaluator
 
-    options = ort.SessionOptions()
-    options.log_severity_level = 4
-    starts: list[Callable[[], Any]] = [
-        lambda: ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"]),
-        lambda: ReferenceEvaluator(model),
-    ]
-    for start in starts:
-        try:
-            with np.errstate(all="ignore"):
-                found: list[Any] = start().run(None, inputs)
-            return found
-        except Exception:  # neither the runtime nor the evaluator covers every operator of every opset
-            continue
-    return None
+    options, limit = ort.SessionOptions(), ort.RunOptions()
+    options.log_severity_level = limit.log_severity_level = 4
+
+    def stop() -> None:
+        limit.terminate = True
+
+    clock = threading.Timer(SECONDS, stop)
+    clock.daemon = True
+    clock.start()
+    try:
+        run = ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        found: list[Any] = run.run(None, inputs, limit)
+        return found
+    except Exception:  # no runtime has kernels of every operator of every opset
+        if limit.terminate:
+            message = f"the model runs longer than {SECONDS} s, too long to be raised from its opset and compared"
+            raise error("opset", message, help=f"export it with opset {BASE_OPSET} or later") from None
+    finally:
+        clock.cancel()
+    if not sure:
+        return None
+    try:
+        with np.errstate(all="ignore"):
+            found = ReferenceEvaluator(model).run(None, inputs)
+    except Exception:  # nor has the evaluator
+        return None
+    return found
 
 
 def _close(a: Any, b: Any) -> bool:

@@ -113,7 +113,7 @@ def test_the_manifest_of_everything(tmp_path: Path) -> None:
     }  # fmt: skip
     assert (settings["optimizer"], settings["batch"], settings["shuffle"]) == (optimizer, "8", "false")
     assert found["data"] == {
-        "source": {"kind": "npz", "path": "d.npz", "columns": {"x": "rows"}},
+        "source": {"kind": "npz", "path": "d.npz", "limit_gb": 8.0, "columns": {"x": "rows"}},
         "split": {"kind": "random", "train": 0.5, "val": 0.25, "test": 0.25, "seed": 3},
         "folder": str(tmp_path),
     }

@@ -182,7 +182,7 @@ def test_a_weight_that_the_loss_does_not_depend_on_is_said_where_the_model_is_im
     path = use("y = MatMul (x, w)", line="y = m(x)", w=W)
     path.write_text(path.read_text().replace("mean(y^2)", "mean((x -> Dense(1))^2)"))
     (warning,) = netc.check(path).warnings
-    assert warning.message == "the loss does not depend on `m.w`; it is not trained"
+    assert warning.message == "the loss does not depend on `m.w`, so nothing is trained here"
     assert warning.labels[0].span.text == 'import "m.onnx" as m'
 
 

@@ -12,7 +12,6 @@ import pytest
 
 import netc
 from netc import InputError
-from netc.runtime.data import format as formats
 from netc.runtime.data.format import format_of
 from netc.runtime.data.sources import inputs_only, load
 from netc.runtime.data.split import split_rows
@@ -56,11 +55,11 @@ def test_arrays_come_whole_or_in_splits(tmp_path: Path) -> None:
 
 
 REFUSED: list[tuple[Any, str]] = [
-    (X, "data is a mapping of arrays by name, or of splits"),
+    (X, "data is a mapping of arrays by name, this is an array of float32"),
     ({"x": X}, "the data has no `t`"),
     ({"val": ARRAYS}, "the data has no training rows"),
     ({"train": ARRAYS, "val": {"x": X[:0], "t": T[:0]}}, "the val split has no rows"),
-    ({"train": ARRAYS, "rows": ARRAYS}, "the data has no `x`"),
+    ({"train": ARRAYS, "rows": ARRAYS}, "there is no split `rows`"),
 ]
 
 
@@ -128,15 +127,15 @@ def test_truth_values_are_0_or_1() -> None:
     m = netc.compile("net n {\n  input c: bool[N]\n  loss = mean(f32(c) * 2 -> unsqueeze(1) -> Dense(1))\n}").manifest
     found = load(m, data={"c": np.array([0, 1, 1])}).splits["train"]["c"]
     assert (found.dtype, found.tolist()) == (np.bool_, [False, True, True])
-    for bad in ([0, 2], [0.5, 1.0]):
-        with pytest.raises(InputError, match="`c` must be 0 or 1 everywhere"):
+    for bad in ([0, 2], [1.0, 0.5]):
+        with pytest.raises(InputError, match=rf"`c\[1\]` is {bad[1]}; `c` must be 0 or 1"):
             load(m, data={"c": np.array(bad)})
 
 
 FILES: dict[str, tuple[str, bytes, str]] = {
-    "not UTF-8": ("d.csv", b"a,b,t\n1,\xe9,0\n", "is not UTF-8 text: byte offset 8"),
+    "not UTF-8": ("d.csv", b"a,b,t\n1,\xe9,0\n", ", line 2 is not UTF-8 text: byte 0xe9"),
     "too few columns": ("d.csv", b"a,t\n1,0\n", "has no column `b`"),
-    "a damaged gzip": ("d.csv", gzip.compress(b"a,b,t\n1,2,0\n" * 50)[:-12], "is damaged"),
+    "a damaged gzip": ("d.csv", gzip.compress(b"a,b,t\n1,2,0\n" * 50)[:-12], "is truncated or damaged"),
 }
 
 
@@ -149,12 +148,12 @@ def test_a_file_that_is_wrong(tmp_path: Path, name: str) -> None:
     assert message in e.value.message
 
 
-def test_the_first_eight_columns_are_listed(tmp_path: Path) -> None:
-    for count in (8, 9):
+def test_the_first_columns_are_listed(tmp_path: Path) -> None:
+    for count, more in ((6, ""), (9, " and 3 more")):
         (tmp_path / "d.csv").write_text(",".join(f"c{i}" for i in range(count)) + "\n" + ",".join("1" * count) + "\n")
         with pytest.raises(InputError) as e:
             load(manifest(tmp_path))
-        assert e.value.help == "its columns are " + ", ".join(f"`c{i}`" for i in range(8)) + ", ..." * (count == 9)
+        assert e.value.help == "the columns in its first line are " + ", ".join(f"`c{i}`" for i in range(6)) + more
 
 
 @pytest.mark.parametrize(
@@ -163,11 +162,10 @@ def test_the_first_eight_columns_are_listed(tmp_path: Path) -> None:
         ('csv("d.csv", x = "a", t = "t")', "`x` needs 2 columns of"),
         ('csv(("d.csv", "d.csv"), x = ("a", "b"), t = "t")', "`csv` reads one file for each split"),
         ('npz(("z.npz", "z.npz"))', "`npz` reads one archive for each split"),
-        ('npy("x.npy")', "`npy` names 1 files for 2 inputs and targets"),
-        ('npy(("x.npy", "short.npy"))', "is truncated: 47 of 48 bytes"),
-        ('npz("z.npz", x = ("x", "t"))', "`x` of an NPZ archive is one array"),
-        ('npy(("x.npy", "text.npy"))', "no NPY header"),
-        ('npz("damaged.npz")', "array `x`: damaged"),
+        ('npy("x.npy")', "`npy` has 1 files for 2 inputs and targets"),
+        ('npy(("x.npy", "short.npy"))', "declares 48 bytes and has 47: it is truncated or damaged"),
+        ('npy(("x.npy", "text.npy"))', "is no NPY file: it begins with the bytes 68 65 6c 6c 6f"),
+        ('npz("damaged.npz")', "array `x` is truncated or damaged"),
     ],
 )  # fmt: skip
 def test_files_that_do_not_fit(tmp_path: Path, source: str, message: str) -> None:
@@ -186,16 +184,6 @@ def test_files_that_do_not_fit(tmp_path: Path, source: str, message: str) -> Non
     with pytest.raises(InputError) as e:
         load(manifest(tmp_path, source))
     assert message in e.value.message
-
-
-def test_what_unpacks_to_too_much_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    text = b"a,b,t\n1,2,0\n"
-    (tmp_path / "d.csv").write_bytes(gzip.compress(text))
-    monkeypatch.setattr(formats, "MAX_UNPACKED", len(text))
-    assert load(manifest(tmp_path)).rows("train") == 1
-    monkeypatch.setattr(formats, "MAX_UNPACKED", len(text) - 1)
-    with pytest.raises(InputError, match="unpacks to more than"):
-        load(manifest(tmp_path))
 
 
 SHARES = [

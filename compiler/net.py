@@ -31,9 +31,9 @@ class Tensor:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Constant:
-    """A literal: a scalar of its tensor's dtype, exact until it is written to the graph, or a list of whole numbers."""
+    """A literal: a scalar of its tensor's dtype, exact until it is written to the graph, or lists of those."""
 
-    value: int | Fraction | float | bool | tuple[int, ...]
+    value: int | Fraction | float | bool | tuple[Any, ...]
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -175,7 +175,9 @@ class TreeBuilder(Transformer):  # type: ignore[misc]  # lark ships no types tha
 
     def bind(self, *children: Any) -> ast.Bind:
         names = tuple(_name(c) for c in children if isinstance(c, Token) and c.type == "NAME")
-        return ast.Bind(_span(children[0], children[-1]), names, children[-1])
+        values = _nodes(children)
+        value = values[0] if len(values) == 1 else ast.Tuple(_span(values[0], values[-1]), values)
+        return ast.Bind(_span(children[0], children[-1]), names, value)
 
     def param(self, word: Token, name: Token, _: Token, type: ast.Type, __: Any, value: Any) -> ast.Param:
         return ast.Param(_span(word, value or type), _name(name), type, value)

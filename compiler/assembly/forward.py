@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import PurePath
+from typing import Any
+
+import numpy as np
 
 from netc.compiler.autodiff.engine import NoGradientError
 from netc.compiler.graph.emitter import Emitter, Value
@@ -115,7 +119,16 @@ def constant(op: Emitter, leaf: Constant | Size, tensor: Tensor) -> Value:
     if isinstance(leaf, Size):
         with op.at(line_of(tensor.span), f"size/{leaf.dim}"):
             return op.cast(op.dimension(leaf.dim), tensor.type.dtype)
-    return op.vector(leaf.value) if isinstance(leaf.value, tuple) else op.constant(leaf.value, tensor.type.dtype)
+    if isinstance(leaf.value, tuple):
+        return op.tensor(np.array(rounded(leaf.value), tensor.type.dtype.numpy))
+    return op.constant(leaf.value, tensor.type.dtype)
+
+
+def rounded(value: Any) -> Any:
+    """Numbers, and lists of them, with fractions as floats, which NumPy can read."""
+    if isinstance(value, tuple):
+        return [rounded(v) for v in value]
+    return float(value) if isinstance(value, Fraction) else value
 
 
 def line_of(span: Span) -> str:

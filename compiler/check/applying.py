@@ -6,17 +6,19 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
 
 from netc.compiler.check import static
 from netc.compiler.check.arguments import refusal
+from netc.compiler.check.arrays import is_array, numbers_in, shape_of
 from netc.compiler.check.frame import Frame
 from netc.compiler.check.recorder import check_size
 from netc.compiler.check.values import CALLABLES, Record, describe
 from netc.compiler.graph.dimensions import Symbolic
-from netc.compiler.graph.types import DType, TensorType
+from netc.compiler.graph.types import F32, DType, TensorType
 from netc.compiler.language.operations import Operation
 from netc.compiler.language.refusal import Refused
 from netc.compiler.language.slots import Slot
@@ -106,8 +108,8 @@ def settled(value: Any) -> Any:
 def tensors(pairs: Sequence[tuple[Slot, Any, Span]], what: str) -> list[Tensor]:
     """Arguments as tensors; a literal takes the dtype of the tensors beside it. Raises NetError."""
     pairs = [(s, settled(v), at) for s, v, at in pairs]
-    dtype = next((v.type.dtype for s, v, _ in pairs if isinstance(v, Tensor) and s.kind == "tensor"), None)
-    dtype = dtype or next((v.type.dtype for _, v, _ in pairs if isinstance(v, Tensor)), None)
+    near = next((v.type.dtype for s, v, _ in pairs if isinstance(v, Tensor) and s.kind == "tensor"), None)
+    dtype = near or next((v.type.dtype for _, v, _ in pairs if isinstance(v, Tensor)), None)
     beside = next((_text(at) for _, v, at in pairs if isinstance(v, Tensor)), "x")
     out = []
     for slot, value, at in pairs:
@@ -124,6 +126,8 @@ def tensors(pairs: Sequence[tuple[Slot, Any, Span]], what: str) -> list[Tensor]:
             raise error(
                 "argument", f"`{what}` needs one tensor; choose an output: {names}", at, help=f"write {example}"
             )
+        elif is_array(value) and slot.kind == "tensor":
+            out.append(literal(value, near or F32, at, beside))
         elif dtype is None or slot.kind == "index":
             raise error(
                 "argument", f"`{what}` needs a tensor, this is {describe(value)}", at,
@@ -137,6 +141,10 @@ def tensors(pairs: Sequence[tuple[Slot, Any, Span]], what: str) -> list[Tensor]:
 def literal(value: Any, dtype: DType, at: Span, beside: str = "x") -> Tensor:
     """A number, or a symbolic dimension, as a scalar of `dtype`, which is that of the tensor `beside`. Raises NetError when
     that would narrow it."""
+    if is_array(value):
+        for number in numbers_in(value):
+            literal(number, dtype, at, beside)
+        return Tensor(TensorType(dtype, guard(partial(shape_of, value), at)), at, Constant(value))
     scalar = TensorType(dtype, ())
     if isinstance(value, Symbolic):
         if dtype.kind == "bool":

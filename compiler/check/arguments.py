@@ -7,6 +7,7 @@ from fractions import Fraction
 from typing import Any
 
 from netc.compiler.check import static
+from netc.compiler.check.arrays import is_array, shape_of
 from netc.compiler.check.guessing import of_argument, of_initializer, of_value
 from netc.compiler.check.values import Given, Partial, describe
 from netc.compiler.graph.dimensions import Symbolic
@@ -15,7 +16,7 @@ from netc.compiler.language.slots import Slot
 from netc.compiler.language.variables import Initializer
 from netc.compiler.language.words import Constructor
 from netc.compiler.library import LIBRARY
-from netc.compiler.library.initializers import ConstantValue
+from netc.compiler.library.initializers import ConstantValue, Values
 from netc.compiler.net import Tensor
 from netc.compiler.training.schedules import Schedule
 from netc.grammar.diagnostics import Label, NetError, did_you_mean, error, spelt_alike
@@ -138,6 +139,8 @@ def initializer(value: Any, name: str, at: str | None) -> Initializer:
         return value
     if static.is_number(value):
         return ConstantValue(float(value))
+    if is_array(value):
+        return Values(value, shape_of(value))
     if isinstance(value, Partial):
         raise Refused("argument", f"{name} must be an initialiser, `{value.operation.name}` is a function", at, _FIRST)
     alike = spelt_alike(value, LIBRARY.constructors["initializer"]) if isinstance(value, str) else []

@@ -175,9 +175,9 @@ def _onnx_literal(operation: OnnxOperation, position: int, given: Given, first: 
     """A number becomes a scalar of the dtype that the operator wants there, a list of whole numbers an i64 vector."""
     value, at = given.value, given.span
     if isinstance(value, tuple) and all(isinstance(v, int) and not isinstance(v, bool) for v in value):
-        if any(not -(2**63) <= v < 2**63 for v in value):
-            raise error("literal", "a number of this list does not fit `i64`", at)
-        return Tensor(TensorType(I64, (len(value),)), at, Constant(value))
+        if value:
+            return literal(value, I64, at)
+        return Tensor(TensorType(I64, (0,)), at, Constant(value))
     return literal(value, operation.dtype_of(position, value, first), at)
 
 

@@ -8,9 +8,11 @@ from typing import Any
 from netc.compiler.check import static
 from netc.compiler.check.applying import guard, settled
 from netc.compiler.check.arguments import initializer
+from netc.compiler.check.environment import Environment
 from netc.compiler.check.expressions import evaluate
 from netc.compiler.check.frame import Frame
 from netc.compiler.check.guessing import row
+from netc.compiler.check.reading import names_in
 from netc.compiler.check.recorder import check_size
 from netc.compiler.check.values import CALLABLES, SILENT, UNKNOWN, describe
 from netc.compiler.graph.dimensions import Dim, Symbolic, symbol
@@ -37,6 +39,25 @@ def new_name(frame: Frame, name: ast.Name, value: Any) -> None:
             "duplicate-name", message, name.span, Label(earlier.span, "first bound here"), help="choose another name"
         )
     frame.environment.bind(name.id, value, name.span)
+
+
+def home_of(frame: Frame, name: ast.Name, value: ast.Expression) -> Environment:
+    """The level that a line binds `name` on. Only a line that reads a name may rebind it."""
+    home = frame.environment.home(name.id)
+    if home is None:
+        return frame.environment
+    earlier = home.names[name.id]
+    if earlier.value is UNKNOWN or any(n.id == name.id for n in names_in(value)):
+        return home
+    if name.id == "loss":
+        raise error(
+            "two-losses", "the net has two losses", name.span, Label(earlier.span, "the first one"),
+            help="add the second to the first: `loss = loss + ...`",
+        )  # fmt: skip
+    raise error(
+        "duplicate-name", f"`{name.id}` is bound twice, and this line does not read it", name.span,
+        Label(earlier.span, "first bound here"), help="choose another name",
+    )  # fmt: skip
 
 
 def refuse_reserved(name: ast.Name, reserved: tuple[str, ...] = RESERVED) -> None:
@@ -170,7 +191,7 @@ def _published(frame: Frame, name: ast.Name, expression: ast.Expression | None, 
             help = f"let a tensor flow into it: `{what} {name.id} = x -> f`"
         raise error("argument", f"`{what} {name.id}` publishes a tensor, this is {describe(value)}", at, help=help)
     if what == "output" and expression is not None:
-        new_name(frame, name, value)
+        home_of(frame, name, expression).bind(name.id, value, name.span)
     if name.id in frame.recorder.published:
         raise error("duplicate-name", f"`{name.id}` is published twice", name.span, help="choose another name")
     return value

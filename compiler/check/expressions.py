@@ -2,40 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from netc.compiler.check import guessing, static
+from netc.compiler.check import attributes, static
 from netc.compiler.check.applying import apply, guard, settled, tensors
 from netc.compiler.check.budget import Exhausted
 from netc.compiler.check.calls import call, instance
-from netc.compiler.check.foreign import FRAMEWORKS
 from netc.compiler.check.frame import Frame
 from netc.compiler.check.names import called, meaning
 from netc.compiler.check.values import (
     CALLABLES,
     SILENT,
     UNKNOWN,
-    BlockDefinition,
-    Choices,
     Given,
-    Module,
     NameRange,
-    OnnxNamespace,
     Partial,
     Pipeline,
-    Record,
     describe,
 )
-from netc.compiler.language.onnx_operators import onnx_operation
 from netc.compiler.language.operations import Function, Operation
 from netc.compiler.language.slots import Slot
 from netc.compiler.language.words import Constructor
 from netc.compiler.library import LIBRARY
 from netc.compiler.net import Tensor
 from netc.grammar import ast
-from netc.grammar.diagnostics import NetError, did_you_mean, error
+from netc.grammar.diagnostics import NetError, error
 
 _COMPARE = "compare: `hidden > 2`"
 _STAGE = "put the arithmetic on a line of its own, or in parentheses around a pipeline: `(x -> f) + 1`"
@@ -276,39 +269,9 @@ def _entry(frame: Frame, node: ast.Expression) -> int:
 
 
 def _attribute(frame: Frame, node: ast.Attribute) -> Any:
-    name, path = node.name.id, node.span.text
-    root = path.partition(".")[0].strip()
-    if root in FRAMEWORKS and frame.environment.find(root) is None and _dotted(node):
-        raise guessing.of_framework(path, name, node.span)
+    attributes.refuse_framework(frame, node)
     value = evaluate(frame, node.value)
-    if value is UNKNOWN:
-        return UNKNOWN
-    if isinstance(value, OnnxNamespace):
-        return onnx_operation(name, node.name.span)
-    known: Mapping[str, Any] = {}
-    if isinstance(value, Module):
-        known = {n: b.value for n, b in value.environment.names.items() if isinstance(b.value, BlockDefinition)}
-    elif isinstance(value, Record):
-        known = value.outputs
-    else:
-        shown = node.value.span.text if isinstance(node.value, ast.Name) else "x"
-        raise guessing.of_tensor(shown, name, node.name.span, describe(value))
-    if name not in known:
-        what = "block" if isinstance(value, Module) else "output"
-        if isinstance(known, Choices):
-            known = dict.fromkeys([*known.layer.operation.outputs, *list(known)[-5:]])
-        raise error(
-            "undefined-name", f"`{value.name}` has no {what} `{name}`", node.name.span,
-            help=did_you_mean(name, known, f"it has {', '.join(f'`{k}`' for k in known) or 'none'}"),
-        )  # fmt: skip
-    return known[name]
-
-
-def _dotted(node: ast.Expression) -> bool:
-    """Whether an expression is names with dots alone: `torch.nn.relu`."""
-    while isinstance(node, ast.Attribute):
-        node = node.value
-    return isinstance(node, ast.Name)
+    return UNKNOWN if value is UNKNOWN else attributes.part(frame, node, value)
 
 
 def _chained(node: ast.Binary) -> bool:

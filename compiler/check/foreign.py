@@ -200,7 +200,7 @@ TRAINERS: dict[str, str] = {
 }
 # What others write after the dot of a tensor or a layer.
 METHODS: dict[str, str] = {
-    "sum(x) / N": "shape size ndim numel",
+    "sum(x) / N": "size ndim numel",
     "transpose(x)": "T mT",
     "x": "item numpy cpu cuda to data clone copy contiguous value",
     'l2("*.weight")': "weight bias weights kernel parameters",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from netc.compiler.check import guessing
@@ -13,6 +14,8 @@ from netc.compiler.library import LIBRARY
 from netc.grammar import ast
 from netc.grammar.diagnostics import Label, NetError, error, nearest
 from netc.grammar.foreign import COMMENT
+
+VALUES: dict[str, Any] = {"onnx": OnnxNamespace(), "none": None, "pi": math.pi}  # names that stand for one thing
 
 
 def meaning(frame: Frame, node: ast.Name) -> Any:
@@ -47,8 +50,8 @@ def _word(frame: Frame, node: ast.Name) -> Any:
     found = LIBRARY.word(node.id)
     if found is not None:
         return found
-    if node.id == "onnx":
-        return OnnxNamespace()
+    if node.id in VALUES:
+        return VALUES[node.id]
     later = {n.id: s for body in frame.bodies for s in body if isinstance(s, ast.Bind) for n in s.names}
     if node.id in later:
         path = cycle(node.id, frame.line, later)

@@ -10,6 +10,7 @@ from netc.compiler.check.arguments import construct
 from netc.compiler.check.expressions import evaluate, named
 from netc.compiler.check.frame import Frame
 from netc.compiler.check.guessing import of_group
+from netc.compiler.check.names import VALUES
 from netc.compiler.check.values import SILENT, UNKNOWN
 from netc.compiler.language.words import Constructor
 from netc.compiler.library import LIBRARY
@@ -69,7 +70,12 @@ def value(block: SettingsBlock, node: ast.Expression, groups: Sequence[str] = ()
             return construct(word, arguments, node.span)
         case ast.Name() if any(node.id in LIBRARY.constructors.get(g, {}) for g in groups):
             return construct(constructor(node, groups), [], node.span)
-        case ast.Name() if groups and block.frame.environment.find(node.id) is None and LIBRARY.word(node.id) is None:
+        case ast.Name() if (
+            groups
+            and node.id not in VALUES
+            and block.frame.environment.find(node.id) is None
+            and LIBRARY.word(node.id) is None
+        ):
             raise undefined(node, groups)
         case ast.Attribute(value=ast.Name(id=split)) if split in SPLITS:
             return _watched(block, split, node)

@@ -11,12 +11,21 @@ from netc.compiler.check import blocks, static
 from netc.compiler.check.applying import guard
 from netc.compiler.check.budget import Exhausted
 from netc.compiler.check.calls import instance
-from netc.compiler.check.declarations import COUNTERS, declare, metric, new_name, output, param, refuse_reserved
+from netc.compiler.check.declarations import (
+    COUNTERS,
+    declare,
+    home_of,
+    metric,
+    new_name,
+    output,
+    param,
+    refuse_reserved,
+)
 from netc.compiler.check.environment import Environment
 from netc.compiler.check.expressions import evaluate
 from netc.compiler.check.frame import Frame, Making
 from netc.compiler.check.naming import NameScope
-from netc.compiler.check.reading import makes_parameters, names_in
+from netc.compiler.check.reading import makes_parameters
 from netc.compiler.check.values import (
     UNKNOWN,
     BlockDefinition,
@@ -29,7 +38,7 @@ from netc.compiler.check.values import (
 )
 from netc.compiler.language.operations import Layer
 from netc.grammar import ast
-from netc.grammar.diagnostics import Label, NetError, error
+from netc.grammar.diagnostics import NetError, error
 
 
 def execute(frame: Frame, body: Sequence[ast.Statement]) -> Returned | None:
@@ -110,7 +119,7 @@ def _bind(frame: Frame, node: ast.Bind) -> None:
     frame.line = node.names[0].id
     for name in node.names:
         refuse_reserved(name, COUNTERS)
-    homes = [_home(frame, name, node.value) for name in node.names]
+    homes = [home_of(frame, name, node.value) for name in node.names]
     value = evaluate(frame, node.value)
     if isinstance(value, Layer | BlockDefinition | Module):
         value = instance(frame, value, node.value.span)
@@ -127,25 +136,6 @@ def _bind(frame: Frame, node: ast.Bind) -> None:
         values = value
     for name, home, part in zip(node.names, homes, values):
         home.bind(name.id, part, name.span)
-
-
-def _home(frame: Frame, name: ast.Name, value: ast.Expression) -> Environment:
-    """The level that a line binds `name` on. Only a line that reads a name may rebind it."""
-    home = frame.environment.home(name.id)
-    if home is None:
-        return frame.environment
-    earlier = home.names[name.id]
-    if earlier.value is UNKNOWN or any(n.id == name.id for n in names_in(value)):
-        return home
-    if name.id == "loss":
-        raise error(
-            "two-losses", "the net has two losses", name.span, Label(earlier.span, "the first one"),
-            help="add the second to the first: `loss = loss + ...`",
-        )  # fmt: skip
-    raise error(
-        "duplicate-name", f"`{name.id}` is bound twice, and this line does not read it", name.span,
-        Label(earlier.span, "first bound here"), help="choose another name",
-    )  # fmt: skip
 
 
 # --- blocks and repeats -----------------------------------------------------------------------------------------------
@@ -195,7 +185,8 @@ def _repeat(frame: Frame, node: ast.Repeat) -> Returned | None:
         for s in node.body:
             _poison(frame, s)
         return None
-    count = guard(lambda: static.whole(value, "the count of a repeat"), node.count.span)
+    items: Sequence[Any] = value if isinstance(value, tuple) else ()
+    count = len(items) or guard(lambda: static.whole(value, "the count of a repeat"), node.count.span)
     if count < 0:
         raise error("argument", f"a repeat cannot run {count} times", node.count.span, help="write 0 or more")
     frame.recorder.budget.turns(node, count)
@@ -206,7 +197,7 @@ def _repeat(frame: Frame, node: ast.Repeat) -> Returned | None:
         frame.recorder.budget.enter(node.count.span, node.count.span)
         turn = frame.turn(Environment(NameScope(outer.scope, f"{name}_{i}"), outer, carries=True))
         if node.index is not None:
-            turn.environment.bind(node.index.id, i, node.index.span)
+            turn.environment.bind(node.index.id, items[i] if items else i, node.index.span)
         returned = execute(turn, node.body)
         if returned is not None:
             return returned

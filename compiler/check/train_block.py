@@ -59,6 +59,8 @@ def _setting(block: SettingsBlock, node: ast.Setting) -> Any:
     words = LIBRARY.constructors.get(name)
     if words is not None:
         made = value(block, node.value, (name,))
+        if made is None and TRAIN_SETTINGS[name].default is None:
+            return None
         if not isinstance(made, tuple(w.cls for w in words.values())):
             shown = ", ".join(f"`{w}`" for w in words)
             raise error(

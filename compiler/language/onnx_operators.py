@@ -18,7 +18,7 @@ from netc.grammar.source import Span
 
 MAX_OUTPUTS = 1024
 NEWEST_OPSET = 26  # the newest that current runtimes load
-Literal = int | float | bool | Fraction | tuple[int, ...]
+Literal = int | float | bool | Fraction | tuple[Any, ...]
 
 
 @dataclass
@@ -71,13 +71,11 @@ class OnnxOperation(Operation):
         return types
 
     def written(self, position: int, t: TensorType) -> Any:
-        """The array that an input written as a number stands for; None for a tensor."""
+        """The array that an input written as numbers stands for; None for a tensor."""
         import numpy as np
 
         value = self.constants.get(position)
-        return (
-            None if value is None else np.array(float(value) if isinstance(value, Fraction) else value, t.dtype.numpy)
-        )
+        return None if value is None else np.array(_rounded(value), t.dtype.numpy)
 
     def dtype_of(self, position: int, value: Any, first: DType) -> DType:
         """The dtype of a number written as an input: that of the first tensor, or int64 where the operator wants that."""
@@ -165,6 +163,12 @@ _ATTRIBUTES: dict[str, tuple[Any, str, Any, str]] = {
 _TYPE_NAMES = {
     d.name: f"tensor({ {'float32': 'float', 'float64': 'double'}.get(d.numpy, d.numpy) })" for d in SPEC_DTYPES.values()
 }
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_rounded(v) for v in value]
+    return float(value) if isinstance(value, Fraction) else value
 
 
 @cache

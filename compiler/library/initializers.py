@@ -6,8 +6,12 @@ A matrix is [in, out]; `fan_in` is the product of all its dimensions but the las
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
+from typing import Any
 
-from netc.compiler.graph.types import show_shape
+import numpy as np
+
+from netc.compiler.graph.types import ONNX_DTYPES, show_shape
 from netc.compiler.language.lowering import Emitter, Random, Value
 from netc.compiler.language.refusal import Refused
 from netc.compiler.language.variables import Initializer
@@ -50,6 +54,28 @@ class ConstantValue(Initializer):
 
     def emit(self, op: Emitter, random: Random, bits: Value | None, shape: tuple[int, ...], dtype: int) -> Value:
         return op.fill(float(self.value), shape, dtype)
+
+
+@dataclass(frozen=True)
+class Values(Initializer):
+    """The numbers that a spec writes in brackets, of the shape that they have there."""
+
+    values: tuple[Any, ...]
+    shape: tuple[int, ...]
+
+    def check(self, shape: tuple[int, ...]) -> None:
+        if shape != self.shape:
+            raise Refused(
+                "literal", f"these are {show_shape(self.shape)} numbers, the parameter is {show_shape(shape)}",
+                help="write as many numbers as the parameter has, row by row",
+            )  # fmt: skip
+
+    def emit(self, op: Emitter, random: Random, bits: Value | None, shape: tuple[int, ...], dtype: int) -> Value:
+        exact = np.array(self.values, dtype=object).astype(np.float64)
+        return op.tensor(exact.astype(ONNX_DTYPES[dtype].numpy))
+
+    def __str__(self) -> str:
+        return str(np.array(self.values, dtype=object).astype(float).tolist())
 
 
 class _Normal(Initializer):

@@ -155,6 +155,8 @@ class TrainConfig:
     def check(cls, name: str, value: Any) -> None:
         """Refuses a setting that is out of bounds."""
         bounds = cls.__dataclass_fields__[name].metadata
+        if value is None:
+            return
         if "least" in bounds and value < bounds["least"]:
             raise Refused("argument", f"`{name}` must be at least {bounds['least']}, not {value}")
         if "above" in bounds and not value > bounds["above"]:

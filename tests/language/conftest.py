@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
+import netc.compiler.check  # noqa: F401  (registers every word before what is registered is remembered)
 from netc.compiler.autodiff import registry
-from netc.compiler.language.words import LIBRARY
+from netc.compiler.library import LIBRARY
 from netc.runtime.data.format import FORMATS
 
 

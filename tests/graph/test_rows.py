@@ -63,7 +63,7 @@ CALLS: dict[str, Any] = {  # an expression -> the axis of rows, or how it depend
     'onnx.Einsum(x, equation = "ij")': 0, 'onnx.Einsum(x, p, equation = "...j,jk->...k")': MIXED,
     'onnx.Einsum(sum(x, axis = 0), p, equation = "j,jk->k")': TOTAL,
     "gather(x, c, axis = 1)": MIXED, "gather(p, c)": 0, "gather(p, c, axis = 1)": 1, "gather(x, c)": MIXED,
-    "onnx.Gather(x, [0, 2], axis = 1)": 0, "onnx.Gather(a, [[0]], axis = 1)": None, "onnx.Gather(a, [0], axis = 2)": 0,
+    "onnx.Gather(x, [0, 2], axis = 1)": 0, "onnx.Gather(a, [[0]], axis = 1)": 0, "onnx.Gather(a, [0], axis = 2)": 0,
     "onnx.Gather(transpose(x), [0], axis = 0)": 1, "onnx.Gather(x, [0], axis = 0)": MIXED,
     "onnx.Gather(sum(x, axis = 0), [0])": TOTAL, "onnx.GatherElements(x, unsqueeze(c, 1), axis = 1)": 0,
     "onnx.GatherElements(x, unsqueeze(c, 1), axis = 0)": MIXED, "onnx.GatherElements(w, c, axis = 0)": 0,

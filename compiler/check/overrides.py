@@ -16,6 +16,7 @@ from netc.grammar.parser import parse_expression
 from netc.grammar.source import Source, Span
 
 KeyPath = tuple[str, ...]
+LENGTHS = (("train", "epochs"), ("train", "steps"))  # of which a run has one
 
 
 def override(spec: ast.Spec, changes: Mapping[str, Any] | Iterable[str]) -> ast.Spec:
@@ -25,6 +26,7 @@ def override(spec: ast.Spec, changes: Mapping[str, Any] | Iterable[str]) -> ast.
         if isinstance(changes, Mapping)
         else list(changes)
     )
+    lengths: dict[KeyPath, Span] = {}  # where epochs and steps are given
     for pair in pairs:
         key, equals, _ = pair.partition("=")
         source = Source("<override>", pair)
@@ -33,6 +35,10 @@ def override(spec: ast.Spec, changes: Mapping[str, Any] | Iterable[str]) -> ast.
             raise error("override", f"`{pair}` is no override", Span(source, 0, len(pair)), help="write `name=value`")
         path, old = _find(spec, key.strip(), at)
         value = _value(source, len(key) + 1, old)
+        if path in LENGTHS and value.span.text.strip() != "none":
+            lengths[path] = at
+            if len(lengths) > 1:
+                raise error("override", "`epochs` and `steps` both say how long to train", at, help="give one of them")
         spec = _replaced(spec, path, value, at)
     return spec
 

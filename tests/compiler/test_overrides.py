@@ -78,6 +78,8 @@ WRONG: list[tuple[Any, str]] = [
     (["deep=3"], "is `true` or `false`"),
     (["batch=0"], "`batch` must be at least 1, not 0"),
     (["steps=0"], "`steps` must be at least 1, not 0"),
+    (["epochs=1", "steps=3"], "`epochs` and `steps` both say how long to train"),
+    (["steps=3", "train.epochs=1"], "`epochs` and `steps` both say how long to train"),
     (["epochs=-1"], "`epochs` must be at least 0, not -1"),
     (["clip_norm=0"], "`clip_norm` must be positive, not 0"),
     (["clip_value=-1"], "`clip_value` must be positive, not -1"),

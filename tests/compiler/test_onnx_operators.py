@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import netc
 from tests.numbers.host import Host, compiled
 
 X = np.array([[1.5, -2, 0.25, 3], [-0.5, 4, -1, 2]], np.float32)
@@ -28,3 +29,16 @@ def test_a_call_gives_what_the_operator_gives(call: str) -> None:
     spec = f"net n {{\n input x: f32[N, 4]\n param g: f32[1] = 1\n loss = mean(x * g)\n output y = {call}\n}}"
     found = Host(compiled(spec)).graph("infer", {"x": X})["y"]
     np.testing.assert_allclose(found, CALLS[call], rtol=1e-6)
+
+
+def test_a_newer_opset_without_a_kernel_is_refused_where_it_comes_from() -> None:
+    """Elu of f64 has a kernel at opset 18, and none at the opset that Swish asks for."""
+    spec = "net n {\n  input x: f64[N, 4]\n  y = x -> Dense(4)\n  z = elu(y)\n  loss = mean(z + onnx.Swish(y))\n}"
+    netc.check(spec.replace("onnx.Swish(y)", "onnx.HardSwish(y)"))
+    for face in (netc.check, netc.compile):
+        with pytest.raises(
+            netc.NetError, match=r"`onnx\.Swish` needs opset 24, in which ONNX Runtime has no kernel of `Elu`"
+        ) as e:
+            face(spec)
+        (found,) = e.value.diagnostics
+        assert [label.span.text for label in found.labels] == ["onnx.Swish(y)", "z = elu(y)"]

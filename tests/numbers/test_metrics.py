@@ -67,6 +67,8 @@ METRICS: dict[str, Callable[[Arrays], float]] = {
     "variance(y)": lambda d: ref.variance(d["y"]),
     "norm(y)": lambda d: ref.norm(d["y"]),
     "mean(max(x, axis = 1))": lambda d: ref.wide(d["x"]).max(1).mean(),
+    "sum(abs(gradient(mean(y^2), y)))": lambda d: np.abs(2 * ref.wide(d["y"])).sum() / d["y"].size,
+    "max(gradient(log(sum(exp(y))), y))": lambda d: (np.exp(ref.wide(d["y"])) / np.exp(ref.wide(d["y"])).sum()).max(),
     "max(mean(x, axis = 0))": lambda d: ref.wide(d["x"]).mean(0).max(),
     "2 * mean(y) - max(r) / 3": lambda d: 2 * ref.wide(d["y"]).mean() - d["r"].max() / 3,
 }

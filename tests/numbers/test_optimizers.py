@@ -7,6 +7,9 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+import netc
+import netc.compiler.check
+from netc.compiler.library import LIBRARY
 from tests.numbers import training as ref
 from tests.numbers.host import Array, Arrays, Host, compiled
 
@@ -166,3 +169,14 @@ def test_f64_parameters_are_updated_in_f64(
         host.step({"x": given})
     for n, value in expected.state().items():
         np.testing.assert_allclose(host.state[n], value, rtol=room, err_msg=n)
+
+
+@pytest.mark.parametrize("word", sorted(LIBRARY.constructors["optimizer"]))
+@pytest.mark.parametrize(("setting", "message"), [
+    ("rate = -1", "the rate must be positive, not -1"), ("rate = 0", "the rate must be positive, not 0"),
+    ("weight_decay = -0.1", "`weight_decay` must be 0 or more, not -0.1"),
+])  # fmt: skip
+def test_every_optimizer_refuses_what_none_can_use(word: str, setting: str, message: str) -> None:
+    net = "net n {\n  input x: f32[N, 3]\n  y = x -> Dense(1)\n  loss = mean(y^2)\n}\n"
+    with pytest.raises(netc.NetError, match=message):
+        netc.check(net + f"train {{ optimizer = {word}({setting}) }}")

@@ -218,3 +218,17 @@ def test_a_random_split_follows_its_seed() -> None:
     np.testing.assert_array_equal(one, again)
     assert not np.array_equal(one, other)
     assert one.tolist() != list(range(25))
+
+
+POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "source"), [("d.csv", None), ("d.npz", 'npz("d.npz")'), ("d.npy", 'npy(("d.npy", "d.npy"))')]
+)
+def test_a_pointer_of_git_lfs_is_told_by_its_beginning(tmp_path: Path, name: str, source: str | None) -> None:
+    """The longest beginning that is known."""
+    (tmp_path / name).write_bytes(POINTER)
+    with pytest.raises(InputError) as e:
+        load(manifest(tmp_path, source) if source else manifest(tmp_path))
+    assert e.value.help == "it seems to be a pointer of Git LFS: fetch the file with `git lfs pull`"

@@ -357,3 +357,11 @@ def test_what_an_error_says_and_with_which_code_a_command_ends() -> None:
     assert InputError("what is wrong").render() == "error: what is wrong"
     assert RunError("what failed", "what to do").render() == "error: what failed\n  = help: what to do"
     assert (InputError("").exit_code, RunError("").exit_code, str(RunError("what failed"))) == (2, 1, "what failed")
+
+
+def test_an_error_reads_as_its_message_and_shows_its_help() -> None:
+    e = InputError("it is wrong", "do it right")
+    assert (str(e), e.message, e.help, e.exit_code) == ("it is wrong", "it is wrong", "do it right", 2)
+    assert e.render() == "error: it is wrong\n  = help: do it right"
+    assert InputError("it is wrong").render() == "error: it is wrong"
+    assert (str(RunError("it failed")), RunError("it failed").exit_code) == ("it failed", 1)

@@ -11,7 +11,7 @@ import numpy as np
 from netc.runtime.data.binary import ArrayHeader, body
 from netc.runtime.data.files import Content, DataFile
 from netc.runtime.data.format import Read, Row, data_format, one_each
-from netc.runtime.data.signatures import seems
+from netc.runtime.data.signatures import LONGEST, seems
 from netc.runtime.errors import InputError
 
 _IDX = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
@@ -36,7 +36,8 @@ def _header(content: Content) -> ArrayHeader:
     begin = content.read(4)
     if len(begin) < 4 or begin[:2] != b"\0\0" or begin[2] not in _IDX:
         raise InputError(
-            f"{content.what} is no IDX file: it begins with the bytes {begin.hex(' ') or '(none)'}", seems(begin)
+            f"{content.what} is no IDX file: it begins with the bytes {begin.hex(' ') or '(none)'}",
+            seems(begin + content.read(LONGEST)),
         )
     rank = begin[3]
     dimensions = content.read(4 * rank)

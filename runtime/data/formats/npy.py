@@ -12,7 +12,7 @@ import numpy as np
 from netc.runtime.data.binary import ArrayHeader, body
 from netc.runtime.data.files import Content, DataFile
 from netc.runtime.data.format import Read, Row, data_format, one_each
-from netc.runtime.data.signatures import seems
+from netc.runtime.data.signatures import LONGEST, seems
 from netc.runtime.errors import InputError
 
 MAX_HEADER = 10_000  # bytes, as NumPy has it
@@ -43,7 +43,8 @@ def _header(content: Content) -> ArrayHeader:
     version = tuple(begin[6:])
     if begin[:6] != b"\x93NUMPY" or version not in VERSIONS:
         raise InputError(
-            f"{content.what} is no NPY file: it begins with the bytes {begin.hex(' ') or '(none)'}", seems(begin)
+            f"{content.what} is no NPY file: it begins with the bytes {begin.hex(' ') or '(none)'}",
+            seems(begin + content.read(LONGEST)),
         )
     length = content.read(VERSIONS[version])
     size = int.from_bytes(length, "little")

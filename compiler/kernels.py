@@ -7,15 +7,9 @@ from collections.abc import Iterable
 
 import onnx
 
-from netc.compiler.graph.types import BASE_OPSET
 from netc.compiler.net import TypedNet
 from netc.grammar.diagnostics import Label, error
 from netc.grammar.source import Span
-
-
-def needs_newer_opset(net: TypedNet) -> bool:
-    """Whether an operation asks for an opset that fewer kernels know. For the usual one, words are tested beforehand."""
-    return any(a.operation.opset > BASE_OPSET for a in net.applies)
 
 
 def refuse_missing(net: TypedNet, graphs: Iterable[onnx.ModelProto]) -> None:

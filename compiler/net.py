@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import Any
 
 from netc.compiler.graph.dimensions import Dim
-from netc.compiler.graph.types import TensorType
+from netc.compiler.graph.types import BASE_OPSET, TensorType
 from netc.compiler.language.operations import Operation
 from netc.compiler.language.variables import Variable
 from netc.compiler.training.configuration import DataConfig, TrainConfig
@@ -95,6 +95,11 @@ class TypedNet:
     warnings: list[Diagnostic] = field(default_factory=list)
     batch: str = "N"
     resolved: str = ""
+
+    @property
+    def opset(self) -> int:
+        """The lowest opset that its programs need."""
+        return max([BASE_OPSET, *(a.operation.opset for a in self.applies)])
 
     @property
     def parameters(self) -> list[Variable]:

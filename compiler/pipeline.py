@@ -23,7 +23,6 @@ from netc.compiler.graph.emitter import Emitter
 from netc.compiler.graph.inference import IR_VERSION, IR_VERSIONS
 from netc.compiler.graph.passes.names import NamesPass
 from netc.compiler.graph.passes.unused import UnusedPass
-from netc.compiler.graph.types import BASE_OPSET
 from netc.compiler.language.variables import Variable
 from netc.compiler.net import TypedNet
 from netc.compiler.printing import net_text, tree_text
@@ -101,8 +100,7 @@ def state_of(net: TypedNet) -> list[Variable]:
 def build(net: TypedNet, state: Sequence[Variable], graph: str, look: Look = PLAIN, until: str = "") -> Draft:
     """One graph of a program, and those that come with it, brought through its stages, or `until` one. Raises NetError."""
     assert net.train is not None
-    opset = max([BASE_OPSET, *(a.operation.opset for a in net.applies)])
-    draft = Draft(graph, net, net.train, state, Emitter(graph, opset))
+    draft = Draft(graph, net, net.train, state, Emitter(graph, net.opset))
     for stage in STAGES:
         for each in (draft, *draft.beside):
             if each.graph in stage.graphs:

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from fractions import Fraction
 from pathlib import PurePath
-from typing import Any
-
-import numpy as np
 
 from netc.compiler.autodiff.engine import NoGradientError
 from netc.compiler.graph.emitter import Emitter, Value
+from netc.compiler.graph.types import array_of
 from netc.compiler.language.lowering import Context, Lowered
 from netc.compiler.language.operations import Layer
 from netc.compiler.language.refusal import Refused
@@ -120,15 +117,8 @@ def constant(op: Emitter, leaf: Constant | Size, tensor: Tensor) -> Value:
         with op.at(line_of(tensor.span), f"size/{leaf.dim}"):
             return op.cast(op.dimension(leaf.dim), tensor.type.dtype)
     if isinstance(leaf.value, tuple):
-        return op.tensor(np.array(rounded(leaf.value), tensor.type.dtype.numpy))
+        return op.tensor(array_of(leaf.value, tensor.type.dtype))
     return op.constant(leaf.value, tensor.type.dtype)
-
-
-def rounded(value: Any) -> Any:
-    """Numbers, and lists of them, with fractions as floats, which NumPy can read."""
-    if isinstance(value, tuple):
-        return [rounded(v) for v in value]
-    return float(value) if isinstance(value, Fraction) else value
 
 
 def line_of(span: Span) -> str:

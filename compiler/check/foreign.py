@@ -249,7 +249,10 @@ CALLS: dict[str, dict[str, str]] = {
         "x -> Dense(3)": "in_features input_dim input_shape input_size num_input in_channels",
     },
     "BatchNorm": {"x -> BatchNorm": "num_features channels axis affine track_running_stats center scale"},
-    "softmax_cross_entropy": {"softmax_cross_entropy(y, t)": "from_logits sparse ignore_index"},
+    "softmax_cross_entropy": {
+        "softmax_cross_entropy(y, t, weight = gather([1, 5, 2], t))": "class_weight class_weights",
+        "softmax_cross_entropy(y, t)": "from_logits sparse ignore_index",
+    },
     "sigmoid_cross_entropy": {"sigmoid_cross_entropy(z, b)": "from_logits pos_weight"},
     "adam": {"adam(beta1 = 0.9, beta2 = 0.999)": "betas", "adam(rate = 1e-3)": "amsgrad"},
     "adamw": {"adamw(beta1 = 0.9, beta2 = 0.999)": "betas", "adamw(rate = 1e-3)": "amsgrad"},

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import lru_cache
+from typing import Any
 
 from netc.compiler.graph.dimensions import Dim, Shape, Symbolic, product
 
@@ -114,3 +116,16 @@ def broadcast(a: Shape, b: Shape) -> Shape:
         if both:
             raise BroadcastError(f"`{next(iter(both))}` would land on two axes of the result {show_shape(tuple(out))}")
     return tuple(out)
+
+
+def array_of(value: Any, dtype: DType) -> Any:
+    """A number, or lists of numbers, as an array; fractions, which NumPy does not read, as floats."""
+    import numpy as np
+
+    return np.array(_rounded(value), dtype.numpy)
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_rounded(v) for v in value]
+    return float(value) if isinstance(value, Fraction) else value

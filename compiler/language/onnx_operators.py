@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any
 
 from netc.compiler.graph.dimensions import Dim, parse
-from netc.compiler.graph.types import BASE_OPSET, I64, SPEC_DTYPES, DType, TensorType
+from netc.compiler.graph.types import BASE_OPSET, I64, SPEC_DTYPES, DType, TensorType, array_of
 from netc.compiler.language.lowering import Context, Emitter, Lowered, Value
 from netc.compiler.language.operations import Operation, Settings
 from netc.compiler.language.refusal import Refused
@@ -67,15 +67,13 @@ class OnnxOperation(Operation):
             known = quick(self.name, inputs, attributes)
             found = found if known is None else [tensor_proto(known), *found[1:]]
         types = tuple(self.output(proto) for proto in found)
-        trial.run(self.name, self.opset, made, list(zip(inputs, data)), types)
+        trial.Trial(self.name, self.opset, made, list(zip(inputs, data)), types).run()
         return types
 
     def written(self, position: int, t: TensorType) -> Any:
         """The array that an input written as numbers stands for; None for a tensor."""
-        import numpy as np
-
         value = self.constants.get(position)
-        return None if value is None else np.array(_rounded(value), t.dtype.numpy)
+        return None if value is None else array_of(value, t.dtype)
 
     def dtype_of(self, position: int, value: Any, first: DType) -> DType:
         """The dtype of a number written as an input: that of the first tensor, or int64 where the operator wants that."""
@@ -163,12 +161,6 @@ _ATTRIBUTES: dict[str, tuple[Any, str, Any, str]] = {
 _TYPE_NAMES = {
     d.name: f"tensor({ {'float32': 'float', 'float64': 'double'}.get(d.numpy, d.numpy) })" for d in SPEC_DTYPES.values()
 }
-
-
-def _rounded(value: Any) -> Any:
-    if isinstance(value, tuple):
-        return [_rounded(v) for v in value]
-    return float(value) if isinstance(value, Fraction) else value
 
 
 @cache

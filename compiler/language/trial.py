@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from netc.compiler.graph.dimensions import Symbolic, evaluate
@@ -25,88 +26,85 @@ def draws(operator: str, operands: Sequence[Any]) -> bool:
     return is_random(operator) and (operator != "Dropout" or len(operands) > 2)
 
 
-def run(
-    operator: str,
-    opset: int,
-    attributes: Sequence[ir.Attr],
-    operands: Sequence[tuple[TensorType, Any]],
-    results: Sequence[TensorType],
-) -> None:
-    """Loads the operator for these operands (types, with the array of a constant or None) and runs it for two sizes of
-    every symbolic dimension. Raises Refused where there is no kernel, a kernel refuses, or gives another shape."""
-    import numpy as np
+@dataclass(frozen=True)
+class Trial:
+    """One call of an operator: `operands` are types, with the array of a constant or None; `results` what is expected."""
 
-    shown = " and ".join(dict.fromkeys(f"`{t}`" for t, data in operands if data is None)) or "these numbers"
-    session = _load(operator, opset, attributes, operands, results, shown)
-    symbols = sorted({s for t, _ in operands for d in t.shape if isinstance(d, Symbolic) for s in d.symbols})
-    for sizes in SIZES if symbols else SIZES[:1]:
-        at = {s: sizes[i % len(sizes)] for i, s in enumerate(symbols)}
-        feeds = {}
-        for i, (t, data) in enumerate(operands):
-            shape = tuple(evaluate(d, at) for d in t.shape)
-            if int(np.prod(shape, dtype=object)) > MAX_ELEMENTS:
-                return
-            if data is None:
-                fill = 1 if operator in _DIVIDES else 0 if t.dtype.is_integer else 0.5
-                feeds[f"x{i}"] = np.full(shape, fill, t.dtype.numpy)
+    operator: str
+    opset: int
+    attributes: Sequence[ir.Attr]
+    operands: Sequence[tuple[TensorType, Any]]
+    results: Sequence[TensorType]
+
+    def run(self) -> None:
+        """Loads the operator and runs it for two sizes of every symbolic dimension. Raises Refused where there is no
+        kernel, a kernel refuses, or gives another shape."""
+        import numpy as np
+
+        session = self._load()
+        symbols = sorted({s for t, _ in self.operands for d in t.shape if isinstance(d, Symbolic) for s in d.symbols})
+        for sizes in SIZES if symbols else SIZES[:1]:
+            at = {s: sizes[i % len(sizes)] for i, s in enumerate(symbols)}
+            feeds = {}
+            for i, (t, data) in enumerate(self.operands):
+                shape = tuple(evaluate(d, at) for d in t.shape)
+                if int(np.prod(shape, dtype=object)) > MAX_ELEMENTS:
+                    return
+                if data is None:
+                    fill = 1 if self.operator in _DIVIDES else 0 if t.dtype.is_integer else 0.5
+                    feeds[f"x{i}"] = np.full(shape, fill, t.dtype.numpy)
+            try:
+                found = session.run(None, feeds)
+            except Exception as e:  # onnxruntime raises its own types
+                raise self._refused(e) from None
+            for array, t in zip(found, self.results):
+                if array.shape != tuple(evaluate(d, at) for d in t.shape):
+                    raise Refused("shape-mismatch", f"the shape of `onnx.{self.operator}` cannot be inferred here")
+
+    def _load(self) -> Any:
+        import onnxruntime as ort
+
+        options = ort.SessionOptions()
+        options.log_severity_level = 4
+        options.intra_op_num_threads = 1
+        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
         try:
-            found = session.run(None, feeds)
+            return ort.InferenceSession(self._model(), options, providers=["CPUExecutionProvider"])
         except Exception as e:  # onnxruntime raises its own types
-            raise Refused("shape-mismatch", f"`onnx.{operator}` refuses {shown}: {_reason(e)}") from None
-        for array, t in zip(found, results):
-            if array.shape != tuple(evaluate(d, at) for d in t.shape):
-                raise Refused("shape-mismatch", f"the shape of `onnx.{operator}` cannot be inferred here")
+            raise self._refused(e) from None
 
+    def _model(self) -> bytes:
+        """The operator alone, as a model."""
+        import onnx_ir as ir
+        from onnx import helper, numpy_helper
 
-def _load(
-    operator: str,
-    opset: int,
-    attributes: Sequence[ir.Attr],
-    operands: Sequence[tuple[TensorType, Any]],
-    results: Sequence[TensorType],
-    shown: str,
-) -> Any:
-    import onnxruntime as ort
-    from onnx import helper, numpy_helper
+        from netc.compiler.graph.inference import IR_VERSIONS
 
-    from netc.compiler.graph.inference import IR_VERSIONS
+        names, outputs = [f"x{i}" for i in range(len(self.operands))], [f"y{i}" for i in range(len(self.results))]
+        node = helper.make_node(self.operator, names, outputs)
+        node.attribute.extend(ir.to_proto(a) for a in self.attributes)
+        inputs = [(n, t) for n, (t, data) in zip(names, self.operands) if data is None]
+        constants = [numpy_helper.from_array(data, n) for n, (_, data) in zip(names, self.operands) if data is not None]
+        expected = [_info(n, t) for n, t in zip(outputs, self.results)]
+        graph = helper.make_graph([node], "trial", [_info(n, t) for n, t in inputs], expected, constants)
+        opset = helper.make_opsetid("", self.opset)
+        made = helper.make_model(
+            graph, opset_imports=[opset], ir_version=IR_VERSIONS.get(self.opset, max(IR_VERSIONS.values()))
+        )
+        return bytes(made.SerializeToString())
 
-    names, outputs = [f"x{i}" for i in range(len(operands))], [f"y{i}" for i in range(len(results))]
-    node = helper.make_node(operator, names, outputs)
-    node.attribute.extend(_proto(a) for a in attributes)
-    inputs = [(n, t) for n, (t, data) in zip(names, operands) if data is None]
-    graph = helper.make_graph(
-        [node], "trial", [_info(n, t) for n, t in inputs], [_info(n, t) for n, t in zip(outputs, results)],
-        [numpy_helper.from_array(data, n) for n, (_, data) in zip(names, operands) if data is not None],
-    )  # fmt: skip
-    model = helper.make_model(
-        graph,
-        opset_imports=[helper.make_opsetid("", opset)],
-        ir_version=IR_VERSIONS.get(opset, max(IR_VERSIONS.values())),
-    )
-    options = ort.SessionOptions()
-    options.log_severity_level = 4
-    options.intra_op_num_threads = 1
-    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
-    try:
-        return ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    except Exception as e:
+    def _refused(self, e: Exception) -> Refused:
+        shown = " and ".join(dict.fromkeys(f"`{t}`" for t, data in self.operands if data is None)) or "these numbers"
         if "NOT_IMPLEMENTED" in str(e):
-            message = f"`onnx.{operator}` has no kernel for {shown} in ONNX Runtime"
-            raise Refused("no-kernel", message, help="convert the tensor first: `f32(x)`") from None
-        raise Refused("shape-mismatch", f"`onnx.{operator}` refuses {shown}: {_reason(e)}") from None
+            message = f"`onnx.{self.operator}` has no kernel for {shown} in ONNX Runtime"
+            return Refused("no-kernel", message, help="convert the tensor first: `f32(x)`")
+        return Refused("shape-mismatch", f"`onnx.{self.operator}` refuses {shown}: {_reason(e)}")
 
 
 def _info(name: str, t: TensorType) -> Any:
     from onnx import helper
 
     return helper.make_tensor_value_info(name, t.dtype.onnx, [d if isinstance(d, int) else str(d) for d in t.shape])
-
-
-def _proto(attribute: ir.Attr) -> Any:
-    import onnx_ir as ir
-
-    return ir.to_proto(attribute)
 
 
 def _reason(e: Exception) -> str:

@@ -34,7 +34,7 @@ class Recurrent(OpRun):
     gates = 0
     usual: tuple[str, ...] = ()
 
-    def cell(self, x, states, w, r, b, p, f, k, late, forget):  # type: ignore[no-untyped-def]
+    def cell(self, x, states, w, r, b, p, f, k, late, forget):
         """`k` clips what goes into a gate."""
         raise NotImplementedError
 
@@ -80,7 +80,7 @@ class Recurrent(OpRun):
 class RNN(Recurrent):
     gates, usual = 1, ("Tanh",)
 
-    def cell(self, x, states, w, r, b, p, f, k, late, forget):  # type: ignore[no-untyped-def]
+    def cell(self, x, states, w, r, b, p, f, k, late, forget):
         n = len(states[0])
         return [f[0](k(w @ x + r @ states[0] + b[:n] + b[n:]))]
 
@@ -88,7 +88,7 @@ class RNN(Recurrent):
 class GRU(Recurrent):
     gates, usual = 3, ("Sigmoid", "Tanh")
 
-    def cell(self, x, states, w, r, b, p, f, k, late, forget):  # type: ignore[no-untyped-def]
+    def cell(self, x, states, w, r, b, p, f, k, late, forget):
         (h,) = states
         wz, wr, wc = np.split(w, 3)
         rz, rr, rc = np.split(r, 3)
@@ -101,7 +101,7 @@ class GRU(Recurrent):
 class LSTM(Recurrent):
     gates, usual = 4, ("Sigmoid", "Tanh", "Tanh")
 
-    def cell(self, x, states, w, r, b, p, f, k, late, forget):  # type: ignore[no-untyped-def]
+    def cell(self, x, states, w, r, b, p, f, k, late, forget):
         h, c = states
         pi, po, pf = np.split(p, 3)
         i, o, forgotten, new = np.split(w @ x + r @ h + sum(np.split(b, 2)), 4)

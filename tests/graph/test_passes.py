@@ -22,7 +22,7 @@ def test_a_chain_that_nobody_reads_is_dropped_with_its_constants() -> None:
     model = ir.Model(op.graph, ir_version=8)
     finish(model)
     assert [n.op_type for n in op.graph] == ["Mul"]
-    assert [v.const_value.numpy().item() for v in op.graph.initializers.values() if v.const_value] == [2.0]  # type: ignore[union-attr]
+    assert [v.const_value.numpy().item() for v in op.graph.initializers.values() if v.const_value] == [2.0]
 
 
 def test_a_body_captures_what_it_reads_from_outside_and_nothing_of_its_own() -> None:
@@ -77,7 +77,7 @@ def body_with(op: Emitter, x: ir.Value, unread: bool) -> ir.Value:
             body.Exp(body.Neg(y))
         body.output("y", body.Identity(y))
         branches[name] = body.graph
-    return op.node("If", [op.input("going", TensorType(BOOL, ()))], branches, 1, X)  # type: ignore[no-any-return]
+    return op.node("If", [op.input("going", TensorType(BOOL, ()))], branches, 1, X)
 
 
 def test_what_nobody_reads_in_a_body_is_dropped() -> None:
@@ -97,7 +97,7 @@ def test_what_only_a_dropped_body_reads_is_dropped_with_it() -> None:
     model = ir.Model(op.graph, ir_version=8)
     finish(model)
     assert [n.op_type for n in op.graph] == ["Mul"]
-    assert [v.const_value.numpy().item() for v in op.graph.initializers.values() if v.const_value] == [2.0]  # type: ignore[union-attr]
+    assert [v.const_value.numpy().item() for v in op.graph.initializers.values() if v.const_value] == [2.0]
 
 
 def test_every_value_and_node_gets_a_name_of_its_own_bodies_included() -> None:

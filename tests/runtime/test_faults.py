@@ -136,7 +136,7 @@ class Saying(Reporter):
 def test_a_score_of_the_training_rows_is_of_all_of_them() -> None:
     """Not the mean over the steps of an epoch, in which the weights move."""
     made = Scripted("  epochs = 4; stop = early(train.loss, patience = 1)", [5, 4, 4, 3])
-    outcome = Loop(made, data(5, val=0)).run()  # type: ignore[arg-type]
+    outcome = Loop(made, data(5, val=0)).run()
     assert (outcome.reason, outcome.epochs, outcome.best_epoch) == ("early", 3, 2)
     assert [row["train.loss"] for row in outcome.history] == [5, 4, 4]
 
@@ -155,14 +155,14 @@ def test_long_epochs_are_saved_on_the_way(seconds: float, saves: int, monkeypatc
 def test_what_is_told_when_the_rates_fall() -> None:
     saying = Saying()
     made = Scripted("  epochs = 4; plateau = reduce(val.loss, factor = 0.25, patience = 2)", [5, 6, 6, 6])
-    Loop(made, data(5), None, saying).run()  # type: ignore[arg-type]
+    Loop(made, data(5), None, saying).run()
     assert saying.said == ["rates multiplied by 0.25 after epoch 3"]
 
 
 def test_a_metric_of_the_training_rows_is_the_mean_over_rows() -> None:
     """Batches of 2, 2 and 1: their means weighted by their rows."""
     made = Scripted("  batch = 2; epochs = 1; shuffle = false", [3.0])
-    outcome = Loop(made, data(5)).run()  # type: ignore[arg-type]
+    outcome = Loop(made, data(5)).run()
     assert outcome.history[0]["train.loss"] == pytest.approx((0.5 * 2 + 2.5 * 2 + 4.0) / 5)
 
 

@@ -150,7 +150,7 @@ def test_data_that_no_run_can_use(data: Any, message: str) -> None:
 
 
 def test_what_is_no_mistake() -> None:
-    trainer = Trainer(PROGRAM, "cpu", seed=np.int64(3))  # type: ignore[arg-type]
+    trainer = Trainer(PROGRAM, "cpu", seed=np.int64(3))
     lists = {"x": X.tolist(), "t": T.tolist()}
     swapped = {"x": np.ma.array(X.astype(">f8")), "t": T.astype(">u2")[::-1][::-1]}
     expected = trainer.evaluate(GOOD)

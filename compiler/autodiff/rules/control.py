@@ -44,10 +44,9 @@ def scan(op: Emitter, node: GraphNode, *dys: Value | None) -> Cotangents:
     body: ir.Graph = node.attributes["body"].value
     slices = attribute(node, "num_scan_inputs")
     states = len(node.inputs) - slices
-    outs = len(body.outputs) - states
     in_axes, in_ways = (attribute(node, f"scan_input_{n}") or [0] * slices for n in ("axes", "directions"))
-    out_axes, out_ways = (attribute(node, f"scan_output_{n}") or [0] * outs for n in ("axes", "directions"))
-    saved = _saved(op, node, body, list(body.inputs[:states]), outs)
+    out_axes, out_ways = (attribute(node, f"scan_output_{n}") or [0] * len(dys) for n in ("axes", "directions"))
+    saved = _saved(op, node, body, list(body.inputs[:states]))
     read = [_Read(v, 0, 1) for v in saved]
     read += [_Read(x, a, 1 - w) for x, a, w in zip(node.inputs[states:], in_axes, in_ways)]
     given = enumerate(zip(dys[states:], out_axes, out_ways))
@@ -75,7 +74,7 @@ def loop(op: Emitter, node: GraphNode, *dys: Value | None) -> Cotangents:
             raise UnknownError("a state changes its shape from one iteration to the next")
     if op.is_float(number) or not op.has_type(number):
         op.stamp(number, TensorType(I64, ()))
-    saved = _saved(op, node, body, [number, *states], outs)
+    saved = _saved(op, node, body, [number, *states])
     read = [_Read(v, 0, 1) for v in saved]
     given = enumerate(dys[len(states) : len(states) + outs])
     written = {k: _Read(dy, 0, 1) for k, dy in given if dy is not None}
@@ -102,7 +101,7 @@ def _captured_by(node: Any) -> list[ir.Value]:
     return [x for x in operands(node)[len(node.inputs) :] if x is not None]
 
 
-def _saved(op: Emitter, node: GraphNode, body: ir.Graph, values: list[ir.Value], outs: int) -> list[ir.Value]:
+def _saved(op: Emitter, node: GraphNode, body: ir.Graph, values: list[ir.Value]) -> list[ir.Value]:
     """Makes a forward node return what its body's inputs were in each iteration, once for all who ask."""
     known = op.root.shared(("saved", node), dict)
     for value in values:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from netc.specs import find
+from netc.specs import TEXT, find
 
 if TYPE_CHECKING:
     import numpy as np
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from netc.compiler.net import TypedNet
     from netc.compiler.program import Program
+    from netc.grammar.source import Source
     from netc.runtime.loop import Reporter
     from netc.runtime.trainer import Trainer
 
@@ -66,7 +67,7 @@ class Result:
 
 
 def run(
-    spec: str | Path,
+    spec: str | Path | None = None,
     overrides: Overrides = (),
     *,
     data: Any = None,
@@ -74,26 +75,43 @@ def run(
     folder: str | Path | None = "runs",
     resume: str | Path | None = None,
     changed: bool = False,
+    weights: str | Path | None = None,
     watch: bool = False,
     plots: bool = True,
     tf32: bool = False,
     threads: int = 0,
     reporter: Reporter | None = None,
 ) -> Result:
-    """Compiles a spec, trains it, evaluates the best weights and exports the model.
+    """Compiles a spec, trains it, evaluates the kept weights and exports the model.
 
     `data` replaces the spec's data block: `{"image": array, "label": array}`, `{"train": {...}, "test": {...}}`, or a
-    file. `folder` is where runs are kept; None keeps nothing. `resume` is a run's folder to go on with.
+    file. `folder` is where runs are kept; None keeps nothing. `resume` is a run's folder to go on with, which needs no
+    spec. `weights`, a run's folder or a .safetensors file, has the values that parameters begin with.
     Raises NetError (the spec), InputError (data, device), RunError (the run failed).
     """
+    from netc.compiler.check.overrides import written
+    from netc.compiler.program import compile as compile_source
     from netc.runtime.data.sources import load
+    from netc.runtime.errors import InputError
     from netc.runtime.files import ProgramFolder
     from netc.runtime.loop import Loop
     from netc.runtime.loop import Reporter as Silent
     from netc.runtime.run_folder import RunFolder
     from netc.runtime.trainer import Trainer
+    from netc.runtime.weights import begin_with
+    from netc.started import Started, data_name
 
-    program = compile(spec, overrides)
+    if resume is not None and weights is not None:
+        raise InputError("a resumed run has weights already", "give either `resume` or `weights`")
+    if spec is None:
+        if resume is None:
+            raise InputError("there is no spec to run", "name a .net file, or a run to `resume`")
+        before = Started.of(Path(resume))
+        source, base = before.source(Path(resume)), Path(before.folder)
+        changes, data = [*before.changes, *written(overrides)], before.data_file() if data is None else data
+    else:
+        (source, base), changes = find(spec), written(overrides)
+    program = compile_source(source, changes, base)
     reporter = reporter or Silent()
     for warning in program.warnings:
         reporter.notice(warning)
@@ -101,16 +119,19 @@ def run(
     for notice in found.notices:
         reporter.notice(notice)
     trainer = Trainer(program, device, tf32=tf32, threads=threads)
+    if weights is not None:
+        begin_with(trainer, Path(weights), reporter.notice)
     home = None
     if resume is not None:
         home = RunFolder(Path(resume)).open()
     elif folder is not None:
-        home = RunFolder.create(Path(folder), _run_name(spec, program))
+        home = RunFolder.create(Path(folder), _run_name(source, program))
     try:
         if home is not None:
             if resume is not None and not changed:
                 _refuse_changed(home.path / "resolved.net", program.net.resolved)
-            home.write_text("spec.net", program.net.source.text)
+            Started(source.name, str(base), changes, data_name(data)).write(home)
+            home.write_text("spec.net", source.text)
             home.write_text("resolved.net", program.net.resolved)
             if found.columns:
                 home.write_text("columns.json", json.dumps(found.columns, indent=2))
@@ -168,9 +189,9 @@ def _refuse_changed(before: Path, now: str) -> None:
         )
 
 
-def _run_name(spec: str | Path, program: Program) -> str:
-    text = str(spec)
-    return program.net.name if "\n" in text or "{" in text else Path(text).stem
+def _run_name(source: Source, program: Program) -> str:
+    """The folder of a spec's runs: its file's name, or that of its net."""
+    return program.net.name if source.name == TEXT else Path(source.name).stem
 
 
 def _plots(outcome: Any, records: list[Any], folder: Path) -> None:

@@ -19,17 +19,21 @@ app = typer.Typer(
 Spec = Annotated[str, typer.Argument(help="A .net file, or a name of the zoo such as `digits`.")]
 Changes = Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Hyperparameters, by name.")]
 DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:<number>.")]
+WeightsOption = Annotated[str, typer.Option(help="best, which `keep` of the spec chose, or last.")]
 DataOption = Annotated[str | None, typer.Option("--data", help="A data file in place of the spec's.")]
 
 
 @app.command()
 def run(
-    spec: Spec,
+    spec: Annotated[str | None, typer.Argument(help="A .net file, or a name of the zoo; not needed to resume.")] = None,
     changes: Changes = None,
     device: DeviceOption = "auto",
     data: DataOption = None,
     out: Annotated[Path, typer.Option(help="The folder that runs are kept in.")] = Path("runs"),
     resume: Annotated[Path | None, typer.Option(help="A run's folder to go on with.")] = None,
+    weights: Annotated[
+        Path | None, typer.Option(help="A run's folder, or a .safetensors file, with the weights to begin with.")
+    ] = None,
     changed: Annotated[bool, typer.Option("--changed", help="Resume although the spec or the data changed.")] = False,
     watch: Annotated[
         bool, typer.Option("--watch", help="Record gradient norms, update ratios and dead units.")
@@ -44,9 +48,12 @@ def run(
     """Compile a spec, train it, evaluate it, and leave a deployable model."""
     from netc.running import run_command
 
+    changes = changes or []
+    if resume is not None and spec is not None and "=" in spec and not Path(spec).exists():  # the first change
+        spec, changes = None, [spec, *changes]
     run_command(
-        spec, changes or [], device=device, data=data, out=out, resume=resume, changed=changed, watch=watch, quiet=quiet,
-        plots=plots, tf32=tf32, threads=threads,
+        spec, changes, device=device, data=data, out=out, resume=resume, changed=changed, weights=weights,
+        watch=watch, quiet=quiet, plots=plots, tf32=tf32, threads=threads,
     )  # fmt: skip
 
 
@@ -88,12 +95,13 @@ def eval_(
     source: Annotated[str, typer.Argument(metavar="RUN", help="A run's folder, such as runs/digits/latest.")],
     split: Annotated[str, typer.Option(help="train, val or test.")] = "test",
     data: DataOption = None,
+    weights: WeightsOption = "best",
     device: DeviceOption = "auto",
 ) -> None:
-    """Score the best weights of a run on a split of its data, or on other data."""
+    """Score the weights of a run on a split of its data, or on other data."""
     from netc.running import eval_command
 
-    eval_command(source, split, data, device)
+    eval_command(source, split, data, weights, device)
 
 
 @app.command()
@@ -103,19 +111,20 @@ def predict(
     out: Annotated[Path, typer.Option("-o", "--out", help="Where to write the outputs (.npz or .csv).")] = Path(
         "predictions.npz"
     ),
+    weights: WeightsOption = "best",
     device: DeviceOption = "auto",
 ) -> None:
-    """Write the outputs of the best weights for every row of a file."""
+    """Write the outputs of a run's model for every row of a file."""
     from netc.running import predict_command
 
-    predict_command(source, data, out, device)
+    predict_command(source, data, out, weights, device)
 
 
 @app.command()
 def export(
     source: Annotated[str, typer.Argument(metavar="RUN", help="A run's folder.")],
     out: Annotated[Path, typer.Option("-o", "--out", help="The .onnx file to write.")] = Path("model.onnx"),
-    weights: Annotated[str, typer.Option(help="best or last.")] = "best",
+    weights: WeightsOption = "best",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file.")] = False,
 ) -> None:
     """Write the trained model of a run as one ONNX file."""

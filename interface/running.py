@@ -6,6 +6,7 @@ import json
 import os
 import tempfile
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from netc.grammar.diagnostics import did_you_mean
@@ -18,7 +19,7 @@ MAX_PROTOBUF = 2**31 - 2**24  # bytes of weights; a message may have 2 GiB, the 
 
 
 def run_command(
-    spec: str, changes: list[str], *, device: str, data: str | None, out: Path, quiet: bool, **options: Any
+    spec: str | None, changes: list[str], *, device: str, data: str | None, out: Path, quiet: bool, **options: Any
 ) -> None:
     """Trains and tells: the best score, the run's folder, the next command."""
     from netc.api import run
@@ -33,10 +34,11 @@ def run_command(
     print()
     if result.reason == "interrupted":
         say(f"interrupted after step {result.trainer.steps}; the run can go on:", markup=False)
-        say(f"  netc run {' '.join([spec, *changes])} --resume {result.folder}", markup=False)
+        say(f"  netc run --resume {quote(str(result.folder))}", markup=False)
         raise SystemExit(130)
     if result.reason == "early":
-        say(f"stopped early: {result.best_score} did not improve any more", markup=False)
+        stop = result.trainer.manifest["train"]["stop"]
+        say(f"stopped early: {stop['split']}.{stop['score']} did not improve any more", markup=False)
     if result.best is not None:
         say(f"best {result.best_score} {result.best:.4f} in epoch {result.best_epoch}", markup=False)
     for split in ("train", "val", "test"):
@@ -49,7 +51,7 @@ def run_command(
     model = result.folder / "export" / "model.onnx"
     if model.exists():
         say(f"model {model}", markup=False)
-    say(f"next  netc eval {result.folder}", markup=False)
+    say(f"next  netc eval {quote(str(result.folder))}", markup=False)
 
 
 def compile_command(
@@ -104,20 +106,12 @@ def show_command(spec: str, changes: list[str], form: str) -> None:
 
 def trainer_of(source: str, device: str, weights: str = "best") -> Any:
     """A trainer with the weights of a run."""
-    from netc.runtime.checkpoint import load_latest
     from netc.runtime.trainer import Trainer
+    from netc.runtime.weights import read_weights, weights_of
 
-    folder = Path(source)
-    if not (folder / "program").is_dir():
-        raise InputError(f"`{source}` is no run folder", "name one such as `runs/digits/latest`")
-    trainer = Trainer(folder / "program", device)
-    path = folder / "weights" / f"{weights}.safetensors"
-    if not path.exists() and weights == "best":
-        path = folder / "weights" / "last.safetensors"
-    tensors, _, said = load_latest(path)
-    if said:
-        print(f"warning: {said}")
-    trainer.load_parameters(tensors)
+    path = weights_of(Path(source), weights)
+    trainer = Trainer(Path(source) / "program", device)
+    trainer.load_parameters(read_weights(path, print))
     return trainer
 
 
@@ -137,15 +131,16 @@ def manifest_of(source: str, trainer: Any) -> Any:
         ) from None
 
 
-def eval_command(source: str, split: str, data: str | None, device: str) -> None:
+def eval_command(source: str, split: str, data: str | None, weights: str, device: str) -> None:
     from netc.runtime.data.sources import load
+    from netc.started import Started
 
-    trainer = trainer_of(source, device)
+    trainer = trainer_of(source, device, weights)
     manifest = manifest_of(source, trainer)
     if data is not None:  # all rows of that file
         manifest = {**manifest, "data": {**(manifest["data"] or {}), "split": None}}
         split = "train"
-    found = load(manifest, data=data)
+    found = load(manifest, data=Started.of(Path(source)).data_file() if data is None else data)
     if data is None and not found.rows(split):
         have = [s for s in ("train", "val", "test") if found.rows(s)]
         if split != "test":
@@ -158,12 +153,12 @@ def eval_command(source: str, split: str, data: str | None, device: str) -> None
         print(f"  {name} {value:.6g}")
 
 
-def predict_command(source: str, data: str, out: Path, device: str) -> None:
+def predict_command(source: str, data: str, out: Path, weights: str, device: str) -> None:
     import numpy as np
 
     from netc.runtime.data.sources import inputs_only
 
-    trainer = trainer_of(source, device)
+    trainer = trainer_of(source, device, weights)
     outputs = trainer.predict(inputs_only(manifest_of(source, trainer), data))
     if out.suffix == ".npz":
         import io
@@ -190,8 +185,6 @@ def predict_command(source: str, data: str, out: Path, device: str) -> None:
 def export_command(source: str, out: Path, weights: str, overwrite: bool) -> None:
     from netc.api import export
 
-    if weights not in ("best", "last"):
-        raise InputError(f"there are no weights `{weights}`", "choose `best` or `last`")
     model = export(trainer_of(source, "cpu", weights), out, overwrite=overwrite)
     ends = f"{', '.join(i.name for i in model.graph.input)} -> {', '.join(o.name for o in model.graph.output)}"
     print(f"{out}: {ends}")

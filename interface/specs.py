@@ -9,12 +9,14 @@ from netc.grammar.diagnostics import did_you_mean, error
 from netc.grammar.reader import read
 from netc.grammar.source import Source
 
+TEXT = "<text>"  # the name of a spec that is no file
+
 
 def find(spec: str | Path) -> tuple[Source, Path]:
     """The source, and the folder that its paths are relative to. Raises NetError."""
     text = str(spec)
     if isinstance(spec, str) and ("\n" in text or "{" in text):
-        return Source("<text>", text), Path.cwd()
+        return Source(TEXT, text), Path.cwd()
     path = Path(spec)
     try:
         if path.exists() and not (path.is_dir() and models.path(text)):

@@ -40,7 +40,7 @@ train {{
   optimizer = adam(rate = 1e-3)
   batch     = 32
   epochs    = 20
-  stop      = early(val.loss, patience = 5)  # keeps the best weights
+  stop      = early(val.loss, patience = 5)  # ends when it no longer falls
 }}
 """
 

@@ -55,7 +55,7 @@ class ProgramFolder:
 
 def write_atomically(path: Path, content: bytes) -> None:
     """Writes a file so that a crash at any byte leaves the old one or the new one. Raises RunError."""
-    handle, name = -1, ""
+    name = ""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")

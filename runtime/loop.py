@@ -8,16 +8,19 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from netc.runtime.checkpoint import load_latest, save_tensors
 from netc.runtime.data.format import Arrays
 from netc.runtime.data.sources import LoadedData
+from netc.runtime.data.split import SPLITS
 from netc.runtime.diagnose import first_bad
 from netc.runtime.errors import InputError, RunError
 from netc.runtime.interrupt import Interrupt
 from netc.runtime.rows import Rows
+from netc.runtime.rules import Kept, Patience, keeping, refuse_empty, watched
 from netc.runtime.run_folder import RunFolder
 from netc.runtime.trainer import Trainer
 
@@ -33,17 +36,26 @@ class Progress:
     epoch: int = 0  # epochs done
     rows: int = 0  # rows seen in the epoch under way
     sums: dict[str, float] = field(default_factory=dict)  # scores of its batches, weighted by rows
-    best: float | None = None
-    best_epoch: int = 0
-    waited: int = 0
-    plateau_best: float | None = None
-    plateau_waited: int = 0
+    kept: Kept = field(default_factory=Kept)
+    stop: Patience = field(default_factory=Patience)
+    plateau: Patience = field(default_factory=Patience)
     rate_scale: float = 1.0
+
+    @classmethod
+    def of(cls, saved: Mapping[str, Any]) -> Progress:
+        """From what `asdict` made of it. Raises TypeError or KeyError."""
+        parts = {
+            "kept": Kept(**saved["kept"]),
+            "stop": Patience(**saved["stop"]),
+            "plateau": Patience(**saved["plateau"]),
+        }
+        return cls(**{**saved, **parts})
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run ended. `reason` is one of done, early, interrupted."""
+    """How a run ended. `reason` is one of done, early, interrupted. `best` is the score of the kept weights, None where
+    those of the last step are kept."""
 
     reason: str
     epochs: int
@@ -90,7 +102,9 @@ class Loop:
         self.records: list[tuple[int, dict[str, float]]] = []
         self.best_weights: dict[str, np.ndarray] = {}
         self.saved_at = time.monotonic()
-        self.watched_split()
+        self.keep = keeping(self.train, data)
+        self.rules = {"keep": self.keep, "stop": self.train["stop"], "plateau": self.train["plateau"]}
+        refuse_empty(self.rules, data)
         if self.total_steps >= MAX_STEPS:
             raise InputError(
                 f"{self.train['epochs']:,} epochs of {self.per_epoch:,} steps are more than the {MAX_STEPS - 1:,} steps that "
@@ -100,20 +114,6 @@ class Loop:
     @property
     def total_steps(self) -> int:
         return int(self.train["steps"] or self.train["epochs"] * self.per_epoch)
-
-    def watched_split(self) -> tuple[str, str, str]:
-        """(split, score, mode) that decides which weights are the best. Raises InputError for a split without rows."""
-        stop = self.train["stop"] or self.train["plateau"]
-        if stop:
-            if not self.data.rows(stop["split"]):
-                raise InputError(
-                    f"the spec watches `{stop['split']}.{stop['score']}`, but the data has no {stop['split']} rows",
-                    "give the split some rows: `split = random(train = 0.8, val = 0.2)`",
-                )
-            return stop["split"], stop["score"], stop["mode"]
-        split = "val" if self.data.rows("val") else "train"
-        metrics = self.trainer.manifest["metrics"]
-        return (split, metrics[0]["name"], metrics[0]["mode"]) if metrics else (split, "loss", "min")
 
     # --- the loop -----------------------------------------------------------------------------------------------------
 
@@ -143,10 +143,9 @@ class Loop:
                 trainer.interrupt = None
         self.use_best()
         scores, confusion = self.final_scores() if reason != "interrupted" else ({}, {})
-        _, score, _ = self.watched_split()
         return Outcome(
-            reason, progress.epoch, trainer.steps, time.monotonic() - begun, progress.best, progress.best_epoch,
-            f"{self.watched_split()[0]}.{score}", scores, self.history, confusion,
+            reason, progress.epoch, trainer.steps, time.monotonic() - begun, progress.kept.best, progress.kept.epoch,
+            watched(self.keep) if self.keep else "", scores, self.history, confusion,
         )  # fmt: skip
 
     def epoch(self, interrupt: Interrupt) -> None:
@@ -190,55 +189,35 @@ class Loop:
         """Evaluates, logs, saves; true when early stopping says so."""
         trainer, progress = self.trainer, self.progress
         scores = {f"train.{n}": v / max(1, progress.rows) for n, v in progress.sums.items()}
-        if self.data.rows("val"):
-            found = trainer.evaluator().evaluate(self.data.splits["val"])
-            scores.update({f"val.{n}": v for n, v in found.items()})
-        for split in {part["split"] for part in (self.train["stop"], self.train["plateau"]) if part} - {"val"}:
-            found = trainer.evaluator().evaluate(self.data.splits[split])
-            scores.update({f"{split}.{n}": v for n, v in found.items()})
+        asked = {rule["split"] for rule in self.rules.values() if rule}
+        for split in SPLITS:
+            if split in asked or (split == "val" and self.data.rows("val")):
+                found = trainer.evaluator().evaluate(self.data.splits[split])
+                scores.update({f"{split}.{n}": v for n, v in found.items()})
         progress.epoch += 1
         progress.rows = 0
         progress.sums = {}
-        better = self.judge(scores)
+        better = self.keep is not None and progress.kept.takes(self.keep, scores, progress.epoch)
         self.history.append({"epoch": progress.epoch, "step": trainer.steps, **scores})
         if self.folder is not None:
             self.folder.log(progress.epoch, trainer.steps, scores)
         self.reporter.epoch(progress.epoch, trainer.steps, scores, better)
         if better:
             self.save_weights("best")
-        self.plateau(scores)
+        stop, plateau = self.rules["stop"], self.rules["plateau"]
+        ended = stop is not None and progress.stop.ends(stop, scores)
+        if plateau and progress.plateau.ends(plateau, scores):
+            self.lower_rates(plateau)
         self.save()
-        stop = self.train["stop"]
-        return bool(stop and progress.waited >= stop["patience"])
+        return ended
 
-    def judge(self, scores: Mapping[str, float]) -> bool:
-        """Whether this epoch is the best so far."""
-        split, name, mode = self.watched_split()
-        value = scores[f"{split}.{name}"]
-        delta = self.train["stop"]["delta"] if self.train["stop"] else 0.0
-        progress = self.progress
-        better = progress.best is None or _improves(value, progress.best, mode, delta)
-        if better:
-            progress.best, progress.best_epoch, progress.waited = value, progress.epoch, 0
-        else:
-            progress.waited += 1
-        return better
-
-    def plateau(self, scores: Mapping[str, float]) -> None:
+    def lower_rates(self, rule: Mapping[str, Any]) -> None:
         """Reduce-on-plateau: the host's rule over `rate_scale`."""
-        rule, progress = self.train["plateau"], self.progress
-        if not rule:
-            return
-        value = scores[f"{rule['split']}.{rule['score']}"]
-        if progress.plateau_best is None or _improves(value, progress.plateau_best, rule["mode"], rule["delta"]):
-            progress.plateau_best, progress.plateau_waited = value, 0
-            return
-        progress.plateau_waited += 1
-        if progress.plateau_waited >= rule["patience"]:
-            progress.plateau_waited = 0
-            progress.rate_scale = max(rule["floor"], progress.rate_scale * rule["factor"])
-            self.trainer.set_control("rate_scale", progress.rate_scale)
-            self.reporter.notice(f"rates multiplied by {rule['factor']:g} after epoch {progress.epoch}")
+        progress = self.progress
+        progress.plateau.waited = 0
+        progress.rate_scale = max(rule["floor"], progress.rate_scale * rule["factor"])
+        self.trainer.set_control("rate_scale", progress.rate_scale)
+        self.reporter.notice(f"rates multiplied by {rule['factor']:g} after epoch {progress.epoch}")
 
     # --- diagnostics --------------------------------------------------------------------------------------------------
 
@@ -298,18 +277,16 @@ class Loop:
         return {n: v for n, v in self.trainer.state.items() if self.trainer.rows[n]["role"] in kept}
 
     def use_best(self) -> None:
-        """Puts the best weights in place, where there are any."""
-        if self.folder is not None:
-            path = self.folder.path / "weights" / "best.safetensors"
-            if path.is_file():
-                tensors, _, said = load_latest(path)
-                self.trainer.load_parameters(tensors)
-                if said:
-                    self.reporter.notice(said)
-            else:
-                self.save_weights("best")
-        elif self.best_weights:
+        """Puts the kept weights in place, where some were kept."""
+        if not self.progress.kept.epoch:
+            return
+        if self.folder is None:
             self.trainer.load_parameters(self.best_weights)
+        else:
+            tensors, _, said = load_latest(self.folder.path / "weights" / "best.safetensors")
+            self.trainer.load_parameters(tensors)
+            if said:
+                self.reporter.notice(said)
 
     def final_scores(self) -> tuple[dict[str, float], dict[str, np.ndarray]]:
         """Scores of the best weights on val and test, and the confusion matrices of the last of them."""
@@ -334,14 +311,10 @@ class Loop:
                 "the data has changed since the checkpoint", "resume with `--changed` to go on all the same"
             )
         try:
-            self.progress = Progress(**notes["progress"])
+            self.progress = Progress.of(notes["progress"])
         except (KeyError, TypeError):
             raise InputError(
                 f"`{path}` does not say where a run stood", "resume from a checkpoint of `netc run`"
             ) from None
         if self.folder is not None:
             self.history = self.folder.history()
-
-
-def _improves(value: float, best: float, mode: str, delta: float) -> bool:
-    return value > best + delta if mode == "max" else value < best - delta

@@ -151,17 +151,14 @@ class Trainer:
         `row` is the number of the batch's first row where a larger batch is split. Returns the loss and the metrics.
         Raises InputError for a batch that does not fit, RunError when the runtime fails.
         """
-        return self.step_checked(self._checked(batch), whole(row, "row", 0))
+        checked, first = self._checked(batch), whole(row, "row", 0)
+        binding = self._binding({n: (a.shape, a.dtype) for n, a in checked.items()})
+        binding.copy(checked)
+        return self._advance(binding, first)
 
     def _checked(self, batch: Batch) -> Arrays:
         """A batch from Python as the program wants it. Raises InputError."""
         return conform(in_memory(batch, self.inputs), self.inputs)
-
-    def step_checked(self, batch: Mapping[str, np.ndarray], row: int = 0) -> dict[str, float]:
-        """`step` for arrays that already have the program's dtypes and shapes."""
-        binding = self._binding({n: (a.shape, a.dtype) for n, a in batch.items()})
-        binding.copy(batch)
-        return self._advance(binding, row)
 
     def resident(self, data: Mapping[str, np.ndarray]) -> Rows:
         """Data as `step_rows` wants it: checked arrays on the CPU, a copy of them on another device."""

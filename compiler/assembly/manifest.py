@@ -11,6 +11,7 @@ from netc.compiler.assembly.accumulation import Accumulator
 from netc.compiler.graph.types import TensorType
 from netc.compiler.language.variables import Variable
 from netc.compiler.net import Apply, Input, Tensor, TypedNet
+from netc.compiler.training.configuration import Best, Watched
 
 FORMAT = 1
 
@@ -21,7 +22,7 @@ def manifest(
     """The description that hosts read."""
     config = net.train
     assert config is not None
-    stop, plateau = config.stop, config.plateau
+    stop, keep, plateau = config.stop, config.keep, config.plateau
     return {
         "format": FORMAT,
         "producer": {"name": "netc", "version": version()},
@@ -45,18 +46,11 @@ def manifest(
             "steps": config.steps,
             "seed": config.seed,
             "shuffle": config.shuffle,
-            "stop": None
-            if stop is None
-            else {
-                "split": stop.score.split, "score": stop.score.name, "mode": stop.score.mode,
-                "patience": stop.patience, "delta": float(stop.delta),
-            },
-            "plateau": None
-            if plateau is None
-            else {
-                "split": plateau.score.split, "score": plateau.score.name, "mode": plateau.score.mode,
-                "patience": plateau.patience, "delta": float(plateau.delta), "factor": float(plateau.factor),
-                "floor": float(plateau.floor),
+            "stop": stop and {**_score(stop.score), "patience": stop.patience, "delta": float(stop.delta)},
+            "keep": _score(keep.score) if isinstance(keep, Best) else keep and "last",
+            "plateau": plateau and {
+                **_score(plateau.score), "patience": plateau.patience, "delta": float(plateau.delta),
+                "factor": float(plateau.factor), "floor": float(plateau.floor),
             },
             "optimizer": config.text["optimizer"],
             "settings": dict(config.text),
@@ -65,6 +59,10 @@ def manifest(
         if net.data is None
         else {"source": dict(net.data.source), "split": net.data.split, "folder": net.data.folder},
     }  # fmt: skip
+
+
+def _score(of: Watched) -> dict[str, str]:
+    return {"split": of.split, "score": of.name, "mode": of.mode}
 
 
 def _accumulate(found: Sequence[Accumulator]) -> list[dict[str, str]]:

@@ -160,6 +160,7 @@ TRAIN: dict[str, str] = {
     "epochs = 10": "num_epochs n_epochs max_epochs max_epoch epoch nb_epoch",
     "steps = 1000": "max_iter max_iters num_steps n_steps max_steps iterations num_iterations train_steps",
     "stop = early(val.loss, patience = 5)": "early_stopping early_stop EarlyStopping early patience monitor callbacks callback",
+    "keep = best(val.loss)": "ModelCheckpoint save_best save_best_only restore_best_weights checkpoint best_model",
     "plateau = reduce(val.loss, patience = 3)": "reduce_lr reduce_on_plateau ReduceLROnPlateau",
     "clip_norm = 1": "grad_clip gradient_clip gradient_clipping max_grad_norm clip_grad clip_gradients clip",
     "average = ema(0.999)": "ema ema_decay moving_average swa",

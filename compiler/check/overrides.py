@@ -21,13 +21,8 @@ LENGTHS = (("train", "epochs"), ("train", "steps"))  # of which a run has one
 
 def override(spec: ast.Spec, changes: Mapping[str, Any] | Iterable[str]) -> ast.Spec:
     """The spec with each `key=value` in place. Raises NetError with the nearest names for an unknown or unclear key."""
-    pairs = (
-        [f"{k}={v if isinstance(v, str) else show(v)}" for k, v in changes.items()]
-        if isinstance(changes, Mapping)
-        else list(changes)
-    )
     lengths: dict[KeyPath, Span] = {}  # where epochs and steps are given
-    for pair in pairs:
+    for pair in written(changes):
         key, equals, _ = pair.partition("=")
         source = Source("<override>", pair)
         at = Span(source, 0, len(key))
@@ -41,6 +36,13 @@ def override(spec: ast.Spec, changes: Mapping[str, Any] | Iterable[str]) -> ast.
                 raise error("override", "`epochs` and `steps` both say how long to train", at, help="give one of them")
         spec = _replaced(spec, path, value, at)
     return spec
+
+
+def written(changes: Mapping[str, Any] | Iterable[str]) -> list[str]:
+    """Changes as the command line has them: `key=value`."""
+    if isinstance(changes, Mapping):
+        return [f"{k}={v if isinstance(v, str) else show(v)}" for k, v in changes.items()]
+    return list(changes)
 
 
 def _value(source: Source, start: int, old: ast.Expression | None) -> ast.Expression:
@@ -69,6 +71,7 @@ def _find(spec: ast.Spec, key: str, at: Span) -> tuple[KeyPath, ast.Expression |
         return wanted, known[wanted]
     fits = [p for p in known if p[-1] == wanted[-1] and _subsequence(wanted, p)]
     shortest = [p for p in fits if len(p) == min(map(len, fits))]
+    shortest = [p for p in shortest if p[0] == "net"] or shortest  # the spec's own names come first
     if len(shortest) == 1:
         return shortest[0], known[shortest[0]]
     if shortest:

@@ -23,19 +23,13 @@ MAX_RANK = 64  # which is NumPy's
 MAX_PROBLEMS = 100
 
 
-def no_modules(node: ast.Import) -> Any:
-    """Loads nothing."""
-    raise error("import", "nothing can be imported here", node.span)
-
-
 class Recorder:
     """Collects what the statements of one net make. `load_module` reads what an `import` names."""
 
     def __init__(
-        self, net: TypedNet, load_module: Callable[[ast.Import], Any] = no_modules, budget: Budget | None = None
-    ):
-        self.net, self.load_module = net, load_module
-        self.budget = budget or Budget()  # one for a net and all that it imports
+        self, net: TypedNet, load_module: Callable[[ast.Import], Any], budget: Budget
+    ):  # the budget is one for a net and all that it imports
+        self.net, self.load_module, self.budget = net, load_module, budget
         self.symbols: dict[str, Span] = {}  # symbolic dimensions, with where they are declared
         self.problems: list[Diagnostic] = []
         self.layers: dict[LayerInstance, None] = {}  # those that a line binds

@@ -77,7 +77,8 @@ def _setting(block: SettingsBlock, node: ast.Setting) -> Any:
 
 
 _EXAMPLES = {
-    "optimizer": "adam(rate = 1e-3)", "average": "ema(0.999)", "stop": "early(val.loss)", "plateau": "reduce(val.loss)",
+    "optimizer": "adam(rate = 1e-3)", "average": "ema(0.999)", "stop": "early(val.loss)", "keep": "best(val.loss)",
+    "plateau": "reduce(val.loss)",
 }  # fmt: skip
 
 

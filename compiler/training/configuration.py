@@ -24,10 +24,15 @@ class Watched:
         return f"{self.split}.{self.name}"
 
 
-def _waits(word: str, score: object, patience: int, delta: float) -> None:
-    """What a rule that waits for a score to improve needs. Raises Refused."""
+def _is_score(word: str, score: object) -> None:
+    """Refuses what is no score of a split."""
     if not isinstance(score, Watched):
         raise Refused("argument", f"`score` of `{word}` is a score of a split, such as `val.loss`", "score")
+
+
+def _waits(word: str, score: object, patience: int, delta: float) -> None:
+    """What a rule that waits for a score to improve needs. Raises Refused."""
+    _is_score(word, score)
     if patience < 1:
         raise Refused("argument", f"`patience` must be at least 1, not {patience}", "patience")
     if delta < 0:
@@ -36,7 +41,7 @@ def _waits(word: str, score: object, patience: int, delta: float) -> None:
 
 @constructor("stop")
 class Early:
-    """stop after `patience` epochs in which the score did not improve by more than `delta`; keeps the best weights"""
+    """stop after `patience` epochs in which the score did not improve by more than `delta`"""
 
     score: Watched
     patience: int = 5
@@ -44,6 +49,21 @@ class Early:
 
     def __post_init__(self) -> None:
         _waits("early", self.score, self.patience, self.delta)
+
+
+@constructor("keep")
+class Best:
+    """the weights of the epoch with the best score, and among equals with the lowest loss"""
+
+    score: Watched
+
+    def __post_init__(self) -> None:
+        _is_score("best", self.score)
+
+
+@constructor("keep")
+class Last:
+    """the weights of the last step"""
 
 
 @constructor("plateau")
@@ -146,6 +166,7 @@ class TrainConfig:
     clip_value: float | None = setting(None, above=0)
     average: Ema | None = None
     stop: Early | None = None
+    keep: Best | Last | None = None
     plateau: Reduce | None = None
     shuffle: bool = True
     per_parameter: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, metadata={"hidden": True})

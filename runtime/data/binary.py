@@ -19,7 +19,7 @@ class ArrayHeader:
 
     dtype: np.dtype
     shape: tuple[int, ...]
-    fortran: bool = False
+    fortran: bool
 
 
 def body(content: Content, header: ArrayHeader, row: Row) -> np.ndarray:

@@ -370,6 +370,10 @@ DATA: dict[str, str] = {  # what stands in a data block
 }  # fmt: skip
 NETS: dict[str, str] = {  # a whole net
     "net n(a) {\n input x: f32[N, 4]\n loss = mean(x -> Dense(a))\n}": "the net's argument `a` needs a default",
+    "net n {\n input x: f32[N, 4]\n block f(x) {\n param w: f32[4] = ones\n return x * w\n }\n loss = mean(f(x))\n}":
+        "the block `f` makes parameters, so its name is capitalised",
+    "net n {\n input x: f32[N, 4]\n block f(x) {\n repeat 2 { x = x -> Dense(4) }\n return x\n }\n loss = mean(f(x))\n}":
+        "the block `f` makes parameters, so its name is capitalised",
     "net n(a = b) {\n input x: f32[N, 4]\n loss = mean(x -> Dense(a))\n}": "there is no name `b`",
     "net n {\n loss = 3\n}": "the loss is not a tensor",
     "net n {\n input x: i64[N, 4]\n loss = sum(x)\n}": "the loss is floating-point, this is `i64[]`",

@@ -12,7 +12,7 @@ from onnx import helper
 from netc.compiler.graph.attributes import attribute
 from netc.compiler.graph.dimensions import parse
 from netc.compiler.graph.emitter import Emitter, Value
-from netc.compiler.graph.inference import IR_VERSION, IR_VERSIONS
+from netc.compiler.graph.inference import IR_VERSION, IR_VERSIONS, UnknownError
 from netc.compiler.graph.types import F32, I64, TensorType
 
 MAKES: dict[str, tuple[Callable[[Emitter, Value, Value], Any], str]] = {  # of x [N, 12] and y [1, 12]
@@ -29,6 +29,14 @@ MAKES: dict[str, tuple[Callable[[Emitter, Value, Value], Any], str]] = {  # of x
     "summed": (lambda op, x, y: op.ReduceSum(x, op.vector([1]), keepdims=0), "N"),
     "an einsum": (lambda op, x, y: op.Einsum(x, y, equation="ni,mi->nm"), "N, 1"),
 }  # fmt: skip
+
+
+def test_a_dtype_that_is_not_known_is_named() -> None:
+    value = ir.Value(name="x", shape=ir.Shape([2]), type=ir.TensorType(ir.DataType.FLOAT8E5M2))
+    with pytest.raises(UnknownError, match="`x` has the dtype FLOAT8E5M2, which is not known"):
+        Emitter("g").type_of(value)
+    with pytest.raises(UnknownError, match="the shape of `y` is not known"):
+        Emitter("g").type_of(ir.Value(name="y", type=ir.TensorType(ir.DataType.FLOAT)))
 
 
 @pytest.mark.parametrize("name", MAKES)

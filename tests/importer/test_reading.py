@@ -12,6 +12,7 @@ from onnx import TensorProto, helper, numpy_helper, parser, version_converter
 import netc
 from netc import NetError
 from netc.compiler.importer import source
+from netc.compiler.importer.size import inferred
 from tests.autodiff.evaluator import evaluate
 
 SQUARE = """<ir_version: 8, opset_import: ["": {opset}]>
@@ -235,3 +236,19 @@ def test_a_path_of_many_nodes_is_cut_in_the_middle() -> None:
         "`y` = Neg <- `h11` = Sin <- `h10` = Sin <- `h9` = Sin <- ... 6 more ... <- `h2` = Sin <- `h1` = Sin <- "
         "`h0` = ConcatFromSequence"
     )
+
+
+SIZED = [  # the type of an input -> whether what its vectors of sizes hold is followed
+    ("float[2, 3] x", True), ("float[N, 3] x", True), ("float[2048, 2048] x", True), ("float[2048, 2049] x", False),
+    ("float[65536] x", True), ("float[65537] x", False),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("given", "followed"), SIZED)
+def test_sizes_are_followed_unless_there_may_be_very_many(given: str, followed: bool) -> None:
+    made = model("s = Shape (x) z = Reshape (x, s) y = Neg (z)", given, "float[] y")
+    del made.graph.output[0].type.tensor_type.shape.dim[:]
+    (z,) = (v for v in inferred(made).value_info if v.name == "z")
+    sizes = [d.dim_value or d.dim_param for d in z.type.tensor_type.shape.dim]
+    wanted = [int(d) if d.isdigit() else d for d in given[6:-3].split(", ")]
+    assert (sizes == wanted) == followed

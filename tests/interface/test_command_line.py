@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ import onnxruntime as ort
 import pytest
 
 from netc import models, running
+from netc.runtime.checkpoint import load_tensors
 
 
 def netc(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
@@ -88,6 +90,71 @@ def test_eval_predict_and_export_use_the_run(home: Path) -> None:
     assert again.returncode == 2
     assert "`m.onnx` exists" in again.stderr
     assert netc("export", "runs/digits/1", "-o", "m.onnx", "--overwrite", cwd=home).returncode == 0
+
+
+def test_a_run_goes_on_without_being_told_its_spec_its_data_or_its_changes(home: Path) -> None:
+    rows = (models.path("digits").parent / "data/digits.csv.gz").read_bytes()  # type: ignore[union-attr]
+    (home / "my digits.csv.gz").write_bytes(rows)
+    spec = Path(str(models.path("digits"))).read_text().split("data {")[0]
+    (home / "own.net").write_text(spec + 'data { source = csv("none.csv", image = "p0".."p63", digit = "label") }')
+    done = netc("run", "own.net", "hidden=8", "epochs=1", "--data", "my digits.csv.gz", "--out", "my runs", cwd=home)
+    assert done.returncode == 0, done.stderr
+    following = shlex.split(done.stdout.splitlines()[-1].removeprefix("next"))
+    assert following == ["netc", "eval", "my runs/own/1"]
+    (home / "own.net").unlink()
+    assert "1,797 rows" in netc(*following[1:], "--split", "train", cwd=home).stdout
+    done = netc("run", "epochs=2", "--resume", "my runs/own/1", cwd=home)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("digits: 682 parameters, 1,797 train rows")
+    history = list(csv.DictReader((home / "my runs/own/1/metrics.csv").open()))
+    assert [row["epoch"] for row in history] == ["1", "2"]
+    assert netc("run", "hidden=9", "--resume", "my runs/own/1", cwd=home).returncode == 2
+
+
+def test_a_run_begins_with_the_weights_of_another(home: Path) -> None:
+    run = ["run", "digits", "hidden=32", "epochs=0", "-q"]
+    done = netc(*run, "--weights", "runs/digits/1", "--out", "next", cwd=home)
+    assert done.returncode == 0, done.stderr
+    a, b = (
+        load_tensors(home / f)[0]
+        for f in ("runs/digits/1/weights/best.safetensors", "next/digits/1/weights/last.safetensors")
+    )
+    assert a.keys() == b.keys()
+    for name, value in a.items():
+        np.testing.assert_array_equal(value, b[name])
+    other = netc("run", "digits", "hidden=16", "--weights", "runs/digits/1", cwd=home)
+    assert other.returncode == 2
+    assert "`h.dense_1.weight` has shape [64, 32] in `runs/digits/1`, and [64, 16] in this net" in other.stderr
+    for changes, said in WEIGHTS:
+        wrong = netc(*run, *changes, cwd=home)
+        assert wrong.returncode == 2
+        assert said in wrong.stderr
+
+
+WEIGHTS = [
+    (["--weights", "runs/digits"], "`runs/digits` is no run folder"),
+    (["--weights", "w.safetensors"], "there is no file `w.safetensors`"),
+    (["--weights", "runs/digits/1", "--resume", "runs/digits/1"], "a resumed run has weights already"),
+]
+
+
+def test_the_last_weights_are_scored_too(tmp_path: Path) -> None:
+    """The rate is so large that the second epoch is worse than the first."""
+    run = ["run", "digits", "epochs=3", "rate=step(0.01, every = 40, factor = 60)", "-q"]
+    assert netc(*run, cwd=tmp_path).returncode == 0
+    best, last = (netc("eval", "runs/digits/1", "--weights", w, cwd=tmp_path).stdout for w in ("best", "last"))
+    loss = [float(text.splitlines()[1].split()[1]) for text in (best, last)]
+    assert loss[0] < loss[1]
+    assert netc("eval", "runs/digits/1", cwd=tmp_path).stdout == best
+    wrong = netc("eval", "runs/digits/1", "--weights", "first", cwd=tmp_path)
+    assert (wrong.returncode, wrong.stderr) == (
+        2, "error: there are no weights `first`\n  = help: choose `best` or `last`\n"
+    )  # fmt: skip
+
+
+def test_a_folder_that_does_not_say_how_it_was_started_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "r/program").mkdir(parents=True)
+    assert "`r/run.json` is missing or damaged" in netc("run", "--resume", "r", cwd=tmp_path).stderr
 
 
 def test_init_copies_a_spec_with_its_data_or_writes_a_starter(tmp_path: Path) -> None:
@@ -189,7 +256,7 @@ WRONG = [
     (["compile", "digits", "--emit", "tokens"], "there is no stage"),
     (["compile", "digits", "--with", "grads"], "there is no graph"),
     (["frobnicate"], "No such command"),
-    (["run"], "Missing argument"),
+    (["run"], "there is no spec to run"),
     (["run", "digits", "--epochs", "3"], "No such option"),
 ]
 

@@ -31,6 +31,7 @@ VALUES: dict[str, Any] = {  # lines that bind z -> z, of X and T
     "a, b = x * 2, x + 1; z = a - b": X - 1,
     "a = x; repeat [2, 3] as f { a = a * f }; z = a": 6 * X,
     "a = x; repeat [relu, abs] as f { a = f(a) }; z = a": np.maximum(X, 0),
+    "h = x; block b(x) { h = x * 2; return h }; z = b(x) + h": 3 * X,  # a name of a block is its own
     "act = abs; block b(x, f = relu) { return f(x) }; z = b(x, f = act)": np.abs(X),
 }
 

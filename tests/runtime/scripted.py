@@ -12,6 +12,7 @@ import netc
 from netc.runtime.data.sources import LoadedData
 from netc.runtime.loop import Loop, Outcome, Reporter
 
+Score = float | tuple[float, float]
 SPEC = """net n {{
   input x: f32[N]
   param w: f32[1] = zeros
@@ -32,9 +33,10 @@ def manifest(settings: str) -> Any:
 
 
 class Scripted:
-    """In the place of a trainer: epoch k is scored with the k-th number of the script, and its weight is k."""
+    """In the place of a trainer: epoch k is scored with the k-th number of the script, under every name or as (loss, up),
+    and its weight is k."""
 
-    def __init__(self, settings: str, script: Sequence[float] = (), seed: int = 0):
+    def __init__(self, settings: str, script: Sequence[Score] = (), seed: int = 0):
         self.manifest = manifest(settings)
         self.script, self.seed = script, seed
         self.rows = {r["name"]: r for r in self.manifest["state"]}
@@ -69,7 +71,8 @@ class Scripted:
         """The next number of the script under every name; after its end, which is after training, the last."""
         value = self.script[min(len(self.evaluated), len(self.script) - 1)]
         self.evaluated.append(self.steps)
-        return {"loss": value, "up": value, "down": value}
+        loss, up = value if isinstance(value, tuple) else (value, value)
+        return {"loss": loss, "up": up, "down": loss}
 
     def load_parameters(self, tensors: Mapping[str, Any]) -> None:
         self.weight = float(tensors["w"][0])
@@ -80,8 +83,8 @@ def data(rows: int, val: int = 2) -> LoadedData:
     return LoadedData({s: a for s, a in arrays.items() if len(a["x"])})
 
 
-def run(settings: str, script: Sequence[float], rows: int = 5) -> tuple[Scripted, Outcome]:
+def run(settings: str, script: Sequence[Score], rows: int = 5, val: int = 2) -> tuple[Scripted, Outcome]:
     """The trainer after the loop has ended, and how it ended."""
     trainer = Scripted(settings, script)
-    outcome = Loop(trainer, data(rows), None, Reporter()).run()  # type: ignore[arg-type]
+    outcome = Loop(trainer, data(rows, val), None, Reporter()).run()  # type: ignore[arg-type]
     return trainer, outcome

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import pytest
 
-from tests.runtime.scripted import run
+from tests.runtime.scripted import Score, run
 
+NAN = float("nan")
 # (settings, the scores of the epochs, epochs done, best epoch, how it ended)
 STOPS: list[tuple[str, Sequence[float], int, int, str]] = [
     ("stop = early(val.loss, patience = 1)", [5, 4, 4, 3, 2, 1], 3, 2, "early"),  # equal is no improvement
@@ -21,13 +22,11 @@ STOPS: list[tuple[str, Sequence[float], int, int, str]] = [
     ("stop = early(val.up, patience = 1)", [1, 2, 3, 4, 3.9, 9], 5, 4, "early"),
     ("stop = early(val.down, patience = 1)", [1, 2, 3, 4], 2, 1, "early"),
     # 0.5 is not more than 0.5
-    ("stop = early(val.loss, patience = 2, delta = 0.5)", [5, 4.25, 3.75, 3.75, 1, 1], 4, 2, "early"),
+    ("stop = early(val.loss, patience = 2, delta = 0.5)", [5, 4.25, 3.75, 3.75, 1, 1], 4, 3, "early"),
     # against the best of all
-    ("stop = early(val.loss, patience = 2, delta = 0.5)", [5, 4.75, 4.25, 4, 3.9, 1], 5, 3, "early"),
-    ("stop = early(val.up, patience = 2, delta = 0.5)", [1, 1.5, 1.75, 2.25, 2.2, 9], 5, 3, "early"),
-    ("stop = early(val.up, patience = 1, delta = 0.5)", [-3, -2, -1.5, 9], 3, 2, "early"),
-    ("", [5, 4, 3, 2.5, 2, 6], 6, 6, "done"),  # the first metric, `up`, decides
-    ("plateau = reduce(val.loss, patience = 1)", [5, 4, 3.5, 3, 3.1], 5, 4, "done"),  # what the plateau watches decides
+    ("stop = early(val.loss, patience = 2, delta = 0.5)", [5, 4.75, 4.25, 4, 3.9, 1], 5, 5, "early"),
+    ("stop = early(val.up, patience = 2, delta = 0.5)", [1, 1.5, 1.75, 2.25, 2.2, 9], 5, 4, "early"),
+    ("stop = early(val.up, patience = 1, delta = 0.5)", [-3, -2, -1.5, 9], 3, 3, "early"),
 ]
 
 
@@ -40,6 +39,52 @@ def test_when_it_stops_and_which_weights_are_kept(
     assert outcome.best == script[best - 1]
     assert trainer.weight == best, "the weights of the best epoch are put back"
     assert [row["val.loss"] for row in outcome.history] == list(script[:epochs])
+
+
+# (settings, (loss, up) of each epoch, the epoch whose weights are kept, by which score)
+KEPT: list[tuple[str, Sequence[Score], int, str]] = [
+    ("", [(3, 1), (2, 0), (2.5, 9)], 2, "val.loss"),  # not a metric
+    ("plateau = reduce(val.up, patience = 1)", [(3, 1), (2, 0), (2.5, 9)], 2, "val.loss"),
+    ("stop = early(val.up, patience = 9)", [(3, 1), (2, 0), (2.5, 9)], 3, "val.up"),
+    ("stop = early(val.up, patience = 9); keep = best(val.loss)", [(3, 1), (2, 0), (2.5, 9)], 2, "val.loss"),
+    ("keep = best(val.up)", [(3, 1), (2, 0), (2.5, 0.5)], 1, "val.up"),
+    ("keep = best(val.down)", [(3, 1), (2, 0), (2.5, 0.5)], 2, "val.down"),
+    ("keep = best(val.up)", [(3, 5), (2, 5), (1, 4), (2.5, 5)], 2, "val.up"),  # ties: the lowest loss
+    ("keep = best(val.up)", [(2, 5), (2, 5)], 1, "val.up"),  # and then the first
+    ("keep = best(val.loss)", [NAN, 3, NAN, 4], 2, "val.loss"),  # what is no number is never the best
+    ("keep = best(val.up)", [(3, 5), (NAN, 5), (2, 5)], 3, "val.up"),
+    ("keep = last", [(3, 1), (2, 0), (2.5, 9)], 0, ""),
+    ("keep = last; stop = early(val.up, patience = 1)", [(3, 1), (2, 0), (2.5, 9)], 0, ""),
+    ("keep = none", [(3, 1), (2, 0), (2.5, 9)], 2, "val.loss"),
+    ("", [NAN, NAN], 0, "val.loss"),
+]
+
+
+@pytest.mark.parametrize(("settings", "script", "best", "score"), KEPT, ids=str)
+def test_which_weights_are_kept(settings: str, script: Sequence[Score], best: int, score: str) -> None:
+    trainer, outcome = run(f"  epochs = {len(script)}\n  {settings}", script)
+    assert (outcome.best_epoch, outcome.best_score) == (best, score)
+    assert trainer.weight == (best or outcome.epochs)
+    assert (outcome.best is None) == (best == 0)
+
+
+def test_a_score_of_the_training_rows_does_not_decide_where_there_are_others() -> None:
+    """Training rows and validation rows are scored in turn."""
+    _, outcome = run("  epochs = 2\n  stop = early(train.loss, patience = 9)", [5, 2, 4, 3])
+    assert (outcome.best_epoch, outcome.best_score, outcome.best) == (1, "val.loss", 2)
+
+
+@pytest.mark.parametrize(
+    ("settings", "best", "score"),
+    [
+        ("", 0, ""),
+        ("keep = best(train.loss)", 2, "train.loss"),
+        ("stop = early(train.up, patience = 9)", 1, "train.up"),
+    ],
+)
+def test_without_other_rows_a_score_of_the_training_rows_may_decide(settings: str, best: int, score: str) -> None:
+    _, outcome = run(f"  epochs = 3\n  {settings}", [(3, 9), (2, 0), (2.5, 1)], val=0)
+    assert (outcome.best_epoch, outcome.best_score) == (best, score)
 
 
 def test_steps_end_the_run_inside_an_epoch() -> None:

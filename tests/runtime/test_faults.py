@@ -217,8 +217,8 @@ def test_stopped_in_its_first_step_a_run_has_weights_all_the_same(tmp_path: Path
     result = netc.run(SPEC, data={"x": X}, device="cpu", folder=tmp_path, plots=False, reporter=Stop())
     assert (result.reason, result.best, result.best_epoch, result.scores) == ("interrupted", None, 0, {})
     assert result.folder is not None
-    best, _ = load_tensors(result.folder / "weights" / "best.safetensors")
-    np.testing.assert_array_equal(best["y.weight"], result.trainer.parameters["y.weight"])
+    last, _ = load_tensors(result.folder / "weights" / "last.safetensors")
+    np.testing.assert_array_equal(last["y.weight"], result.trainer.parameters["y.weight"])
 
 
 def test_damaged_best_weights_are_named(begun: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -241,6 +241,7 @@ def test_which_device_a_name_stands_for(monkeypatch: pytest.MonkeyPatch) -> None
     assert parse_device("cpu", tf32=True, threads=3) == Device("cpu", 0, False, 3)
     monkeypatch.setattr(devices, "cuda_problem", lambda: "none is here")
     assert parse_device("auto", tf32=True, threads=2) == Device("cpu", threads=2)
+    assert Device() == Device("cpu", 0, False, 0)
     assert (str(Device()), str(Device("cuda", 1))) == ("cpu", "cuda:1")
     with pytest.raises(InputError, match="a GPU was asked for, but none is here"):
         parse_device("cuda")

@@ -43,4 +43,4 @@ def _header(content: Content) -> ArrayHeader:
     dimensions = content.read(4 * rank)
     if len(dimensions) < 4 * rank:
         raise InputError(f"{content.what} is truncated: its header is cut off")
-    return ArrayHeader(np.dtype(_IDX[begin[2]]), struct.unpack(f">{rank}I", dimensions))
+    return ArrayHeader(np.dtype(_IDX[begin[2]]), struct.unpack(f">{rank}I", dimensions), fortran=False)

@@ -60,7 +60,7 @@ SECTIONS = {
     "data": lambda: constructors("source", "split"),
     "optimizers": lambda: constructors("optimizer"),
     "schedules": lambda: constructors("schedule"),
-    "rest": lambda: constructors("stop", "plateau", "average"),
+    "rest": lambda: constructors("stop", "keep", "plateau", "average"),
 }
 
 

@@ -50,7 +50,7 @@ def run(
 
     changes = changes or []
     if resume is not None and spec is not None and "=" in spec and not Path(spec).exists():  # the first change
-        spec, changes = None, [spec, *changes]
+        changes, spec = [spec, *changes], None
     run_command(
         spec, changes, device=device, data=data, out=out, resume=resume, changed=changed, weights=weights,
         watch=watch, quiet=quiet, plots=plots, tf32=tf32, threads=threads,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,12 +90,13 @@ def run(
     """
     from netc.compiler.check.overrides import written
     from netc.compiler.program import compile as compile_source
+    from netc.runtime.data.learned import Learned
     from netc.runtime.data.sources import load
     from netc.runtime.errors import InputError
     from netc.runtime.files import ProgramFolder
     from netc.runtime.loop import Loop
     from netc.runtime.loop import Reporter as Silent
-    from netc.runtime.run_folder import RunFolder
+    from netc.runtime.run_folder import LEARNED, RunFolder
     from netc.runtime.trainer import Trainer
     from netc.runtime.weights import begin_with
     from netc.started import Started, data_name
@@ -106,19 +106,21 @@ def run(
     if spec is None:
         if resume is None:
             raise InputError("there is no spec to run", "name a .net file, or a run to `resume`")
-        before = Started.of(Path(resume))
-        source, base = before.source(Path(resume)), Path(before.folder)
-        changes, data = [*before.changes, *written(overrides)], before.data_file() if data is None else data
+        started = Started.of(Path(resume))
+        source, base = started.source(Path(resume)), Path(started.folder)
+        changes, data = [*started.changes, *written(overrides)], started.data_file() if data is None else data
     else:
         (source, base), changes = find(spec), written(overrides)
     program = compile_source(source, changes, base)
     reporter = reporter or Silent()
     for warning in program.warnings:
         reporter.notice(warning)
-    found = load(program.manifest, data=data)
+    before = Learned.read(Path(resume) / LEARNED) if resume is not None else None
+    found = load(program.manifest, data=data, learned=before)
     for notice in found.notices:
         reporter.notice(notice)
     trainer = Trainer(program, device, tf32=tf32, threads=threads)
+    trainer.learned = found.learned
     if weights is not None:
         begin_with(trainer, Path(weights), reporter.notice)
     home = None
@@ -133,8 +135,7 @@ def run(
             Started(source.name, str(base), changes, data_name(data)).write(home)
             home.write_text("spec.net", source.text)
             home.write_text("resolved.net", program.net.resolved)
-            if found.columns:
-                home.write_text("columns.json", json.dumps(found.columns, indent=2))
+            home.write_text(LEARNED, found.learned.text())
             home.write_environment(str(trainer.device))
             program.save(home.path / "program")
             trainer.program = ProgramFolder(home.path / "program") if not watch else program

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import tempfile
 from pathlib import Path
@@ -106,29 +105,16 @@ def show_command(spec: str, changes: list[str], form: str) -> None:
 
 def trainer_of(source: str, device: str, weights: str = "best") -> Any:
     """A trainer with the weights of a run."""
+    from netc.runtime.data.learned import Learned
+    from netc.runtime.run_folder import LEARNED
     from netc.runtime.trainer import Trainer
     from netc.runtime.weights import read_weights, weights_of
 
     path = weights_of(Path(source), weights)
     trainer = Trainer(Path(source) / "program", device)
     trainer.load_parameters(read_weights(path, print))
+    trainer.learned = Learned.read(Path(source) / LEARNED)
     return trainer
-
-
-def manifest_of(source: str, trainer: Any) -> Any:
-    """The manifest of a run, with the columns that its data was read from."""
-    from netc.runtime.data.sources import with_columns
-
-    path = Path(source) / "columns.json"
-    if not path.is_file():
-        return trainer.manifest
-    try:
-        columns = json.loads(path.read_text(encoding="utf-8"))
-        return with_columns(trainer.manifest, columns)
-    except (OSError, ValueError, TypeError):
-        raise InputError(
-            f"`{path}` is damaged", "delete it where files have the columns in the order of the training"
-        ) from None
 
 
 def eval_command(source: str, split: str, data: str | None, weights: str, device: str) -> None:
@@ -136,11 +122,11 @@ def eval_command(source: str, split: str, data: str | None, weights: str, device
     from netc.started import Started
 
     trainer = trainer_of(source, device, weights)
-    manifest = manifest_of(source, trainer)
+    manifest = trainer.manifest
     if data is not None:  # all rows of that file
         manifest = {**manifest, "data": {**(manifest["data"] or {}), "split": None}}
         split = "train"
-    found = load(manifest, data=Started.of(Path(source)).data_file() if data is None else data)
+    found = load(manifest, data=Started.of(Path(source)).data_file() if data is None else data, learned=trainer.learned)
     if data is None and not found.rows(split):
         have = [s for s in ("train", "val", "test") if found.rows(s)]
         if split != "test":
@@ -159,7 +145,7 @@ def predict_command(source: str, data: str, out: Path, weights: str, device: str
     from netc.runtime.data.sources import inputs_only
 
     trainer = trainer_of(source, device, weights)
-    outputs = trainer.predict(inputs_only(manifest_of(source, trainer), data))
+    outputs = trainer.predict(inputs_only(trainer.manifest, data, trainer.learned))
     if out.suffix == ".npz":
         import io
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import numpy as np
@@ -34,7 +35,9 @@ def deployable(trainer: Trainer) -> Any:
         model.graph.initializer.append(numpy_helper.from_array(np.ascontiguousarray(value).reshape(value.shape), name))
     del model.metadata_props[:]
     spec = trainer.manifest["spec"]
-    onnx.helper.set_model_props(model, {"netc.spec": spec["name"], "netc.spec.sha256": spec["sha256"]})
+    texts = trainer.learned.texts
+    told = {"netc.texts": json.dumps(texts, ensure_ascii=False)} if texts else {}
+    onnx.helper.set_model_props(model, {"netc.spec": spec["name"], "netc.spec.sha256": spec["sha256"], **told})
     for node in model.graph.node:
         del node.metadata_props[:]
     onnx.checker.check_model(model, full_check=True)

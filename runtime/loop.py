@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from netc.runtime.checkpoint import load_latest, save_tensors
-from netc.runtime.data.format import Arrays
+from netc.runtime.data.read import Arrays
 from netc.runtime.data.sources import LoadedData
 from netc.runtime.data.split import SPLITS
 from netc.runtime.diagnose import first_bad

@@ -17,6 +17,8 @@ import numpy as np
 from netc.runtime.errors import InputError, RunError
 from netc.runtime.files import write_atomically
 
+LEARNED = "data.json"  # what reading the data has learned
+
 
 class RunFolder:
     """One run's folder, locked while it is open."""

@@ -10,8 +10,9 @@ import numpy as np
 
 from netc.runtime.checkpoint import load_tensors, save_tensors
 from netc.runtime.data.check import conform
-from netc.runtime.data.format import Arrays
+from netc.runtime.data.learned import Learned
 from netc.runtime.data.memory import array_of, in_memory
+from netc.runtime.data.read import Arrays
 from netc.runtime.device import Device, parse_device, session, value_on
 from netc.runtime.errors import InputError
 from netc.runtime.evaluation import Evaluator
@@ -48,6 +49,7 @@ class Trainer:
         self.changing = [n for n, r in self.rows.items() if r["changes"]]
         self.inputs = self.manifest["inputs"]
         self.scores = ["loss", *(m["name"] for m in self.manifest["metrics"])]
+        self.learned = Learned()
         self.interrupt: Interrupt | None = None
         self._sessions: dict[tuple[str, int], Any] = {}
         self._evaluator: Evaluator | None = None

@@ -57,7 +57,7 @@ def manifest(
         },
         "data": None
         if net.data is None
-        else {"source": dict(net.data.source), "split": net.data.split, "folder": net.data.folder},
+        else {"source": dict(net.data.source), "split": net.data.split, "missing": net.data.missing, "folder": net.data.folder},
     }  # fmt: skip
 
 

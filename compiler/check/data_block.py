@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from netc.compiler.check import static
 from netc.compiler.check.arguments import Bound, bind, convert, refusal
 from netc.compiler.check.columns import repeated, shared
 from netc.compiler.check.expressions import named
@@ -16,7 +17,7 @@ from netc.compiler.language.refusal import Refused
 from netc.compiler.language.slots import Slot
 from netc.compiler.language.words import Constructor
 from netc.compiler.library import LIBRARY
-from netc.compiler.training.configuration import DataConfig, DataSplit
+from netc.compiler.training.configuration import DataConfig, DataSplit, MissingValues
 from netc.grammar import ast
 from netc.grammar.diagnostics import Diagnostic, diagnostic, did_you_mean, error
 from netc.grammar.source import Span
@@ -25,7 +26,7 @@ from netc.runtime.data.format import WrongSetting
 from netc.runtime.data.formats import FORMATS
 from netc.runtime.data.split import SPLITS
 
-DATA_SETTINGS = ("source", "split")
+DATA_SETTINGS = ("source", "split", "missing")
 FILES = (*(Slot(n, "files", None) for n in ("path", *SPLITS)), Slot("limit_gb", "float", LIMIT_GB))  # of every format
 
 
@@ -51,7 +52,11 @@ def data_block(block: SettingsBlock, node: ast.Data | None, folder: Path) -> Dat
     if "source" not in block.seen and block.parsed and not block.problems:
         block.problems += error("missing-argument", "the data block names no `source`", node.span,
                                 help='write `source = npz("data.npz")`').diagnostics  # fmt: skip
-    return DataConfig(found["source"], found.get("split"), str(folder)) if "source" in found else None
+    return (
+        DataConfig(found["source"], found.get("split"), found.get("missing"), str(folder))
+        if "source" in found
+        else None
+    )
 
 
 def _setting(block: SettingsBlock, node: ast.Setting) -> Any:
@@ -62,15 +67,28 @@ def _setting(block: SettingsBlock, node: ast.Setting) -> Any:
             help=of_setting("data", name, DATA_SETTINGS),
         )  # fmt: skip
     block.once(node)
-    return _split(block, node.value) if name == "split" else _source(block, node.value)
+    return {"source": _source, "split": _split, "missing": _missing}[name](block, node.value)
 
 
 def _split(block: SettingsBlock, node: ast.Expression) -> dict[str, Any]:
     made = value(block, node, ("split",))
     if not isinstance(made, DataSplit):
-        shown = " or ".join(f"`{w}(...)`" for w in LIBRARY.constructors["split"])
-        raise error("argument", f"`split` is {shown}, this is {describe(made)}", node.span,
+        *most, last = (f"`{w}(...)`" for w in LIBRARY.constructors["split"])
+        raise error("argument", f"`split` is {', '.join(most)} or {last}, this is {describe(made)}", node.span,
                     help="write `random(train = 0.8, val = 0.2)`")  # fmt: skip
+    return made.record()
+
+
+def _missing(block: SettingsBlock, node: ast.Expression) -> dict[str, Any] | None:
+    """`missing = mean`, `drop`, a number that stands for what is missing, or none."""
+    made = value(block, node, ("missing",))
+    if made is None:
+        return None
+    if static.is_number(made) and not isinstance(made, bool):
+        return {"kind": "value", "value": float(made)}
+    if not isinstance(made, MissingValues):
+        raise error("argument", f"`missing` is `mean`, `drop` or a number, this is {describe(made)}", node.span,
+                    help="write `missing = mean`")  # fmt: skip
     return made.record()
 
 

@@ -138,12 +138,63 @@ class OrderedSplit(DataSplit):
         return {"kind": "ordered", "train": float(self.train), "val": float(self.val), "test": float(self.test)}
 
 
+@constructor("split", name="stratified")
+class StratifiedSplit(DataSplit):
+    """as random, with the same shares of every class in each split; `by` is an input, a target or a column of the file"""
+
+    by: str
+    train: float = 1.0
+    val: float = 0.0
+    test: float = 0.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        RandomSplit(self.train, self.val, self.test)
+
+    def record(self) -> dict[str, Any]:
+        shares = RandomSplit(self.train, self.val, self.test, self.seed).record()
+        return {**shares, "kind": "stratified", "by": self.by}
+
+
+@constructor("split", name="grouped")
+class GroupedSplit(StratifiedSplit):
+    """as random, with all rows of a group in one split; `by` is an input, a target or a column of the file"""
+
+    def record(self) -> dict[str, Any]:
+        return {**super().record(), "kind": "grouped"}
+
+
+class MissingValues:
+    """What is done about values that are missing from the data."""
+
+    def record(self) -> dict[str, Any]:
+        """As the manifest has it."""
+        raise NotImplementedError
+
+
+@constructor("missing")
+class Mean(MissingValues):
+    """in inputs of floating-point numbers, the mean of the column over the training rows"""
+
+    def record(self) -> dict[str, Any]:
+        return {"kind": "mean"}
+
+
+@constructor("missing")
+class Drop(MissingValues):
+    """the row is left out"""
+
+    def record(self) -> dict[str, Any]:
+        return {"kind": "drop"}
+
+
 @dataclass(frozen=True)
 class DataConfig:
     """`source` is a plain record ({"kind": "csv", "path": ..., "columns": {...}}), paths relative to `folder`."""
 
     source: Mapping[str, Any]
     split: Mapping[str, Any] | None
+    missing: Mapping[str, Any] | None
     folder: str
 
 

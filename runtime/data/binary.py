@@ -9,7 +9,7 @@ import numpy as np
 
 from netc.runtime.data.check import fits, shown_shape
 from netc.runtime.data.files import Content
-from netc.runtime.data.format import Row
+from netc.runtime.data.read import Row
 from netc.runtime.errors import InputError
 
 
@@ -39,4 +39,13 @@ def body(content: Content, header: ArrayHeader, row: Row) -> np.ndarray:
         raise InputError(f"{what} declares {declared:,} bytes and has {found:,}: it is truncated or damaged")
     if content.read(1):  # reading to the end also compares the checksum
         raise InputError(f"{what} goes on after the {declared:,} bytes that it declares: it is damaged")
+    if header.dtype.kind == "U":
+        _refuse_no_characters(raw, header.dtype, what)
     return raw.view(header.dtype).reshape(header.shape, order="F" if header.fortran else "C")
+
+
+def _refuse_no_characters(raw: np.ndarray, dtype: np.dtype, what: str) -> None:
+    """Refuses texts with numbers in them that no character has."""
+    numbers = raw.view(np.dtype("u4").newbyteorder(dtype.byteorder))
+    if ((numbers > 0x10FFFF) | ((numbers >= 0xD800) & (numbers <= 0xDFFF))).any():
+        raise InputError(f"{what} holds text that is none: it is damaged")

@@ -8,12 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from netc.runtime.data.format import Arrays, Read, Row
 from netc.runtime.data.naming import offer
+from netc.runtime.data.read import Arrays, Read, Row
 from netc.runtime.errors import InputError
 
 Say = Callable[[str], None]
+TEXT = np.dtype("U1")
 BLOCK = 1 << 18  # elements that are looked at together, so that a check takes little memory beside the array
+MISSING = "leave the row out, or put a number in its place, as `missing = drop` or `missing = mean` of a data block do"
 MOST_SHOWN = 8  # dimensions of a shape
 NO_NUMBERS = {
     "c": "complex numbers", "O": "Python objects", "U": "text", "S": "text", "V": "records", "M": "dates", "m": "durations",
@@ -29,22 +31,33 @@ def conform(read: Read, rows: Sequence[Row], say: Say = _silent) -> Arrays:
 
     `say` hears of casts. Raises InputError with the place of the first bad value.
     """
-    out: Arrays = {}
+    refuse_misfits(read, rows)
+    return {r["name"]: _Elements(read, r, read.arrays[r["name"]]).converted(say) for r in rows}
+
+
+def refuse_misfits(read: Read, rows: Sequence[Row], texts: bool = False) -> None:
+    """Refuses arrays that are missing, or whose dtypes, shapes or numbers of rows do not fit the inputs; texts too, unless
+    they are numbered later."""
     sizes: dict[str, tuple[int, str]] = {}
     for row in rows:
         name = row["name"]
         if name not in read.arrays:
             raise InputError(f"the data has no `{name}`", offer(name, read.arrays, "its arrays"))
         array = read.arrays[name]
-        fits(read.what(name), array.dtype, array.shape, row)
+        fits(read.what(name), TEXT if name in read.words else array.dtype, array.shape, row, texts)
         _one_size(read.what(name), array, row, sizes)
-        out[name] = _Elements(read, row, array).converted(say)
-    return out
 
 
-def fits(what: str, dtype: np.dtype, shape: Sequence[int], row: Row) -> None:
+def takes_texts(row: Row) -> bool:
+    """Whether an input may be read from texts: one whole number a row, which is the number of its text."""
+    return np.dtype(row["dtype"]).kind in "iu" and len(row["shape"]) == 1
+
+
+def fits(what: str, dtype: np.dtype, shape: Sequence[int], row: Row, texts: bool = True) -> None:
     """Refuses an array that is none of numbers or has not the shape of an input; what it holds is not looked at."""
-    if dtype.kind not in "biuf":
+    if dtype.kind not in "biuf" and not (
+        texts and dtype.kind == "U" and dtype.itemsize and len(shape) == 1 and takes_texts(row)
+    ):
         never = ", which are never loaded" if dtype.kind == "O" else ""
         raise InputError(
             f"{what} holds {NO_NUMBERS.get(dtype.kind, str(dtype))}{never}; numbers are needed", _numbered(dtype, row)
@@ -69,10 +82,12 @@ def shown_shape(shape: Sequence[Any]) -> str:
 
 
 def _numbered(dtype: np.dtype, row: Row) -> str:
-    """How text becomes the numbers of classes."""
-    if dtype.kind not in "OUS" or np.dtype(row["dtype"]).kind not in "iu":
+    """How text becomes numbers."""
+    if dtype.kind not in "OUS":
         return ""
-    return f"number the classes from 0: `{row['name']} = numpy.unique(labels, return_inverse=True)[1]`"
+    if takes_texts(row):
+        return f"number the classes from 0: `{row['name']} = numpy.unique(labels, return_inverse=True)[1]`"
+    return "texts are numbered where an input is declared as `i64[N]`; `one_hot` makes columns of the numbers"
 
 
 def _reshaped(shape: Sequence[int], wanted: Sequence[Any]) -> str:
@@ -120,8 +135,12 @@ class _Elements:
         """Refuses the first element for which `wrong` holds, of a block of rows at a time."""
         found = first(self.array, wrong)
         if found is not None:
-            value = shown_number(self.array[found])
-            raise InputError(f"{self.read.place(self.name, found)} is {value}; `{self.name}` {must}", help)
+            value = self.array[found]
+            said = self.read.missing(self.name, found) if value != value else ""
+            raise InputError(
+                f"{self.read.place(self.name, found)} {said or f'is {shown_number(value)}; `{self.name}` {must}'}",
+                MISSING if value != value else help,
+            )
 
     def _floats(self, say: Say) -> np.ndarray:
         array, wanted = self.array, self.wanted

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from netc.runtime.data.format import Row
 from netc.runtime.data.naming import few, offer, short
 from netc.runtime.data.numerals import is_number
+from netc.runtime.data.read import Row
 from netc.runtime.errors import InputError
 
 DELIMITERS = {";": '";"', "\t": r'"\t"', "|": '"|"', ",": '","'}  # and how a spec writes them
@@ -37,7 +37,7 @@ class TableHeader:
         """The positions of the columns of an input: of a name, of several, or of all from the first to the last of a range
         in the order of the file. Raises InputError."""
         if isinstance(wanted, str):
-            found = [self.position(wanted)]
+            found = self.numbered(wanted, row["shape"][1:]) or [self.position(wanted)]
         elif isinstance(wanted, Mapping):
             found = self.range(wanted["first"], wanted["last"])
         else:
@@ -50,6 +50,13 @@ class TableHeader:
                 f"they are {names}" + (", in the order of the file" if isinstance(wanted, Mapping) else ""),
             )
         return found
+
+    def numbered(self, name: str, sizes: list[Any]) -> list[int]:
+        """The columns `x_0`, `x_1`, ... of an input of several elements that has no column of its name."""
+        fixed = all(isinstance(d, int) for d in sizes)
+        names = [f"{name}_{k}" for k in range(min(math.prod(sizes), len(self.names)))] if fixed and sizes else []
+        there = name not in self.positions and bool(names) and all(n in self.positions for n in names)
+        return [self.position(n) for n in names] if there else []
 
     def position(self, name: str) -> int:
         """Where a column is."""

@@ -5,17 +5,15 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal, TypeVar, dataclass_transform
-
-import numpy as np
+from typing import Any, Literal, TypeVar, dataclass_transform
 
 from netc.runtime.data.files import GIB, LIMIT_GB, DataFile
+from netc.runtime.data.joined import Joined
+from netc.runtime.data.read import Read, Row
 from netc.runtime.errors import InputError, RunError
 
-Arrays = dict[str, np.ndarray]
-Row = Mapping[str, Any]  # of the manifest: an input or target
 Columns = Literal["none", "keys", "columns"]
 C = TypeVar("C", bound=type[Any])
 
@@ -26,28 +24,6 @@ class WrongSetting(InputError):
     def __init__(self, setting: str, message: str, help: str = ""):
         super().__init__(message, help)
         self.setting = setting
-
-
-@dataclass
-class Read:
-    """What was read: the array of each input and target, and where it comes from, so that a bad element can be named."""
-
-    arrays: Arrays = field(default_factory=dict)
-    where: dict[str, str] = field(default_factory=dict)
-    columns: dict[str, tuple[str, ...]] = field(default_factory=dict)  # that an input was read from, where it has some
-    typed: ClassVar[bool] = True  # false where numbers are text: to give them a dtype is no news
-
-    def add(self, name: str, array: np.ndarray, where: str) -> None:
-        """The array of an input, and what its user calls the place that it lies in: "`x.npy`"."""
-        self.arrays[name], self.where[name] = array, where
-
-    def what(self, name: str) -> str:
-        """An input and where it lies."""
-        return f"`{name}` ({self.where[name]})"
-
-    def place(self, name: str, index: tuple[int, ...]) -> str:
-        """Where the element of an index lies."""
-        return f"{self.where[name]}, index {list(index)}"
 
 
 @dataclass(frozen=True)
@@ -75,13 +51,16 @@ class Format:
         files = [DataFile(p, int(source.get("limit_gb", LIMIT_GB) * GIB)) for p in paths]
         for file in files:
             file.check()
+        made, columns = self._made(source), source.get("columns") or {}
         try:
-            made: Read = self._made(source).read(files, inputs, source.get("columns") or {})
+            if self.columns == "none" or len(files) == 1:
+                found: Read = made.read(files, inputs, columns)
+                return found
+            return Joined([made.read([file], inputs, columns) for file in files])
         except MemoryError:
             raise RunError(
                 f"{', '.join(map(str, files))}: the data does not fit in the memory of this machine"
             ) from None
-        return made
 
     def _made(self, source: Mapping[str, Any]) -> Any:
         return self.cls(**{n: source[n] for n in self.cls.__dataclass_fields__ if n in source})
@@ -112,13 +91,6 @@ def format_of(path: str) -> Format:
             return known
     endings = ", ".join(s for f in FORMATS.values() for s in f.suffixes)
     raise InputError(f"`{path}` is of no known format", f"data files end in {endings}; .gz may follow")
-
-
-def only(files: list[DataFile], kind: str, what: str) -> DataFile:
-    """The one file of a split. Raises InputError."""
-    if len(files) != 1:
-        raise InputError(f"`{kind}` reads one {what} for each split, {len(files)} are named")
-    return files[0]
 
 
 def one_each(files: list[DataFile], inputs: list[Row], kind: str) -> None:

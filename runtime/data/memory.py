@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from netc.runtime.data.format import Read, Row
 from netc.runtime.data.naming import offer, short
+from netc.runtime.data.read import Read, Row
 from netc.runtime.data.split import SPLITS
 from netc.runtime.errors import InputError
 
@@ -35,7 +35,7 @@ def in_memory(data: Any, inputs: Sequence[Row], split: str = "") -> InMemory:
             help = offer(str(name), names, "its inputs and targets")
             raise InputError(f"the net has no input or target `{short(str(name))}`", help)
         read.where[name] = split
-        read.arrays[name] = array_of(value, read.what(name))
+        read.add(name, array_of(value, read.what(name)), split)
     return read
 
 
@@ -68,10 +68,19 @@ def array_of(value: Any, what: str) -> np.ndarray:
                 f"{what} is ragged: its rows have different lengths", "an array has rows of one length"
             ) from None
         raise InputError(f"{what} cannot be made an array: it is {_kind(value)}", "give a NumPy array") from None
+    if array.dtype.kind == "O" and any(isinstance(v, str) for v in array.flat):
+        texts = ["" if _is_missing(v) else v for v in array.flat]
+        if all(isinstance(v, str) for v in texts):
+            return np.array(texts).reshape(array.shape)
     if array.dtype.kind == "O":
         large = ", or whole numbers beyond 64 bits" if isinstance(value, list | tuple) else ""
         raise InputError(f"{what} holds Python objects{large}: it is {_kind(value)}", "give a NumPy array of numbers")
     return array
+
+
+def _is_missing(value: Any) -> bool:
+    """Whether tables of Python objects have this in the place of a text."""
+    return value is None or (isinstance(value, float) and value != value)
 
 
 def _kind(value: Any) -> str:

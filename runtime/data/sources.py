@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from netc.runtime.data.check import conform
-from netc.runtime.data.format import Arrays, Read, Row, format_of
+from netc.runtime.data.check import conform, refuse_misfits
+from netc.runtime.data.format import format_of
 from netc.runtime.data.formats import FORMATS
+from netc.runtime.data.joined import refuse_numbers_and_texts, refuse_other_columns
+from netc.runtime.data.learned import Learned, Rule, whole_rows
 from netc.runtime.data.memory import parts_in_memory
-from netc.runtime.data.naming import short
+from netc.runtime.data.naming import offer, short
+from netc.runtime.data.read import Arrays, Read, Row
 from netc.runtime.data.split import SPLITS, split_rows
 from netc.runtime.errors import InputError
 
 
 @dataclass
 class LoadedData:
-    """Checked arrays for each split, and a hash of them all. `columns` are the names that inputs were read from, if any."""
+    """Checked arrays for each split, a hash of them all, and what reading them has learned from the training rows."""
 
     splits: dict[str, Arrays] = field(default_factory=dict)
-    columns: dict[str, list[str]] = field(default_factory=dict)
+    learned: Learned = field(default_factory=Learned)
     notices: list[str] = field(default_factory=list)
 
     def rows(self, split: str) -> int:
@@ -46,46 +50,89 @@ class LoadedData:
             self.notices.append(message)
 
 
-def load(manifest: Mapping[str, Any], folder: str | Path | None = None, data: Any = None) -> LoadedData:
+def load(
+    manifest: Mapping[str, Any], folder: str | Path | None = None, data: Any = None, learned: Learned | None = None
+) -> LoadedData:
     """The data that a program names, or `data` in its place: a mapping of arrays, a mapping of splits, or a file.
 
-    What each file holds is checked before it is divided, so that a bad element is named by its place there. Raises InputError.
+    What each file holds is checked before it is divided, so that a bad element is named by its place there. What texts and
+    means the training rows teach is learned, unless a run has `learned` it before. Raises InputError.
     """
-    inputs = list(manifest["inputs"])
+    inputs = _told(manifest["inputs"], learned)
     record = manifest.get("data") or {}
     if data is None and not record:
         raise InputError("the spec has no data block", "add one, or give the data: `--data file` or `data = arrays`")
-    reads: Mapping[str, Read]
+    split, rule = record.get("split") or {}, record.get("missing")
+    source = _with_columns(record, learned)
+    rows = [*inputs, *_row_of_split(split, inputs)]
     if data is None:
-        reads = _parts(record["source"], Path(record["folder"] if folder is None else folder), inputs)
+        reads = _parts(source, Path(record["folder"] if folder is None else folder), rows)
     elif isinstance(data, str | Path):
-        reads = {"all": _file(record, data, inputs)}
+        reads = {"all": _file(source, data, rows)}
     else:
-        reads = parts_in_memory(data, inputs)
-    found = LoadedData(columns={n: list(c) for read in reads.values() for n, c in read.columns.items()})
-    parts = {part: conform(read, inputs, found.say) for part, read in reads.items()}
-    found.splits = _divided(parts, record.get("split"))
+        reads = dict(parts_in_memory(data, rows))
+    found = LoadedData()
+    for read in reads.values():
+        refuse_misfits(read, inputs, texts=True)
+    _same_texts(reads, inputs)
+    kept = {part: whole_rows(read, inputs, rule) for part, read in reads.items()}
+    divided = _divided(reads, kept, rule, split)
+    if learned is None:
+        part, training = divided["train"]
+        found.learned.columns = {n: list(c) for read in reads.values() for n, c in read.columns.items()}
+        found.learned.learn(reads[part], training, inputs, rule, found.say)
+    else:
+        found.learned = learned
+    checked = {}
+    for part, read in reads.items():
+        found.learned.prepare(read, kept[part], inputs, rule, found.say)
+        checked[part] = conform(read, inputs, found.say)
+    for name, (part, taken) in divided.items():
+        found.splits[name] = {n: a if len(taken) == len(a) else a[taken] for n, a in checked[part].items()}
     _one_class(found, inputs)
     return found
 
 
-def with_columns(manifest: Mapping[str, Any], columns: Mapping[str, list[str]]) -> dict[str, Any]:
-    """A manifest whose data is read from these columns by name, so that a range means the same in a file of another order."""
-    data = manifest.get("data") or {}
-    source = data.get("source") or {}
-    return {**manifest, "data": {**data, "source": {**source, "columns": {**source.get("columns", {}), **columns}}}}
+def inputs_only(manifest: Mapping[str, Any], path: str | Path, learned: Learned | None = None) -> Arrays:
+    """The inputs, without targets, of every row of a file; what is missing is filled, not dropped. Raises InputError."""
+    rows = _told((r for r in manifest["inputs"] if r["role"] == "input"), learned)
+    record, rule = manifest.get("data") or {}, (manifest.get("data") or {}).get("missing")
+    read = _file(_with_columns(record, learned), path, rows)
+    refuse_misfits(read, rows, texts=True)
+    filled = None if rule and rule["kind"] == "drop" else rule
+    (learned or Learned()).prepare(read, whole_rows(read, rows, None), rows, filled, _silent)
+    return conform(read, rows)
 
 
-def inputs_only(manifest: Mapping[str, Any], path: str | Path) -> Arrays:
-    """The inputs, without targets, of every row of a file. Raises InputError."""
-    rows = [r for r in manifest["inputs"] if r["role"] == "input"]
-    return conform(_file(manifest.get("data") or {}, path, rows), rows)
+def _told(inputs: Iterable[Row], learned: Learned | None) -> list[Row]:
+    """The inputs, and which of them were texts in the training rows."""
+    return [{**i, "texts": True} if learned is not None and i["name"] in learned.texts else i for i in inputs]
 
 
-def _file(record: Mapping[str, Any], path: str | Path, inputs: list[Row]) -> Read:
+def _silent(message: str) -> None:
+    pass
+
+
+def _with_columns(record: Mapping[str, Any], learned: Learned | None) -> dict[str, Any]:
+    """A source whose columns are those that a run has read, by name, so that a range means the same in a file of another order."""
+    source = dict(record.get("source") or {})
+    if learned is not None and learned.columns:
+        source["columns"] = {**source.get("columns", {}), **learned.columns}
+    return source
+
+
+def _row_of_split(split: Mapping[str, Any], inputs: list[Row]) -> list[Row]:
+    """What a split reads beside the inputs: the column that it goes by, where that is none of them."""
+    by = split.get("by")
+    if by is None or any(i["name"] == by for i in inputs):
+        return []
+    return [{"name": by, "dtype": "int64", "shape": inputs[0]["shape"][:1], "role": "split"}]
+
+
+def _file(source: Mapping[str, Any], path: str | Path, inputs: list[Row]) -> Read:
     """A file in the place of a source's own, read with the settings of that source; where columns lie is said for files of
     one format."""
-    source, known = record.get("source") or {}, format_of(str(path))
+    known = format_of(str(path))
     other = () if source.get("kind") == known.name else ("columns",)
     return known.read({k: v for k, v in source.items() if k not in other}, [Path(path)], inputs)
 
@@ -96,50 +143,76 @@ def _parts(source: Mapping[str, Any], folder: Path, inputs: list[Row]) -> dict[s
     for part in ("path", *SPLITS):
         names = source.get(part)
         if names is not None:
-            paths = [folder / n for n in ([names] if isinstance(names, str) else names)]
+            paths = [p for n in ([names] if isinstance(names, str) else names) for p in _paths(folder, n)]
             parts["all" if part == "path" else part] = FORMATS[source["kind"]].read(source, paths, inputs)
-    _same_columns(parts)
+    one, *others = parts.values()
+    for other in others:
+        refuse_other_columns(one, other)
     return parts
 
 
-def _same_columns(parts: Mapping[str, Read]) -> None:
-    """Refuses files in which a range of columns means different ones, or in another order."""
-    one, *others = parts.values()
-    for other in others:
-        for name, columns in one.columns.items():
-            for here, there in zip(columns, other.columns[name]):
-                if here != there:
-                    raise InputError(
-                        f"{one.what(name)} is read from column `{short(here)}` where {other.what(name)} has `{short(there)}`",
-                        "a range goes in the order of the file: name the columns one by one, or give the files one order",
-                    )
+def _paths(folder: Path, name: str) -> list[Path]:
+    """The file of a name, or the files of a pattern such as `data/*.csv`, in order of their names."""
+    if not any(c in name for c in "*?[") or (folder / name).exists():
+        return [folder / name]
+    found = sorted(Path(p) for p in glob.glob(str(Path(glob.escape(str(folder))) / name)))
+    if not found:
+        raise InputError(f"no data file matches `{folder / name}`", "the paths of a spec are relative to its folder")
+    return found
 
 
-def _divided(parts: dict[str, Arrays], split: Mapping[str, Any] | None) -> dict[str, Arrays]:
-    """The rows of each split."""
-    if "all" in parts:
-        whole = parts.pop("all")
-        parts.update(_drawn(whole, split) if split else {"train": whole})
-    elif split and "train" in parts:
-        drawn = _drawn(parts.pop("train"), split)
-        taken = [s for s in drawn if s in parts]
+def _same_texts(reads: Mapping[str, Read], inputs: list[Row]) -> None:
+    for row in inputs:
+        refuse_numbers_and_texts(row["name"], list(reads.values()))
+
+
+Place = tuple[str, np.ndarray]  # of a split: what it is read from, and its rows there
+
+
+def _divided(
+    reads: Mapping[str, Read], kept: Mapping[str, np.ndarray], rule: Rule, split: Mapping[str, Any]
+) -> dict[str, Place]:
+    """The rows of each split, of those that are kept. Raises InputError for a split without rows."""
+    places = {part: (part, rows) for part, rows in kept.items()}
+    if "all" in places:
+        whole = places.pop("all")
+        places.update(_drawn(reads, whole, split) if split else {"train": whole})
+    elif split and "train" in places:
+        drawn = _drawn(reads, places.pop("train"), split)
+        taken = [s for s in drawn if s in places]
         if taken:
             raise InputError(f"`{taken[0]}` comes from a file and from the split", "leave one of them out")
-        parts.update(drawn)
-    if "train" not in parts:
+        places.update(drawn)
+    if "train" not in places:
         raise InputError("the data has no training rows", "give the `train` split, or all rows together")
-    return {s: parts[s] for s in SPLITS if s in parts}
+    for name, (part, taken_rows) in places.items():
+        if not len(taken_rows):
+            total = len(next(iter(reads[part].arrays.values())))
+            why = f"there are {total:,} rows in all; give it a larger share"
+            if rule and rule["kind"] == "drop":
+                why = f"of {total:,} rows those that miss a value are dropped; `missing = mean` keeps them"
+            raise InputError(f"the {name} split has no rows", why)
+    return {s: places[s] for s in SPLITS if s in places}
 
 
-def _drawn(arrays: Arrays, split: Mapping[str, Any]) -> dict[str, Arrays]:
-    drawn = split_rows(arrays, split)
-    total = len(next(iter(arrays.values())))
-    for name, part in drawn.items():
-        if len(next(iter(part.values()))) == 0:
+def _drawn(reads: Mapping[str, Read], place: Place, split: Mapping[str, Any]) -> dict[str, Place]:
+    part, rows = place
+    read, by = reads[part], split.get("by")
+    if by is not None:
+        if by not in read.arrays:
+            raise InputError(f"the data has no `{short(by)}` to split by", offer(by, read.arrays, "its arrays"))
+        found = read.arrays[by]
+        if found.ndim != 1:
+            raise InputError(f"{read.what(by)} has shape {list(found.shape)}; rows are split by one value each")
+        holes = found < 0 if by in read.words else found != found
+        if holes[rows].any():
+            at = int(rows[holes[rows].argmax()])
             raise InputError(
-                f"the {name} split has no rows", f"there are {total:,} rows in all; give it a larger share"
+                f"{read.place(by, (at,))} {read.missing(by, (at,)) or 'is missing'}; rows are split by it",
+                "put a value in its place, or leave the row out",
             )
-    return drawn
+    drawn = split_rows(rows, split, None if by is None else read.arrays[by])
+    return {name: (part, taken) for name, taken in drawn.items()}
 
 
 def _one_class(found: LoadedData, inputs: list[Row]) -> None:

@@ -357,7 +357,8 @@ DATA: dict[str, str] = {  # what stands in a data block
     "source = csv(\"a.csv\", x = \"a\")": "`csv` does not say which columns `v` is",
     "source = csv(\"a.csv\", delimiter = 3, x = \"a\")": "`delimiter` of `csv` must be a string, this is the number 3",
     "source = csv(\"a.csv\", header = 3, x = \"a\")": "`header` of `csv` must be `true` or `false`, this is the number 3",
-    "source = npz(\"a.npz\"); split = 3": "`split` is `random(...)` or `ordered(...)`, this is the number 3",
+    "source = npz(\"a.npz\"); split = 3":
+        "`split` is `random(...)`, `ordered(...)`, `stratified(...)` or `grouped(...)`, this is the number 3",
     "source = npz(\"a.npz\"); split = sgd(3)": "there is no split `sgd`",
     "source = npz(\"a.npz\"); split = random(train = 2)": "`train` must be a share from 0 to 1",
     "source = npz(\"a.npz\"); split = ordered(train = 1.5, test = -0.5)": "`train` must be a share from 0 to 1",

@@ -22,7 +22,8 @@ from netc.compiler.library.initializers import ConstantValue, Ones, Zeros
 from netc.compiler.training.optimizers.base import Optimizer, State, Update
 from netc.compiler.training.schedules import Schedule
 from netc.runtime.data.files import DataFile
-from netc.runtime.data.format import Read, Row, data_format
+from netc.runtime.data.format import data_format
+from netc.runtime.data.read import Read, Row
 from tests.numbers import reference as ref
 from tests.numbers.host import Host
 

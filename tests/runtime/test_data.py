@@ -88,8 +88,10 @@ BAD_CSV: list[tuple[str | bytes, str, str]] = [  # (content, message, help)
     ("a,b,t\n1,\u0661,0\n", "column `b` is `\u0661`, not a number", "numbers are written like"),
     ("a,b,t\n1\x1c,2,0\n", "column `a` is `1\x1c`, not a number", "numbers are written like"),
     (f"a,b,t\n1,{'x' * 9999},0\n", f"column `b` is `{'x' * 37}...`, not a number", "numbers are written like"),
-    ("a,b,t\n1,2,setosa\n", "column `t` is `setosa`, not a number", "number the classes from 0"),
-    ("a,b,t\n1,2,true\n", "column `t` is `true`, not a number", "write 1 for true and 0 for false"),
+    ("a,b,t\n1,2,0\n1,2,setosa\n", "line 3, column `t` is `setosa`, not a number", "the cells above are numbers"),
+    ("a,b,t\n1,2,0\n1,2,true\n", "column `t` is `true`, not a number", "write 1 for true and 0 for false"),
+    ("a,b,t\n1,2,?\n1,2,1\n", "line 2, column `t` is `?`, which says that it is missing", "leave the row out"),
+    ("a,b,t\n1,2,nan\n1,2,?\n", "line 2, column `t` is nan; `t` must be a whole number", "`missing = drop`"),
     ("a,c,t\n1,2,0\n", "`d.csv` has no column `b`", "the columns in its first line are `a`, `c`, `t`"),
     ("A,b,t\n1,2,0\n", "`d.csv` has no column `a`", "did you mean `A`? The columns in its first line are"),
     (f"{WIDE}\n1\n", "has no column `a`", "are `p0`, `p1`, `p2`, `p3`, `p4`, `p5` and 9,994 more"),
@@ -129,7 +131,7 @@ BAD_CSV: list[tuple[str | bytes, str, str]] = [  # (content, message, help)
     (b"PK\3\4 and so on", "`d.csv` is no table of text", "a spreadsheet has to be exported as CSV"),
     (b"<!DOCTYPE html>\n", "`d.csv` is no table of text", "a web page: download the file itself"),
     (gzip.compress(gzip.compress(b"a,b,t\n")), "`d.csv` is no table of text", "a gzip file inside of another"),
-    ("a,b,t\n1,N/A,0\n", "column `b` is `N/A`, not a number", "leave the row out, or put a number in its place"),
+    ("a,b,t\n1,N/A,0\n", "column `b` is `N/A`, which says that it is missing", "leave the row out"),
     (gzip.compress(b"a,b,t\n1,2,0\n" * 99)[:-9], "`d.csv` is truncated or damaged", "copy or download it again"),
     (gzip.compress(b"a,b,t\n1,2,0\n") + b"more", "`d.csv` is truncated or damaged", ""),
     (gzip.compress(b"a,b,t\n" + b"0" * (1 << 26)), "line 2: the row has more than 16,777,216 characters", ""),
@@ -189,7 +191,8 @@ BAD_NPZ: list[tuple[bytes, str]] = [
     (npz(x=X4, t=T4[:, None]), "array `t` has shape [4, 1]; the program needs [N]\n  = help: `reshape(-1)` gives it that shape"),
     (npz(x=X4, t=np.zeros((4, 3))), "has shape [4, 3]; the program needs [N]\n  = help: `argmax(axis=-1)` turns one-hot rows"),
     (npz(x=X4 * 1j, t=T4), "array `x` holds complex numbers; numbers are needed"),
-    (npz(x=X4, t=np.array(["a"] * 4)), "array `t` holds text; numbers are needed\n  = help: number the classes from 0"),
+    (npz(x=np.array([["a", "b"]] * 4), t=T4), "array `x` holds text; numbers are needed\n  = help: texts are numbered where"),
+    (npz(x=X4, t=np.array([0xD800, 1, 2, 3], "<u4").view("<U1")), "array `t` holds text that is none: it is damaged"),
     (npz(x=np.zeros((0, 2)), t=T4[:0]), "array `x` has no rows"),
     (npz(x=[[0, 0], [0, np.nan]], t=T4[:2]), "`d.npz`, array `x`, index [1, 1] is nan; `x` must be finite"),
     (npz(x=[[0, 1e60]], t=T4[:1]), "`d.npz`, array `x`, index [0, 1] is 1e+60; `x` must fit float32"),
@@ -272,7 +275,10 @@ BAD_IDX: list[tuple[bytes, str]] = [
     (idx(np.zeros((4, 2), np.uint8), 0x08)[:-1], "declares 8 bytes and has 7: it is truncated or damaged"),
     (idx(np.zeros((4, 2), np.uint8), 0x08) + b"\0", "declares 8 bytes and has 9: it is truncated or damaged"),
     (gzip.compress(idx(np.zeros((4, 2), np.uint8), 0x08))[:-9], "`x.idx` is truncated or damaged"),
-    (idx(np.array([[0, 0], [0, np.inf]], ">f4"), 0x0D), "`x.idx`, index [1, 1] is inf; `x` must be finite"),
+    (
+        idx(np.array([[0, 0], [0, np.inf], [0, 0], [0, 0]], ">f4"), 0x0D),
+        "`x.idx`, index [1, 1] is inf; `x` must be finite",
+    ),
 ]
 
 

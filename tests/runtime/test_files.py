@@ -210,7 +210,7 @@ def test_what_decides_the_last_bits_is_written(tmp_path: Path, monkeypatch: pyte
 def trainer(**changes: Any) -> Any:
     """A trainer with some of its parts replaced."""
     made = netc.Trainer(netc.compile("linear"), device="cpu")
-    kept = {"program": made.program, "manifest": made.manifest, "state": made.state}
+    kept = {"program": made.program, "manifest": made.manifest, "state": made.state, "learned": made.learned}
     return SimpleNamespace(**{**kept, **changes})
 
 

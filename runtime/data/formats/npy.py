@@ -11,7 +11,8 @@ import numpy as np
 
 from netc.runtime.data.binary import ArrayHeader, body
 from netc.runtime.data.files import Content, DataFile
-from netc.runtime.data.format import Read, Row, data_format, one_each
+from netc.runtime.data.format import data_format, one_each
+from netc.runtime.data.read import Read, Row
 from netc.runtime.data.signatures import LONGEST, seems
 from netc.runtime.errors import InputError
 

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from netc.runtime.data.files import DAMAGE, MOST_DEFLATED, Content, DataFile
-from netc.runtime.data.format import Read, Row, data_format, only
+from netc.runtime.data.format import data_format
 from netc.runtime.data.formats.npy import read_array
 from netc.runtime.data.naming import nearest, offer, short
+from netc.runtime.data.read import Read, Row
 from netc.runtime.data.signatures import LONGEST, seems
 from netc.runtime.errors import InputError
 
@@ -23,7 +24,7 @@ class Npz:
 
     def read(self, files: list[DataFile], inputs: list[Row], columns: Mapping[str, Any]) -> Read:
         """Members by key."""
-        file = only(files, "npz", "archive")
+        (file,) = files
         read = Read()
         with file.raw() as stream:
             try:

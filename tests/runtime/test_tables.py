@@ -1,0 +1,292 @@
+"""Tables as people have them: texts, missing values, classes and groups to split by, several files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+
+import netc
+from netc import InputError
+from netc.runtime.data.learned import Learned
+from netc.runtime.data.sources import LoadedData, inputs_only, load
+
+SPEC = """net n {{
+  input  x: f32[N, 2]
+  input  colour: i64[N]
+  target t: i64[N]
+  logits = concat(x, one_hot(colour, 3)) -> Dense(3)
+  loss   = softmax_cross_entropy(logits, t)
+  metric right = accuracy(logits, t)
+  output logits
+}}
+data {{
+  source = {source}
+  {more}
+}}
+train {{ epochs = 1; batch = 2 }}
+"""
+CSV = 'csv("d.csv", x = ("a", "b"), colour = "colour", t = "kind")'
+TABLE = """a,b,colour,kind,who
+1,2,red,cat,p
+3,4,blue,dog,p
+5,6,red,ant,q
+7,8,green,dog,r
+"""
+FIRST = "split = ordered(train = 0.75, val = 0.25)"
+
+
+def read(folder: Path, table: str = TABLE, more: str = "", source: str = CSV, **options: Any) -> LoadedData:
+    (folder / "d.csv").write_text(table)
+    (folder / "n.net").write_text(SPEC.format(source=source, more=more))
+    return load(netc.compile(folder / "n.net").manifest, **options)
+
+
+def refusal(folder: Path, table: str, more: str = "", source: str = CSV, **options: Any) -> str:
+    with pytest.raises(InputError) as e:
+        read(folder, table, more, source, **options)
+    return e.value.render().replace(f"{folder}/", "")
+
+
+# --- texts ------------------------------------------------------------------------------------------------------------
+
+
+def test_texts_are_numbered_in_order_of_the_alphabet(tmp_path: Path) -> None:
+    found = read(tmp_path)
+    assert found.splits["train"]["colour"].tolist() == [2, 0, 2, 1]
+    assert found.splits["train"]["t"].tolist() == [1, 2, 0, 2]
+    assert found.splits["train"]["colour"].dtype == np.int64
+    assert found.learned.texts == {"colour": ["blue", "green", "red"], "t": ["ant", "cat", "dog"]}
+    assert found.notices == [
+        "`colour` is text, numbered by the training rows: 0 blue, 1 green, 2 red",
+        "`t` is text, numbered by the training rows: 0 ant, 1 cat, 2 dog",
+    ]
+
+
+def test_only_the_training_rows_teach_texts(tmp_path: Path) -> None:
+    """A text that none of them has gets the last class of an input, if no text of theirs needs it."""
+    table = TABLE.replace("1,2,red", "1,2,grey")
+    assert refusal(tmp_path, table, FIRST) == (
+        "error: `d.csv`, line 5, column `colour` is `green`, which no training row has\n"
+        "  = help: the texts are `blue`, `grey`, `red`; with a class more than there are texts, the last is for all others"
+    )
+    found = read(tmp_path, TABLE, FIRST)
+    assert (found.learned.texts["colour"], found.splits["val"]["colour"].tolist()) == (["blue", "red"], [2])
+    said = found.notices[-1].replace(f"{tmp_path}/", "")
+    assert said == "`colour` (`d.csv`) has texts that no training row has, in 1 row; their number is 2"
+    said = refusal(tmp_path, TABLE.replace("green,dog", "red,eel"), FIRST)
+    assert said.endswith(
+        "column `kind` is `eel`, which no training row has\n  = help: the texts are `ant`, `cat`, `dog`"
+    )
+
+
+REFUSED = [  # what is changed in the table, what is said
+    (("green,dog,r", "green,eel,r\n9,9,red,fly,r"), "`t` (`d.csv`) has 5 different texts in the training rows, and the net 3 "
+     "classes\n  = help: they are `ant`, `cat`, `dog`, `eel`, `fly`; give the net as many classes"),
+    (("green", ""), "`d.csv`, line 5, column `colour` is blank\n  = help: `missing = drop` in the data block"),
+    (("green", "NA"), "line 5, column `colour` is `NA`, which says that it is missing"),
+    (("7,8", "7,eight"), "line 5, column `b` is `eight`, not a number\n  = help: numbers are written like"),
+    (("7,8", "7,"), "line 5, column `b` is blank\n  = help: leave the row out, or put a number in its place, as `missing ="),
+    (("7,8", "7,?"), "line 5, column `b` is `?`, which says that it is missing"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("change", "said"), REFUSED, ids=range(len(REFUSED)))
+def test_a_table_that_is_refused(tmp_path: Path, change: tuple[str, str], said: str) -> None:
+    assert said in refusal(tmp_path, TABLE.replace(*change))
+
+
+def test_words_that_mean_nothing_elsewhere_are_texts_in_a_column_of_texts(tmp_path: Path) -> None:
+    found = read(tmp_path, TABLE.replace("green", "none"))
+    assert found.learned.texts["colour"] == ["blue", "none", "red"]
+    found = read(tmp_path, TABLE.replace("red", "-").replace("green", "blue"))
+    assert found.learned.texts["colour"] == ["-", "blue"]
+    found = read(tmp_path, TABLE.replace("1,2,red", "1,2,x9").replace("green", "12").replace("6,red", "6,blue"))
+    assert found.learned.texts["colour"] == ["12", "blue", "x9"]
+
+
+def test_texts_from_python_and_from_archives(tmp_path: Path) -> None:
+    colours = np.array(["red", "blue", "red", " green "])
+    kinds = np.array(["cat", "dog", "ant", "dog"], dtype=object)
+    arrays = {"x": np.ones((4, 2), np.float32), "colour": colours, "t": kinds}
+    found = read(tmp_path, data=arrays)
+    assert found.splits["train"]["colour"].tolist() == [2, 0, 2, 1]
+    assert found.splits["train"]["t"].tolist() == [1, 2, 0, 2]
+    np.savez(tmp_path / "d.npz", **{**arrays, "t": kinds.astype(str)})
+    assert read(tmp_path, source='npz("d.npz")').splits["train"]["t"].tolist() == [1, 2, 0, 2]
+    with pytest.raises(InputError, match=r"`colour\[1\]` is missing|is blank"):
+        read(tmp_path, data={**arrays, "colour": np.array(["red", None, "red", "blue"], dtype=object)})
+
+
+def test_numbers_in_one_file_and_texts_in_another(tmp_path: Path) -> None:
+    (tmp_path / "e.csv").write_text("a,b,colour,kind\n1,2,0,cat\n")
+    source = CSV.replace('"d.csv"', 'train = "d.csv", val = "e.csv"')
+    assert "`colour` (`d.csv`) has texts where `colour` (`e.csv`) has numbers" in refusal(tmp_path, TABLE, "", source)
+    together = CSV.replace('"d.csv"', '("d.csv", "e.csv")')
+    assert "has texts where" in refusal(tmp_path, TABLE, "", together)
+
+
+# --- missing values ---------------------------------------------------------------------------------------------------
+
+HOLES = "a,b,colour,kind\n1,2,red,cat\n,4,blue,dog\n5,,red,ant\n9,8,,dog\n7,NaN,red,cat\n"
+
+
+def test_rows_that_miss_a_value_are_dropped(tmp_path: Path) -> None:
+    found = read(tmp_path, HOLES + "3,3,red,ant\n", "missing = drop")
+    assert found.splits["train"]["x"].tolist() == [[1, 2], [3, 3]]
+    assert found.splits["train"]["colour"].tolist() == [0, 0]
+    assert found.learned.texts == {"colour": ["red"], "t": ["ant", "cat"]}
+    few = "a,b,colour,kind\n1,,red,cat\n2,,red,dog\n"
+    assert "of 2 rows those that miss a value are dropped" in refusal(tmp_path, few, "missing = drop")
+
+
+def test_the_mean_of_the_training_rows_fills_inputs(tmp_path: Path) -> None:
+    table = HOLES.replace("9,8,,dog", "9,8,blue,dog") + "100,,red,cat\n"
+    found = read(tmp_path, table, "missing = mean; split = ordered(train = 0.67, val = 0.33)")
+    assert found.splits["train"]["x"].tolist() == [[1, 2], [5, 4], [5, pytest.approx(14 / 3)], [9, 8]]
+    assert found.splits["val"]["x"].tolist() == [[7, pytest.approx(14 / 3)], [100, pytest.approx(14 / 3)]]
+    assert found.learned.means["x"] == pytest.approx([5, 14 / 3])
+    none = "a,b,colour,kind\n1,,red,cat\n2,,red,dog\n"
+    assert "`d.csv`, column `b` is missing in all training rows" in refusal(tmp_path, none, "missing = mean")
+    assert "line 5, column `colour` is blank" in refusal(tmp_path, HOLES, "missing = mean")
+
+
+def test_a_number_fills_what_is_missing(tmp_path: Path) -> None:
+    found = read(tmp_path, HOLES.replace("9,8,,dog", "9,8,blue,dog"), "missing = -1")
+    assert found.splits["train"]["x"].tolist() == [[1, 2], [-1, 4], [5, -1], [9, 8], [7, -1]]
+    numbers = HOLES.replace("red", "1").replace("blue", "0").replace("cat", "").replace("dog", "2").replace("ant", "1")
+    found = read(tmp_path, numbers, "missing = 0")
+    assert found.splits["train"]["t"].tolist() == [0, 2, 1, 2, 0]
+    assert "line 2, column `kind` is 7; `t` must lie in 0..2" in refusal(
+        tmp_path, numbers.replace(",,2", ",1,2"), "missing = 7"
+    )
+
+
+def test_arrays_with_nan_are_filled_too(tmp_path: Path) -> None:
+    x = np.array([[1, np.nan], [3, 4], [np.nan, 6]], np.float32)
+    arrays = {"x": x, "colour": np.array([0, 1, 2]), "t": np.array([0, 1, 2])}
+    assert read(tmp_path, more="missing = mean", data=arrays).splits["train"]["x"].tolist() == [[1, 5], [3, 4], [2, 6]]
+    assert np.isnan(x).sum() == 2, "the caller's array stays as it is"
+    assert read(tmp_path, more="missing = drop", data=arrays).splits["train"]["colour"].tolist() == [1]
+
+
+# --- splits -----------------------------------------------------------------------------------------------------------
+
+
+def counts(found: LoadedData, name: str = "t") -> dict[str, list[int]]:
+    return {s: np.bincount(a[name], minlength=3).tolist() for s, a in found.splits.items()}
+
+
+def test_a_stratified_split_gives_each_split_its_share_of_every_class(tmp_path: Path) -> None:
+    kinds = np.repeat([0, 1, 2], [60, 30, 10])
+    arrays = {"x": np.zeros((100, 2)), "colour": np.arange(100) % 3, "t": np.random.default_rng(0).permutation(kinds)}
+    split = 'split = stratified("t", train = 0.7, val = 0.2, test = 0.1{})'
+    found = read(tmp_path, more=split.format(""), data=arrays)
+    assert counts(found) == {"train": [42, 21, 7], "val": [12, 6, 2], "test": [6, 3, 1]}
+    again, other = (read(tmp_path, more=split.format(f", seed = {s}"), data=arrays) for s in (0, 1))
+    assert found.sha256() == again.sha256() != other.sha256()
+    assert counts(other) == counts(found)
+    odd = {n: a[:37] for n, a in arrays.items()}
+    for part, shares in counts(read(tmp_path, more=split.format(""), data=odd)).items():
+        wanted = np.bincount(odd["t"]) * {"train": 0.7, "val": 0.2, "test": 0.1}[part]
+        assert np.all(np.abs(np.array(shares) - wanted) <= 1)
+    texts = read(
+        tmp_path, TABLE * 1 + "1,1,red,cat,p\n1,1,red,ant,p\n", 'split = stratified("kind", train = 0.5, val = 0.5)'
+    )
+    assert counts(texts) == {"train": [1, 1, 1], "val": [1, 1, 1]}
+
+
+def test_a_grouped_split_keeps_groups_together(tmp_path: Path) -> None:
+    rows = "".join(f"{k},0,red,cat,p{k % 20}\n" for k in range(200))
+    split = 'split = grouped("who", train = 0.7, val = 0.15, test = 0.15{})'
+    found = read(tmp_path, TABLE.split("\n")[0] + "\n" + rows, split.format(""))
+    groups = [{int(v) % 20 for v in a["x"][:, 0]} for a in found.splits.values()]
+    assert [len(g) for g in groups] == [14, 3, 3]
+    assert sum(len(g) for g in groups) == len(set().union(*groups)) == 20
+    other = read(tmp_path, TABLE.split("\n")[0] + "\n" + rows, split.format(", seed = 3"))
+    assert other.sha256() != found.sha256()
+
+
+SPLITS = [
+    ('stratified("a", train = 0.5, val = 0.5)', "`a` has 4 different values in 4 rows, too many to stratify by"),
+    ('grouped("whom", train = 0.5, val = 0.5)', "`d.csv` has no column `whom`\n  = help: did you mean `who`?"),
+    ('grouped("x", train = 0.5, val = 0.5)', "`x` (`d.csv`) has shape [4, 2]; rows are split by one value each"),
+    ('grouped("kind", train = 0.9, val = 0.05, test = 0.05)', "the val split has no rows"),
+]
+
+
+@pytest.mark.parametrize(("split", "said"), SPLITS)
+def test_a_split_that_cannot_be(tmp_path: Path, split: str, said: str) -> None:
+    assert said in refusal(tmp_path, TABLE, f"split = {split}")
+
+
+def test_rows_without_the_value_they_are_split_by(tmp_path: Path) -> None:
+    said = refusal(tmp_path, TABLE.replace(",q", ","), 'split = grouped("who", train = 0.5, val = 0.5)')
+    assert "`d.csv`, line 4, column `who` is blank; rows are split by it" in said
+
+
+# --- files ------------------------------------------------------------------------------------------------------------
+
+
+def test_several_files_are_one_table(tmp_path: Path) -> None:
+    (tmp_path / "part_2.csv").write_text("kind,colour,b,a\neel,red,10,9\nant,blue,12,11\n")
+    (tmp_path / "part_1.csv").write_text(TABLE)
+    for files in ('("part_1.csv", "part_2.csv")', '"part_*.csv"'):
+        source = CSV.replace('"d.csv"', files).replace("one_hot(colour, 3)", "one_hot(colour, 3)")
+        (tmp_path / "n.net").write_text(SPEC.format(source=source, more="").replace("Dense(3)", "Dense(4)"))
+        found = load(netc.compile(tmp_path / "n.net").manifest)
+        assert found.splits["train"]["x"][:, 0].tolist() == [1, 3, 5, 7, 9, 11]
+        assert found.splits["train"]["t"].tolist() == [1, 2, 0, 2, 3, 0]
+        assert found.splits["train"]["colour"].tolist() == [2, 0, 2, 1, 2, 0]
+    (tmp_path / "part_2.csv").write_text("kind,colour,b,a\neel,red,10,9\nant,blue,x,11\n")
+    with pytest.raises(InputError, match=r"part_2.csv`, line 3, column `b` is `x`, not a number"):
+        load(netc.compile(tmp_path / "n.net").manifest)
+    (tmp_path / "part_2.csv").write_text("kind,colour,b,a\neel,red,10,9\nant,blue,inf,11\n")
+    with pytest.raises(InputError, match=r"part_2.csv`, line 3, column `b` is inf"):
+        load(netc.compile(tmp_path / "n.net").manifest)
+    assert "no data file matches" in refusal(tmp_path, TABLE, "", CSV.replace("d.csv", "none_*.csv"))
+
+
+def test_archives_are_joined_too(tmp_path: Path) -> None:
+    for k in (0, 1):
+        np.savez(tmp_path / f"{k}.npz", x=np.full((2, 2), k), colour=[k, k], t=[k, k + 1])
+    found = read(tmp_path, source='npz(("0.npz", "1.npz"))')
+    assert found.splits["train"]["t"].tolist() == [0, 1, 1, 2]
+
+
+def test_numbered_columns_stand_for_an_input_of_several_elements(tmp_path: Path) -> None:
+    """A spec made for arrays takes a table by name, as `netc predict` writes one."""
+    np.savez(tmp_path / "d.npz", x=np.ones((2, 2)), colour=[0, 1], t=[0, 1])
+    (tmp_path / "other.csv").write_text("t,x_1,x_0,colour\n0,2,1,1\n2,4,3,0\n")
+    found = read(tmp_path, source='npz("d.npz")', data=tmp_path / "other.csv")
+    assert found.splits["train"]["x"].tolist() == [[1, 2], [3, 4]]
+
+
+# --- through a run ----------------------------------------------------------------------------------------------------
+
+
+def test_a_run_keeps_what_it_has_learned(tmp_path: Path) -> None:
+    (tmp_path / "d.csv").write_text(TABLE + ",4,red,cat,p\n")
+    (tmp_path / "n.net").write_text(SPEC.format(source=CSV, more="missing = mean"))
+    result = netc.run(tmp_path / "n.net", folder=tmp_path / "runs", device="cpu", plots=False)
+    assert result.folder is not None
+    learned = Learned.read(result.folder / "data.json")
+    assert learned.texts["colour"] == ["blue", "green", "red"]
+    assert learned.means == {"x": [4.0, pytest.approx(24 / 5)]}
+    model = onnx.load(result.folder / "export" / "model.onnx")
+    told = {p.key: p.value for p in model.metadata_props}
+    assert json.loads(told["netc.texts"]) == learned.texts
+    (tmp_path / "new.csv").write_text("colour,b,a\ngreen,1,\nred,2,0\n")
+    found = inputs_only(result.trainer.manifest, tmp_path / "new.csv", learned)
+    assert found["colour"].tolist() == [1, 2]
+    assert found["x"].tolist() == [[4, 1], [0, 2]]
+    (tmp_path / "new.csv").write_text("colour,b,a\npink,1,1\n")
+    with pytest.raises(InputError, match="column `colour` is `pink`, which no training row has"):
+        inputs_only(result.trainer.manifest, tmp_path / "new.csv", learned)
+    (tmp_path / "new.csv").write_text("colour,b,a\n1,1,1\n")
+    with pytest.raises(InputError, match="column `colour` is `1`, which no training row has"):
+        inputs_only(result.trainer.manifest, tmp_path / "new.csv", learned)

@@ -102,6 +102,11 @@ class TypedNet:
         return max([BASE_OPSET, *(a.operation.opset for a in self.applies)])
 
     @property
+    def fitted(self) -> list[Apply]:
+        """The uses of layers whose statistics are those of the training rows."""
+        return [a for a in self.applies if a.operation.fits]
+
+    @property
     def parameters(self) -> list[Variable]:
         """What patterns, counts and rules speak of."""
         return [v for v in self.variables if v.role == "parameter"]

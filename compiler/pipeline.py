@@ -17,6 +17,7 @@ from netc.compiler.assembly import training_step
 from netc.compiler.assembly.accumulation import accumulate
 from netc.compiler.assembly.draft import Draft
 from netc.compiler.assembly.first_values import first_values
+from netc.compiler.assembly.fitting import fit
 from netc.compiler.assembly.inputs import declare
 from netc.compiler.assembly.outputs import publish
 from netc.compiler.graph.emitter import Emitter
@@ -57,6 +58,7 @@ def names(draft: Draft) -> None:
 
 
 GRAPHS = ("init", "step", "eval", "infer", "score")  # that every program has
+FITTED = ("fit",)  # that a program has where statistics of the training rows are fitted
 ON_REQUEST = ("grad", "apply", "watch")
 STEP, BACKWARD = ("step", "watch"), ("step", "watch", "grad")
 
@@ -66,17 +68,18 @@ STAGES = (
     Stage("parse", front.parse),
     Stage("override", front.override),
     Stage("check", front.check),
-    Stage("inputs", declare, (*GRAPHS[:-1], *ON_REQUEST)),
+    Stage("inputs", declare, (*GRAPHS[:-1], *FITTED, *ON_REQUEST)),
     Stage("first", first_values, ("init",)),
     Stage("forward", training_step.lower, (*BACKWARD, "eval", "infer")),
+    Stage("statistics", fit, FITTED),
     Stage("gradient", training_step.differentiate, BACKWARD),
     Stage("clip", training_step.clip, (*STEP, "apply")),
     Stage("update", training_step.step, (*STEP, "apply")),
     Stage("average", training_step.average, (*STEP, "apply")),
     Stage("accumulate", accumulators, ("eval",)),
-    Stage("outputs", publish, (*GRAPHS, *ON_REQUEST)),
-    Stage("unused", unused, (*GRAPHS, *ON_REQUEST)),
-    Stage("names", names, (*GRAPHS, *ON_REQUEST)),
+    Stage("outputs", publish, (*GRAPHS, *FITTED, *ON_REQUEST)),
+    Stage("unused", unused, (*GRAPHS, *FITTED, *ON_REQUEST)),
+    Stage("names", names, (*GRAPHS, *FITTED, *ON_REQUEST)),
 )
 
 
@@ -136,7 +139,7 @@ def graph_text(draft: Draft) -> str:
 
 
 SYNONYMS = {"ast": "override", "typed": "check"}
-EMITTED = (*SYNONYMS, *(s.name for s in STAGES), *GRAPHS, *ON_REQUEST)
+EMITTED = (*SYNONYMS, *(s.name for s in STAGES), *GRAPHS, *FITTED, *ON_REQUEST)
 
 
 def emitted(source: Source, what: str, overrides: front.Overrides = (), folder: Path | None = None) -> str:

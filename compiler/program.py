@@ -1,4 +1,4 @@
-"""A compiled spec: five graphs and a manifest, two more graphs for data-parallel hosts, one to watch."""
+"""A compiled spec: five graphs and a manifest, one more where statistics are fitted, two for data-parallel hosts, one to watch."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from netc.compiler.graph.types import BASE_OPSET
 from netc.compiler.kernels import refuse_missing
 from netc.compiler.language.variables import Variable
 from netc.compiler.net import TypedNet
-from netc.compiler.pipeline import GRAPHS, ON_REQUEST, PLAIN, Look, build, finished, state_of
+from netc.compiler.pipeline import FITTED, GRAPHS, ON_REQUEST, PLAIN, Look, build, finished, state_of
 from netc.grammar.parser import collector_paused
 from netc.grammar.source import Source
 
@@ -42,8 +42,13 @@ class Program:
 
     @cached_property
     def manifest(self) -> dict[str, Any]:
-        """The manifest of a program with the five graphs that every program has."""
-        return self._described(GRAPHS)
+        """The manifest of a program with the graphs that it always has."""
+        return self._described(self.graphs)
+
+    @property
+    def graphs(self) -> tuple[str, ...]:
+        """The graphs that it always has."""
+        return (*GRAPHS, *FITTED) if self.net.fitted else GRAPHS
 
     def _described(self, written: Iterable[str]) -> dict[str, Any]:
         return describe(self.net, self.state, self._evaluation.accumulators, written)
@@ -55,8 +60,8 @@ class Program:
             return build(self.net, self.state, "eval", self.look)
 
     def graph(self, name: str) -> onnx.ModelProto:
-        """One of init, step, eval, infer, score, grad, apply, watch, as a checked ModelProto."""
-        if name not in (*GRAPHS, *ON_REQUEST):
+        """One of init, step, eval, infer, score, fit, grad, apply, watch, as a checked ModelProto."""
+        if name not in (*self.graphs, *ON_REQUEST):
             raise KeyError(f"there is no graph `{name}`")
         if name not in self._graphs:
             with collector_paused():
@@ -71,7 +76,7 @@ class Program:
     def refuse_missing_kernels(self) -> None:
         """Raises NetError where the program asks for an opset in which ONNX Runtime has no kernel of something in it."""
         if self.net.opset > BASE_OPSET:  # with the usual one, every word is tested beforehand
-            refuse_missing(self.net, (self.graph(g) for g in (*GRAPHS, *ON_REQUEST)))
+            refuse_missing(self.net, (self.graph(g) for g in (*self.graphs, *ON_REQUEST)))
 
     def model_bytes(self, name: str) -> bytes:
         """One of the graphs, serialized, as the runtime asks for it."""
@@ -88,10 +93,10 @@ class Program:
     watch = property(lambda self: self.graph("watch"))
 
     def save(self, folder: str | Path, also: Iterable[str] = ()) -> Path:
-        """Writes the program to a folder: the five graphs, those named in `also`, and manifest.json."""
+        """Writes the program to a folder: its graphs, those named in `also`, and manifest.json."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        written = [*GRAPHS, *also]
+        written = [*self.graphs, *also]
         text = json.dumps(self._described(written), indent=1)
         for name in written:
             proto = onnx.ModelProto()
@@ -102,7 +107,8 @@ class Program:
         return folder
 
     def __repr__(self) -> str:
-        return f"Program({self.net.name!r}, {len(self.net.parameters)} parameters, from {PurePath(self.net.source.name).name})"
+        count = sum(p.count for p in self.net.parameters)
+        return f"Program({self.net.name!r}, {count:,} parameter{'s' * (count != 1)}, from {PurePath(self.net.source.name).name})"
 
 
 def compile(source: Source, overrides: Overrides = (), folder: Path | None = None, look: Look = PLAIN) -> Program:

@@ -129,6 +129,8 @@ class Loop:
             trainer.interrupt = interrupt
             try:
                 if trainer.steps == 0:
+                    if not trainer.fitted:
+                        trainer.fit_statistics(self.data.splits["train"])
                     self.save()
                 while trainer.steps < self.total_steps:
                     self.epoch(interrupt)

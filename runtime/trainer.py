@@ -46,6 +46,7 @@ class Trainer:
         self.manifest = self.program.manifest
         self.seed = whole(self.manifest["train"]["seed"] if seed is None else seed, "seed", -(2**31))
         self.rows = {r["name"]: r for r in self.manifest["state"]}
+        self.statistics = [n for n, r in self.rows.items() if r.get("fitted")]
         self.changing = [n for n, r in self.rows.items() if r["changes"]]
         self.inputs = self.manifest["inputs"]
         self.scores = ["loss", *(m["name"] for m in self.manifest["metrics"])]
@@ -64,8 +65,12 @@ class Trainer:
 
     def reset(self) -> None:
         """First values of everything, from init.onnx and the seed."""
+        self._set(dict(zip(self.rows, self._first_values())))
+
+    def _first_values(self) -> list[np.ndarray]:
         init = session(self.program.model_bytes("init"), Device(threads=self.device.threads))
-        self._set(dict(zip(self.rows, init.run(list(self.rows), {"seed": np.array(self.seed, dtype=np.int32)}))))
+        found: list[np.ndarray] = init.run(list(self.rows), {"seed": np.array(self.seed, dtype=np.int32)})
+        return found
 
     def _set(self, tensors: Mapping[str, np.ndarray]) -> None:
         self._now = {n: self._value(np.asarray(t)) for n, t in tensors.items()}
@@ -226,6 +231,27 @@ class Trainer:
             known = checked.get(i.name, own.get(i.name))
             feeds[i.name] = self._now[i.name].numpy() if known is None else known
         return dict(zip([o.name for o in run.get_outputs()], run.run(None, feeds)))
+
+    # --- statistics of the training rows ------------------------------------------------------------------------------
+
+    @property
+    def fitted(self) -> bool:
+        """Whether the statistics of the training rows are known, or there are none."""
+        return not any(n.endswith(".count") and not self._now[n].numpy() for n in self.statistics)
+
+    def fit_statistics(self, data: Mapping[str, Any], batch: int = 1024) -> None:
+        """Computes what `standardize` subtracts and divides by, from all rows of `data`. Raises InputError."""
+        if self.statistics:
+            self._fit(self._checked(data), whole(batch, "batch", 1))
+
+    def _fit(self, data: Arrays, batch: int) -> None:
+        run, first = self._session("fit"), dict(zip(self.rows, self._first_values()))
+        held = {n: first[n] for n in self.statistics}
+        used = {i.name for i in run.get_inputs()}
+        for start in range(0, len(next(iter(data.values()))), batch):
+            feeds = {n: a[start : start + batch] for n, a in data.items() if n in used}
+            held = dict(zip(held, run.run([f"{n}.next" for n in held], {**feeds, **held})))
+        self.load_parameters(held)
 
     # --- evaluation ---------------------------------------------------------------------------------------------------
 

@@ -55,12 +55,19 @@ def _evaluation(draft: Draft, *roles: str) -> None:
     _state(draft, (v for v in draft.state if v in read))
 
 
+def _fit(draft: Draft) -> None:
+    _batch(draft, "input", "target")
+    fitted = {v for a in draft.net.fitted for v in a.variables.values()}
+    _state(draft, (v for v in draft.state if v in fitted))
+
+
 INPUTS: dict[str, Callable[[Draft], None]] = {
     "init": _init,
     "step": _step,
     "watch": _step,
     "grad": _grad,
     "apply": _apply,
+    "fit": _fit,
     "eval": lambda draft: _evaluation(draft, "input", "target"),
     "infer": lambda draft: _evaluation(draft, "input"),
 }

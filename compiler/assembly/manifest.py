@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import Any
 
 from netc.compiler import version
@@ -22,6 +22,7 @@ def manifest(
     """The description that hosts read."""
     config = net.train
     assert config is not None
+    fitted = {v for a in net.fitted for v in a.variables.values()}
     stop, keep, plateau = config.stop, config.keep, config.plateau
     return {
         "format": FORMAT,
@@ -34,7 +35,7 @@ def manifest(
         },
         "graphs": {g: f"{g}.onnx" for g in written},
         "inputs": [_input_row(net, i) for i in net.inputs],
-        "state": [_state_row(r) for r in state],
+        "state": [_state_row(r, fitted) for r in state],
         "loss": {"accumulate": _accumulate(accumulators.get("loss", ()))},
         "metrics": [{"name": m.name, "mode": m.mode, "accumulate": _accumulate(accumulators[m.name])} for m in net.metrics],
         "outputs": [
@@ -100,11 +101,13 @@ def _source(tensor: Tensor) -> object:
     return tensor.origin
 
 
-def _state_row(v: Variable) -> dict[str, Any]:
+def _state_row(v: Variable, fitted: Set[Variable]) -> dict[str, Any]:
     row = {
         "name": v.name, "dtype": v.type.dtype.numpy, "shape": _shape(v.type), "role": v.role, "changes": v.trained,
         "trainable": v.role == "parameter" and v.trained,
     }  # fmt: skip
+    if v in fitted:
+        row["fitted"] = True
     return row if v.owner is None else {**row, "of": v.owner.name}
 
 

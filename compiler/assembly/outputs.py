@@ -73,6 +73,11 @@ def _outputs(draft: Draft) -> None:
         draft.op.output(name, draft.lowered.value(tensor))
 
 
+def _fit(draft: Draft) -> None:
+    for name in draft.held:
+        draft.op.output(f"{name}.next", draft.following[name])
+
+
 def _score(draft: Draft) -> None:
     for name, value in draft.scores.items():
         draft.op.output(name, value)
@@ -100,4 +105,5 @@ OUTPUTS: dict[str, Callable[[Draft], None]] = {
     "eval": _eval,
     "infer": _infer,
     "score": _score,
+    "fit": _fit,
 }

@@ -40,13 +40,13 @@ def _check(spec: ast.Spec, source: Source, problems: list[Diagnostic], folder: P
     budget = Budget()
     recorder = Recorder(net, Loader(folder, source.name, budget), budget)
     frame = Frame(recorder)
-    parsed = not problems
+    recorder.parsed = parsed = not problems
     train, data = (SettingsBlock(net, frame, parsed) for _ in range(2))
     try:
         _body(frame, spec, node)
         if parsed and not recorder.problems:
             recorder.assign_names()
-            recorder.problems += [*whole_net.patterns(net, budget), *whole_net.derivatives(net)]
+            recorder.problems += [*whole_net.patterns(net, budget), *whole_net.derivatives(net), *whole_net.fitted(net)]
         train.whole = data.whole = parsed and not recorder.problems
         net.train = train_block(train, spec.trains[0] if spec.trains else None)
         net.data = data_block(data, spec.datas[0] if spec.datas else None, folder)

@@ -8,7 +8,16 @@ from typing import Any
 from netc.compiler.check import guessing
 from netc.compiler.check.foreign import FRAMEWORKS
 from netc.compiler.check.frame import Frame
-from netc.compiler.check.values import BlockDefinition, Choices, LayerInstance, Module, OnnxNamespace, Record, describe
+from netc.compiler.check.values import (
+    UNKNOWN,
+    BlockDefinition,
+    Choices,
+    LayerInstance,
+    Module,
+    OnnxNamespace,
+    Record,
+    describe,
+)
 from netc.compiler.language.onnx_operators import onnx_operation
 from netc.compiler.net import Tensor
 from netc.grammar import ast
@@ -31,7 +40,7 @@ def part(frame: Frame, node: ast.Attribute, value: Any) -> Any:
         case Tensor() if name == "shape":
             return value.type.shape
         case LayerInstance():
-            return _parameter(node, value)
+            return _parameter(frame, node, value)
         case Module():
             known: Mapping[str, Any] = {
                 n: b.value for n, b in value.environment.names.items() if isinstance(b.value, BlockDefinition)
@@ -52,9 +61,11 @@ def part(frame: Frame, node: ast.Attribute, value: Any) -> Any:
     return known[name]
 
 
-def _parameter(node: ast.Attribute, layer: LayerInstance) -> Tensor:
+def _parameter(frame: Frame, node: ast.Attribute, layer: LayerInstance) -> Any:
     """A parameter of a layer into which a tensor has flowed, as `encode.weight`."""
     name, shown = node.name.id, " ".join(node.value.span.text.split())
+    if layer.variables is None and (frame.recorder.problems or not frame.recorder.parsed):
+        return UNKNOWN  # what would have flowed into it may stand on a line that is wrong
     if layer.variables is None:
         raise error(
             "undefined-name", f"`{shown}` has no parameters yet: their shapes are those of what flows into it", node.name.span,

@@ -26,6 +26,7 @@ EXPRESSIONS: dict[str, str] = {
     "x -> leaky_relu(0.01)": "lrelu",
     "x -> dropout(0.1)": "Dropout1d Dropout2d Dropout3d SpatialDropout1D SpatialDropout2D AlphaDropout GaussianDropout "
     "GaussianNoise noise",
+    "x -> standardize": "StandardScaler Normalization standardise standard_scaler zscore z_score scale_features",
     "x -> BatchNorm": "BatchNorm1d BatchNorm2d BatchNorm3d BatchNormalization batch_normalization SyncBatchNorm",
     "x / sqrt(mean(x^2, axis = -1, keep = true) + 1e-6)": "RMSNorm rms_norm",
     "x / norm(x, axis = -1, keep = true)": "normalize l2_normalize UnitNormalization",

@@ -31,6 +31,7 @@ class Recorder:
     ):  # the budget is one for a net and all that it imports
         self.net, self.load_module, self.budget = net, load_module, budget
         self.symbols: dict[str, Span] = {}  # symbolic dimensions, with where they are declared
+        self.parsed = True  # whether the parser left nothing out
         self.problems: list[Diagnostic] = []
         self.layers: dict[LayerInstance, None] = {}  # those that a line binds
         self.published: set[str] = set()  # names of outputs and metrics

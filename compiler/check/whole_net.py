@@ -48,6 +48,28 @@ def derivatives(net: TypedNet) -> Iterator[Diagnostic]:
                 )  # fmt: skip
 
 
+def fitted(net: TypedNet) -> Iterator[Diagnostic]:
+    """`standardize` of what is not the same before and after training, or of random numbers."""
+    for apply in net.fitted:
+        word, behind = apply.operation.name, ancestors(apply.inputs[0])
+        why = help = ""
+        for parameter in (p for p in net.parameters if p in behind):
+            why, help = (
+                f"depends on the parameter `{parameter.name}`",
+                "standardise where the input comes in: `x -> standardize`",
+            )
+            break
+        for other in (a for a in net.applies if a in behind and not why):
+            if other.operation.fits:
+                why, help = "is fitted itself", "standardise once, where the data comes in"
+            elif other.operation.draws:
+                drawing = other.operation.name
+                why, help = f"takes random numbers (`{drawing}`)", f"write `{word}` before `{drawing}`"
+        if why:
+            message = f"`{word}` is fitted to the training rows before training, and what flows into it {why}"
+            yield diagnostic("not-fitted", message, apply.span, help=help)
+
+
 def loss(net: TypedNet, binding: Binding | None, names: Iterable[str], at: Span) -> None:
     """The loss is a scalar that some trained parameter can change; published values are legal. `names` are those
     that the net binds. Raises NetError."""

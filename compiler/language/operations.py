@@ -74,6 +74,11 @@ class Operation:
         return False
 
     @property
+    def fits(self) -> bool:
+        """Whether its variables are statistics of the training rows, known before training."""
+        return False
+
+    @property
     def label(self) -> str:
         """Its name as a part of a path: `batch_norm`."""
         return lower_case(self.name)
@@ -94,6 +99,10 @@ class Operation:
         self, op: Emitter, inputs: Sequence[Value], settings: Settings, variables: Mapping[str, Value], context: Context
     ) -> Lowered:
         """Emits the nodes that compute this operation."""
+        raise NotImplementedError
+
+    def fit(self, op: Emitter, x: Value, settings: Settings, variables: Mapping[str, Value]) -> dict[str, Value]:
+        """Emits the next value of each statistic, after a batch."""
         raise NotImplementedError
 
     def accumulate(self, op: Emitter, inputs: Sequence[Value], settings: Settings) -> Accumulated:
@@ -256,6 +265,24 @@ class Layer(Word):
 
     def variables(self, inputs: Sequence[TensorType], settings: Settings) -> dict[str, Variable]:
         made: dict[str, Variable] = self.cls(**settings).variables(*inputs)
+        return made
+
+
+class Fitted(Layer):
+    """A layer without parameters: its buffers are statistics of the training rows, which no step changes."""
+
+    @property
+    def fits(self) -> bool:
+        return True
+
+    def variables(self, inputs: Sequence[TensorType], settings: Settings) -> dict[str, Variable]:
+        made = super().variables(inputs, settings)
+        for variable in made.values():
+            variable.trained = False
+        return made
+
+    def fit(self, op: Emitter, x: Value, settings: Settings, variables: Mapping[str, Value]) -> dict[str, Value]:
+        made: dict[str, Value] = self.cls(**settings).fit(op, x, **variables)
         return made
 
 

@@ -32,7 +32,7 @@ from fractions import Fraction
 from functools import cached_property
 from typing import Any, TypeVar, dataclass_transform
 
-from netc.compiler.language.operations import Function, Layer, Loss, Operation, lower_case
+from netc.compiler.language.operations import Fitted, Function, Layer, Loss, Operation, lower_case
 from netc.compiler.language.slots import Slot, setting_slots
 
 C = TypeVar("C", bound=type[Any])
@@ -114,6 +114,14 @@ def metric(*, name: str = "", mode: str = "max", differentiable: bool = False, *
 def layer(cls: C) -> C:
     """Registers a class as a layer, under its own name."""
     LIBRARY.add(Layer(cls.__name__, "layer", _doc(cls), cls=_with_settings(cls)))
+    return cls
+
+
+@dataclass_transform(eq_default=False)
+def fitted(cls: C) -> C:
+    """Registers a class as a layer whose statistics are those of the training rows, under its name in lower case, as it
+    makes no parameters. Its `fit` gives their next values after a batch."""
+    LIBRARY.add(Fitted(lower_case(cls.__name__), "layer", _doc(cls), cls=_with_settings(cls)))
     return cls
 
 

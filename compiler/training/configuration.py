@@ -172,16 +172,16 @@ class MissingValues:
         raise NotImplementedError
 
 
-@constructor("missing")
-class Mean(MissingValues):
+@constructor("missing", name="mean")
+class FilledByMean(MissingValues):
     """in inputs of floating-point numbers, the mean of the column over the training rows"""
 
     def record(self) -> dict[str, Any]:
         return {"kind": "mean"}
 
 
-@constructor("missing")
-class Drop(MissingValues):
+@constructor("missing", name="drop")
+class DroppedRows(MissingValues):
     """the row is left out"""
 
     def record(self) -> dict[str, Any]:

@@ -27,6 +27,7 @@ SPEC = """net whole(width = 4) {
 data {
   source = npz("d.npz", x = "rows")
   split = random(train = 0.5, val = 0.25, test = 0.25, seed = 3)
+  missing = mean
 }
 train {
   optimizer = sgd(rate = 0.1, momentum = 0.5)
@@ -36,6 +37,7 @@ train {
   shuffle = false
   average = ema(0.5)
   stop = early(val.accuracy, patience = 2, delta = 1/4)
+  keep = best(test.loss)
   plateau = reduce(train.loss, factor = 1/8, patience = 6, delta = 0.5, floor = 1/16)
   rule "table" { freeze }
 }
@@ -107,6 +109,7 @@ def test_the_manifest_of_everything(tmp_path: Path) -> None:
     assert found["train"] == {
         "batch": 8, "epochs": 4, "steps": None, "seed": 5, "shuffle": False,
         "stop": {"split": "val", "score": "accuracy", "mode": "max", "patience": 2, "delta": 0.25},
+        "keep": {"split": "test", "score": "loss", "mode": "min"},
         "plateau": {"split": "train", "score": "loss", "mode": "min", "patience": 6, "delta": 0.5, "factor": 0.125,
                     "floor": 0.0625},
         "optimizer": optimizer,
@@ -115,6 +118,7 @@ def test_the_manifest_of_everything(tmp_path: Path) -> None:
     assert found["data"] == {
         "source": {"kind": "npz", "path": "d.npz", "limit_gb": 8.0, "columns": {"x": "rows"}},
         "split": {"kind": "random", "train": 0.5, "val": 0.25, "test": 0.25, "seed": 3},
+        "missing": {"kind": "mean"},
         "folder": str(tmp_path),
     }
 
@@ -122,16 +126,16 @@ def test_the_manifest_of_everything(tmp_path: Path) -> None:
 def test_what_is_left_out_has_its_default() -> None:
     found = netc.compile("net n {\n  input x: f32[B, 2]\n  loss = mean(x -> Dense(1))\n}").manifest
     assert (found["data"], found["metrics"], found["outputs"]) == (None, [], [])
-    train = {n: found["train"][n] for n in ("batch", "epochs", "steps", "seed", "shuffle", "stop", "plateau")}
+    train = {n: found["train"][n] for n in ("batch", "epochs", "steps", "seed", "shuffle", "stop", "keep", "plateau")}
     assert train == {
-        "batch": 32, "epochs": 10, "steps": None, "seed": 0, "shuffle": True, "stop": None, "plateau": None
+        "batch": 32, "epochs": 10, "steps": None, "seed": 0, "shuffle": True, "stop": None, "keep": None, "plateau": None
     }  # fmt: skip
     assert found["inputs"] == [{"name": "x", "dtype": "float32", "shape": ["B", 2], "role": "input"}]
 
 
 def test_a_program_says_what_it_is_and_has_no_other_graphs() -> None:
     program = netc.compile("net n {\n  input x: f32[N, 2]\n  a = Dense(3)\n  loss = mean(x -> Dense(1))\n}")
-    assert repr(program) == "Program('n', 2 parameters, from <text>)"
+    assert repr(program) == "Program('n', 3 parameters, from <text>)"
     assert program.step is program.graph("step")
     (warning,) = program.warnings
     assert "the layer `a` is never used" in warning

@@ -20,7 +20,8 @@ from netc.grammar.source import Source
 SPEC = """net n(width = 4) {
   input x: f32[N, 3]
   target t: i64[N]
-  h = x -> Dense(width) -> relu -> dropout(0.2) -> Dense(width) -> relu -> gelu
+  z = x -> standardize
+  h = z -> Dense(width) -> relu -> dropout(0.2) -> Dense(width) -> relu -> gelu
   repeat 2 as i { h = h + (h -> Dense(width) -> tanh) }
   y = h -> Dense(3)
   loss = softmax_cross_entropy(y, t) + 1e-3 * l2("*.weight")
@@ -39,7 +40,7 @@ def test_every_stage_and_graph_is_emitted(what: str) -> None:
         assert "Net" in text
     elif what in ("check", "typed"):
         assert "parameter h.dense_1.weight: f32[3, 4] = he_normal" in text
-        assert "%0: f32[N, 4] = Dense(x, h.dense_1.weight, h.dense_1.bias, units = 4, bias = true)  # h" in text
+        assert "%1: f32[N, 4] = Dense(%0, h.dense_1.weight, h.dense_1.bias, units = 4, bias = true)  # h" in text
         assert "* %" in text, "operators stand between what they combine"
     else:
         assert onnx.parser.parse_model(text).graph.node or what == "inputs"

@@ -67,7 +67,7 @@ TRAITS: dict[str, tuple[Callable[[Operation], Any], set[str]]] = {
         {"exp", "log", "sqrt", "sin", "cos", "abs", "floor", "ceil", "maximum", "minimum", "log2", "log10", "log1p", "expm1", "tan",
          "asin", "acos", "atan", "sinh", "cosh", "asinh", "acosh", "atanh"},
     ),
-    "makes variables": (lambda o: o.group == "layer", {"Dense", "BatchNorm", "PReLU"}),
+    "makes variables": (lambda o: o.group == "layer", {"Dense", "BatchNorm", "PReLU", "standardize"}),
     "only moves elements": (
         lambda o: o.group == "shape",
         {"flatten", "reshape", "transpose", "concat", "stack", "split", "squeeze", "unsqueeze", "expand", "one_hot", "gather",

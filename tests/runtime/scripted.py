@@ -41,6 +41,7 @@ class Scripted:
         self.script, self.seed = script, seed
         self.rows = {r["name"]: r for r in self.manifest["state"]}
         self.interrupt: Any = None
+        self.fitted = True
         self.steps = 0
         self.evaluated: list[int] = []
         self.taken: list[list[int]] = []

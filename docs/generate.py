@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
+import inspect
 import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
+import netc
 import netc.compiler.check  # noqa: F401 - registers optimizers, schedules and data formats
 from netc.compiler.autodiff.coverage import CLASSES, coverage
 from netc.compiler.language.operations import Operation
@@ -53,6 +58,46 @@ def operator_table() -> str:
     return "\n".join([f"{sum(counts.values())} operators: {total}.", "", *lines])
 
 
+def api(kind: Callable[[object], bool]) -> str:
+    """The public names of the package of one kind, with what their docstrings say."""
+    found = {n: getattr(netc, n) for n in sorted(netc.__all__) if kind(getattr(netc, n))}
+    return "\n\n".join(described(f"netc.{n}", v) for n, v in found.items())
+
+
+def described(name: str, value: Any) -> str:
+    """A function, or a class with its public methods and properties."""
+    members = []
+    if inspect.isclass(value):
+        for n, member in vars(value).items():
+            doc = inspect.getdoc(member)
+            if n.startswith("_") or not doc:
+                continue
+            if inspect.isfunction(member):
+                members.append(f"- `{signature_of(n, member)}`: {flat(doc)}")
+            elif isinstance(member, property | cached_property):
+                members.append(f"- `{n}`: {flat(doc)}")
+    has_fields = inspect.isclass(value) and (dataclasses.is_dataclass(value) or issubclass(value, Exception))
+    title = name if has_fields else signature_of(name, value)
+    return "\n\n".join([f"### `{title}`", inspect.getdoc(value) or "", *(["\n".join(members)] if members else [])])
+
+
+def signature_of(name: str, function: Any) -> str:
+    """`run(spec = None, *, data = None)`: names and defaults, without types."""
+    parts, keywords = [], False
+    for p in inspect.signature(function).parameters.values():
+        if p.name == "self":
+            continue
+        if p.kind is p.KEYWORD_ONLY and not keywords:
+            parts.append("*")
+            keywords = True
+        parts.append(p.name if p.default is p.empty else f"{p.name} = {p.default!r}")
+    return f"{name}({', '.join(parts)})"
+
+
+def flat(doc: str) -> str:
+    return " ".join(doc.split())
+
+
 SECTIONS = {
     "functions": functions,
     "layers": lambda: table([o for o in LIBRARY.operations.values() if o.group == "layer"]),
@@ -65,7 +110,8 @@ SECTIONS = {
 
 
 OPERATORS = {"operators": operator_table}
-PAGES = {"language.md": SECTIONS, "derivatives.md": OPERATORS}
+API = {"functions": lambda: api(inspect.isfunction), "classes": lambda: api(inspect.isclass)}
+PAGES = {"language.md": SECTIONS, "derivatives.md": OPERATORS, "api.md": API}
 
 
 def generated(text: str, sections: Mapping[str, Callable[[], str]]) -> str:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from netc.compiler.net import TypedNet
     from netc.compiler.program import Program
     from netc.grammar.source import Source
-    from netc.runtime.loop import Reporter
+    from netc.runtime.loop import OnEpoch, OnStep, Reporter
     from netc.runtime.trainer import Trainer
 
 Overrides = Mapping[str, Any] | Iterable[str]
@@ -51,7 +51,11 @@ def compile(spec: str | Path, overrides: Overrides = (), *, verify: bool = False
 
 @dataclass
 class Result:
-    """What a run gives: scores of the best weights by `split.name`, the run's folder, and the trainer as it stands."""
+    """What a run gives: `scores` of the kept weights by `split.name`; `history`, the scores of each epoch; `best`, the score
+    `best_score` of the kept weights, which are those of `best_epoch` (None where those of the last step are kept); why it
+    ended (`reason`: done, early, stopped, interrupted); the run's `folder`; the `trainer` with the kept weights; and
+    the `confusion` matrix of each metric that has one, true classes in rows.
+    """
 
     scores: dict[str, float]
     history: list[dict[str, float]]
@@ -80,12 +84,18 @@ def run(
     tf32: bool = False,
     threads: int = 0,
     reporter: Reporter | None = None,
+    on_step: OnStep | None = None,
+    on_epoch: OnEpoch | None = None,
 ) -> Result:
     """Compiles a spec, trains it, evaluates the kept weights and exports the model.
 
-    `data` replaces the spec's data block: `{"image": array, "label": array}`, `{"train": {...}, "test": {...}}`, or a
-    file. `folder` is where runs are kept; None keeps nothing. `resume` is a run's folder to go on with, which needs no
-    spec. `weights`, a run's folder or a .safetensors file, has the values that parameters begin with.
+    `data` replaces the spec's data block: arrays by name, `{"image": array, "label": array}`; the same for each split,
+    `{"train": {...}, "test": {...}}`; a file; or, in the place of arrays, an iterable of batches, which are arrays by name
+    or tuples of arrays in the order of the spec's declarations, and are read before training begins. `folder` is where
+    runs are kept; None keeps nothing. `resume` is a run's folder to go on with, which needs no spec. `weights`, a run's folder or a
+    .safetensors file, has the values that parameters begin with. `watch` records gradient norms, update ratios and
+    dead units. `on_step(trainer, scores)` is called after each step, `on_epoch(trainer, epoch, scores)` after each epoch;
+    raising StopIteration in one ends the training.
     Raises NetError (the spec), InputError (data, device), RunError (the run failed).
     """
     from netc.compiler.check.overrides import written
@@ -139,7 +149,7 @@ def run(
             home.write_environment(str(trainer.device))
             program.save(home.path / "program")
             trainer.program = ProgramFolder(home.path / "program") if not watch else program
-        loop = Loop(trainer, found, home, reporter, watch)
+        loop = Loop(trainer, found, home, reporter, watch, on_step, on_epoch)
         reporter.header(_header(program, found, trainer))
         if resume is not None:
             loop.resume(Path(resume) / "state" / "last.safetensors", changed)

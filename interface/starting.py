@@ -17,36 +17,37 @@ from netc.runtime.errors import InputError
 from netc.runtime.files import write_atomically
 
 STARTER = """\
-# {name}.net: a small classifier to start from. `netc check {name}.net` prints what it is, `netc run` trains it.
-net {name}(hidden = 32) {{
+# {name}.net: a small classifier to start from. `netc check {name}.net` prints what it is, `netc run {name}.net` trains it.
+net {name}(hidden = 16) {{
   input  x: f32[N, 4]  # N is the batch; everything else about shapes is inferred
-  target y: i64[N]  # a class from 0 to 2
+  target species: i64[N]  # a class from 0 to 2; a column of texts would be numbered
 
-  h      = x -> Dense(hidden) -> relu
+  h      = x -> standardize -> Dense(hidden) -> relu
   logits = h -> Dense(3)
 
-  loss   = softmax_cross_entropy(logits, y) + 1e-4 * l2("*.weight")
-  metric accuracy    = accuracy(logits, y)
+  loss   = softmax_cross_entropy(logits, species) + 1e-4 * l2("*.weight")
+  metric accuracy    = accuracy(logits, species)
   output probability = softmax(logits)
 }}
 
-# Where the rows come from. In Python, `netc.run("{name}.net", data = {{"x": ..., "y": ...}})` gives arrays instead.
+# Where the rows come from. In Python, `netc.run("{name}.net", data={{"x": ..., "species": ...}})` gives arrays instead.
 data {{
-  source = csv("{name}.csv", x = ("a", "b", "c", "d"), y = "class")
-  split  = random(train = 0.8, val = 0.2)
+  source = csv("{name}.csv", x = "sepal_length".."petal_width", species = "species")
+  split  = stratified("species", train = 0.8, val = 0.2)
 }}
 
 train {{
-  optimizer = adam(rate = 1e-3)
-  batch     = 32
-  epochs    = 20
-  stop      = early(val.loss, patience = 5)  # ends when it no longer falls
+  optimizer = adam(rate = 1e-2)
+  batch     = 16
+  epochs    = 60
+  stop      = early(val.loss, patience = 10)
 }}
 """
+STARTER_DATA = "data/iris.csv"  # of the zoo
 
 
 def init_command(name: str) -> None:
-    """Writes NAME.net here: a copy from the zoo with its data where there is one of that name, else a starter."""
+    """Writes NAME.net and its data here: a copy from the zoo where there is one of that name, else a starter."""
     name = name.removesuffix(".net")
     shipped = models.path(name)
     if shipped is None and not re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII):
@@ -55,8 +56,12 @@ def init_command(name: str) -> None:
     if target.exists():
         raise InputError(f"`{target}` exists", "choose another name")
     if shipped is None:
+        rows = Path(f"{name}.csv")
+        if rows.exists():
+            raise InputError(f"`{rows}` exists", "choose another name: the starter comes with data of its own")
+        shutil.copyfile(Path(models.__file__).parent / STARTER_DATA, rows)
         write_atomically(target, STARTER.format(name=name).encode())
-        print(f"{target}: a starter spec; `netc check {target}` prints its layers")
+        print(f"{target}: a starter spec, with {rows}; `netc run {target}` trains it")
         return
     text = shipped.read_text(encoding="utf-8")
     copied = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -54,8 +54,8 @@ class Progress:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run ended. `reason` is one of done, early, interrupted. `best` is the score of the kept weights, None where
-    those of the last step are kept."""
+    """How a run ended. `reason` is one of done, early, stopped (by a callback), interrupted. `best` is the score of the kept
+    weights, None where those of the last step are kept."""
 
     reason: str
     epochs: int
@@ -83,13 +83,19 @@ class Reporter:
     def notice(self, message: str) -> None: ...
 
 
+OnStep = Callable[[Trainer, Mapping[str, float]], object]
+OnEpoch = Callable[[Trainer, int, Mapping[str, float]], object]
+
+
 class Loop:
-    """One run of a trainer over data, into a run folder (or none)."""
+    """One run of a trainer over data, into a run folder (or none). `on_step` is called after each step with its scores,
+    `on_epoch` after each epoch with its number and scores; where one raises StopIteration, training ends there."""
 
     def __init__(
         self, trainer: Trainer, data: LoadedData, folder: RunFolder | None = None, reporter: Reporter | None = None,
-        watch: bool = False,
+        watch: bool = False, on_step: OnStep | None = None, on_epoch: OnEpoch | None = None,
     ):  # fmt: skip
+        self.on_step, self.on_epoch = on_step, on_epoch
         self.trainer, self.data, self.folder = trainer, data, folder
         self.reporter = reporter or Reporter()
         self.watch = watch
@@ -137,6 +143,9 @@ class Loop:
                     if self.end_of_epoch():
                         reason = "early"
                         break
+            except StopIteration:
+                reason = "stopped"
+                self.save()
             except KeyboardInterrupt:
                 reason = "interrupted"
                 trainer.interrupt = None
@@ -169,6 +178,8 @@ class Loop:
             for name, value in scores.items():
                 progress.sums[name] = progress.sums.get(name, 0.0) + value * len(taken)
             self.reporter.step(progress.epoch + 1, trainer.steps, scores["loss"])
+            if self.on_step is not None:
+                self.on_step(trainer, scores)
             if time.monotonic() - self.saved_at > SAVE_SECONDS:
                 self.save()
 
@@ -211,6 +222,8 @@ class Loop:
         if plateau and progress.plateau.ends(plateau, scores):
             self.lower_rates(plateau)
         self.save()
+        if self.on_epoch is not None:
+            self.on_epoch(trainer, progress.epoch, scores)
         return ended
 
     def lower_rates(self, rule: Mapping[str, Any]) -> None:

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from netc.runtime.checkpoint import load_tensors, save_tensors
+from netc.runtime.data.arrays import array_of
 from netc.runtime.data.check import conform
 from netc.runtime.data.learned import Learned
-from netc.runtime.data.memory import array_of, in_memory
+from netc.runtime.data.memory import in_memory
 from netc.runtime.data.read import Arrays
 from netc.runtime.device import Device, parse_device, session, value_on
 from netc.runtime.errors import InputError

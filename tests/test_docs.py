@@ -78,6 +78,14 @@ def test_the_host_loop_of_the_contract_runs_as_it_is_printed(tmp_path: Path) -> 
     assert losses[-1] < losses[0] / 2
 
 
+def test_the_examples_for_python_run_as_they_are_printed(tmp_path: Path) -> None:
+    text = (DOCS / "api.md").read_text(encoding="utf-8")
+    (tmp_path / "all.py").write_text("\n".join(re.findall(r"```python\n(.*?)```", text, re.DOTALL)))
+    done = subprocess.run([sys.executable, "all.py"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "line.onnx").is_file()
+
+
 def test_links_between_pages_lead_somewhere() -> None:
     for path in [*DOCS.glob("*.md"), ROOT / "README.md", ROOT / "CONTRIBUTING.md"]:
         for target in re.findall(r"\]\((?!https?:)([^)#]+)", path.read_text(encoding="utf-8")):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
+from netc.runtime.data.arrays import array_of, example, kind_of
+from netc.runtime.data.batches import is_batches, joined_batches
 from netc.runtime.data.naming import offer, short
 from netc.runtime.data.read import Read, Row
 from netc.runtime.data.split import SPLITS
@@ -28,7 +28,7 @@ def in_memory(data: Any, inputs: Sequence[Row], split: str = "") -> InMemory:
     """What `data` holds, a mapping of arrays by the names of `inputs`. Raises InputError."""
     names = [i["name"] for i in inputs]
     if not isinstance(data, Mapping):
-        raise InputError(f"data is a mapping of arrays by name, this is {_kind(data)}", _example(names))
+        raise InputError(f"data is a mapping of arrays by name, this is {kind_of(data)}", example(names))
     read = InMemory()
     for name, value in data.items():
         if name not in names:
@@ -40,58 +40,24 @@ def in_memory(data: Any, inputs: Sequence[Row], split: str = "") -> InMemory:
 
 
 def parts_in_memory(data: Any, inputs: Sequence[Row]) -> dict[str, InMemory]:
-    """`in_memory` of each split, where `data` is a mapping of splits; else of `all` rows. Raises InputError."""
-    if not isinstance(data, Mapping) or not any(isinstance(v, Mapping) for v in data.values()):
-        return {"all": in_memory(data, inputs)}
+    """`in_memory` of each split, where `data` is a mapping of splits; else of `all` rows. What is an iterable of batches is
+    read to its end. Raises InputError."""
+    names = [i["name"] for i in inputs]
+    if not _of_splits(data, names):
+        return {"all": in_memory(joined_batches(data, names, ""), inputs)}
     for name, part in data.items():
         if name not in SPLITS:
             raise InputError(f"there is no split `{short(str(name))}`", "the splits are `train`, `val` and `test`")
-        if not isinstance(part, Mapping):
+        if not isinstance(part, Mapping) and not is_batches(part):
             raise InputError(
-                f"the {name} split is a mapping of arrays by name, this is {_kind(part)}",
-                _example([i["name"] for i in inputs]),
+                f"the {name} split is a mapping of arrays by name, this is {kind_of(part)}", example(names)
             )
-    return {s: in_memory(data[s], inputs, s) for s in SPLITS if s in data}
+    return {s: in_memory(joined_batches(data[s], names, s), inputs, s) for s in SPLITS if s in data}
 
 
-def array_of(value: Any, what: str) -> np.ndarray:
-    """`value` as an array. Raises InputError for what is none."""
-    if isinstance(value, np.ma.MaskedArray):
-        if np.ma.is_masked(value):
-            raise InputError(f"{what} has masked elements", "fill them first: `x.filled(0)`")
-        value = value.data
-    try:
-        array = np.asarray(value)
-    except Exception as e:  # an object's own way to become an array may fail in any way
-        if isinstance(value, list | tuple) and isinstance(e, ValueError):
-            raise InputError(
-                f"{what} is ragged: its rows have different lengths", "an array has rows of one length"
-            ) from None
-        raise InputError(f"{what} cannot be made an array: it is {_kind(value)}", "give a NumPy array") from None
-    if array.dtype.kind == "O" and any(isinstance(v, str) for v in array.flat):
-        texts = ["" if _is_missing(v) else v for v in array.flat]
-        if all(isinstance(v, str) for v in texts):
-            return np.array(texts).reshape(array.shape)
-    if array.dtype.kind == "O":
-        large = ", or whole numbers beyond 64 bits" if isinstance(value, list | tuple) else ""
-        raise InputError(f"{what} holds Python objects{large}: it is {_kind(value)}", "give a NumPy array of numbers")
-    return array
-
-
-def _is_missing(value: Any) -> bool:
-    """Whether tables of Python objects have this in the place of a text."""
-    return value is None or (isinstance(value, float) and value != value)
-
-
-def _kind(value: Any) -> str:
-    """What a value is, in a few words."""
-    if value is None:
-        return "None"
-    name = type(value).__name__
-    if isinstance(value, np.ndarray):
-        return f"an array of {value.dtype}"
-    return f"{'an' if name[0].lower() in 'aeiou' else 'a'} {name}"
-
-
-def _example(names: Sequence[str]) -> str:
-    return "give {" + ", ".join(f"'{n}': array" for n in names) + "}"
+def _of_splits(data: Any, names: Sequence[str]) -> bool:
+    """Whether data is given split by split."""
+    if not isinstance(data, Mapping):
+        return False
+    loaders = any(n in SPLITS and n not in names and is_batches(v) for n, v in data.items())
+    return loaders or any(isinstance(v, Mapping) for v in data.values())

@@ -162,7 +162,9 @@ def test_init_copies_a_spec_with_its_data_or_writes_a_starter(tmp_path: Path) ->
     assert (tmp_path / "data/digits.csv.gz").is_file()
     assert "8,970 parameters" in netc("check", "digits.net", cwd=tmp_path).stdout
     assert netc("init", "mine", cwd=tmp_path).returncode == 0
-    assert netc("check", "mine.net", cwd=tmp_path).returncode == 0
+    done = netc("run", "mine.net", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout.split("accuracy")[-1].split()[0]) > 0.9
     assert netc("fmt", "--check", "mine.net", "digits.net", cwd=tmp_path).returncode == 0
     assert netc("init", "mine", cwd=tmp_path).returncode == 2
     assert netc("init", "../evil", cwd=tmp_path).returncode == 2

@@ -18,13 +18,14 @@ from tests.numbers import (
     test_metrics,
     test_optimizers,
     test_schedules,
+    test_standardize,
     test_updates,
 )
 from tests.runtime import test_decisions
 
 PAGE = (Path(__file__).parents[2] / "docs" / "language.md").read_text(encoding="utf-8")
 FUNCTIONS = ("CALLS of tests/numbers/test_functions.py", test_functions.CALLS)
-DECISIONS = [row[0] for row in (*test_decisions.STOPS, *test_decisions.PLATEAUS)]
+DECISIONS = [row[0] for row in (*test_decisions.STOPS, *test_decisions.KEPT, *test_decisions.PLATEAUS)]
 # title of a part of the reference -> where its rows are
 TABLES: dict[str, tuple[str, Iterable[str]]] = {
     "Activations": FUNCTIONS,
@@ -37,12 +38,13 @@ TABLES: dict[str, tuple[str, Iterable[str]]] = {
                      [*test_updates.VALUES, *test_layers.DROPOUT]),
     "Losses": ("LOSSES of tests/numbers/test_losses.py", test_losses.LOSSES),
     "Metrics": ("METRICS of tests/numbers/test_metrics.py", test_metrics.METRICS),
-    "layers": ("LAYERS of tests/numbers/test_layers.py, or a file of its own", [*test_layers.LAYERS, *test_batch_norm.CALLS]),
+    "layers": ("LAYERS of tests/numbers/test_layers.py, or a file of its own",
+               [*test_layers.LAYERS, *test_batch_norm.CALLS, *(c[1] for c in test_standardize.CASES)]),
     "initializers": ("INITIALIZERS of tests/numbers/test_initializers.py",
                      [*test_initializers.INITIALIZERS, *test_initializers.ORTHOGONAL]),
     "optimizers": ("OPTIMIZERS of tests/numbers/test_optimizers.py", test_optimizers.OPTIMIZERS),
     "schedules": ("SCHEDULES of tests/numbers/test_schedules.py", test_schedules.SCHEDULES),
-    "rest": ("EMA of tests/numbers/test_averages.py, or STOPS and PLATEAUS of tests/runtime/test_decisions.py",
+    "rest": ("EMA of tests/numbers/test_averages.py, or STOPS, KEPT and PLATEAUS of tests/runtime/test_decisions.py",
              [*test_averages.EMA, *DECISIONS]),
 }  # fmt: skip
 ELSEWHERE = {"data"}  # formats of files: tests/runtime/test_data.py

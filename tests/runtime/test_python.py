@@ -1,0 +1,123 @@
+"""What a run takes from Python besides arrays: batches of any iterable, and functions that are called on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+
+import netc
+from netc import InputError
+from netc.runtime.data.sources import load
+
+SPEC = """net n {
+  input x: f32[N, 2]
+  target t: f32[N]
+  y = (x -> Dense(1))[:, 0]
+  loss = mean_squared_error(y, t)
+  metric worst (min) = max(abs(y - t))
+}
+train { batch = 4; epochs = 3; optimizer = sgd(rate = 0.1) }"""
+X, T = np.arange(20, dtype=np.float32).reshape(10, 2) / 10, np.arange(10, dtype=np.float32)
+MANIFEST = netc.compile(SPEC).manifest
+
+
+class Loader:
+    """Begins anew each time, as the loaders of other libraries do."""
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter([(X[:3], T[:3]), (X[3:9], T[3:9]), (X[9:], T[9:])])
+
+
+def by_name() -> Iterator[dict[str, Any]]:
+    for k in (0, 5):
+        yield {"t": T[k : k + 5].tolist(), "x": X[k : k + 5]}
+
+
+BATCHES = [Loader, by_name, lambda: list(by_name()), lambda: list(Loader()), lambda: {"train": Loader()}]
+
+
+@pytest.mark.parametrize("make", BATCHES)
+def test_batches_are_read_to_their_end(make: Any) -> None:
+    found = load(MANIFEST, data=make()).splits["train"]
+    np.testing.assert_array_equal(found["x"], X)
+    np.testing.assert_array_equal(found["t"], T)
+
+
+def test_splits_may_come_in_different_ways() -> None:
+    found = load(MANIFEST, data={"train": Loader(), "val": {"x": X[:2], "t": T[:2]}, "test": by_name()})
+    assert {s: found.rows(s) for s in found.splits} == {"train": 10, "val": 2, "test": 10}
+
+
+REFUSED: list[tuple[Any, str]] = [
+    (iter([]), "there are no batches"),
+    ({"train": Loader(), "val": iter([])}, "there are no batches of the val split"),
+    (iter([(X,)]), "batch 0 has 1 arrays, the net 2 inputs and targets"),
+    (iter([X]), "batch 0 is an array of float32"),
+    ({"train": iter([{"x": X, "t": T}, 3])}, "batch 1 of the train split is an int"),
+    (iter([{"x": X, "t": T}, {"x": X}]), "batch 1 has other names than the first"),
+    (iter([(X, T), (X[:, :1], T)]), r"`x` of batch 1 has shape \[10, 1\], unlike the first"),
+    (iter([(X, 3)]), r"`t` of batch 0 has shape \[\]"),
+    (iter([(X, T[:4])]), "`x` has 10 rows, `t` has 4"),
+    (iter([{"x": X, "q": T}]), "the net has no input or target `q`"),
+    ({"train": Loader(), "rows": Loader()}, "there is no split `rows`"),
+]
+
+
+@pytest.mark.parametrize(("data", "message"), REFUSED, ids=[m for _, m in REFUSED])
+def test_batches_that_do_not_fit(data: Any, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        load(MANIFEST, data=data)
+
+
+def run(**options: Any) -> netc.Result:
+    return netc.run(SPEC, data={"x": X, "t": T}, device="cpu", folder=None, **options)
+
+
+def test_functions_are_called_after_each_step_and_epoch() -> None:
+    steps: list[tuple[int, float]] = []
+    epochs: list[tuple[int, int, Mapping[str, float]]] = []
+    result = run(
+        on_step=lambda trainer, scores: steps.append((trainer.steps, scores["loss"])),
+        on_epoch=lambda trainer, epoch, scores: epochs.append((epoch, trainer.steps, scores)),
+    )
+    assert [k for k, _ in steps] == list(range(1, 10))
+    assert [(e, k) for e, k, _ in epochs] == [(1, 3), (2, 6), (3, 9)]
+    first = sum(loss * rows for (_, loss), rows in zip(steps, (4, 4, 2))) / 10
+    assert epochs[0][2]["train.loss"] == pytest.approx(first, rel=1e-6)
+    assert result.reason == "done"
+    assert result.trainer.steps == run().trainer.steps
+
+
+def test_a_function_may_end_the_training() -> None:
+    def after_two(trainer: netc.Trainer, epoch: int, scores: Mapping[str, float]) -> None:
+        if epoch == 2:
+            raise StopIteration
+
+    def at_once(trainer: netc.Trainer, scores: Mapping[str, float]) -> None:
+        raise StopIteration
+
+    result = run(on_epoch=after_two)
+    assert (result.reason, result.trainer.steps, len(result.history)) == ("stopped", 6, 2)
+    assert "train.loss" in result.scores
+    result = run(on_step=at_once)
+    assert (result.reason, result.trainer.steps, result.history) == ("stopped", 1, [])
+
+
+def test_a_function_may_change_the_rates() -> None:
+    def stand_still(trainer: netc.Trainer, epoch: int, scores: Mapping[str, float]) -> None:
+        trainer.set_control("rate_scale", 0)
+
+    one, three = run(overrides=["epochs=1"]), run(on_epoch=stand_still)
+    np.testing.assert_array_equal(one.trainer.parameters["y.weight"], three.trainer.parameters["y.weight"])
+
+
+def test_what_a_function_raises_comes_out(tmp_path: Any) -> None:
+    def wrong(trainer: netc.Trainer, scores: Mapping[str, float]) -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        netc.run(SPEC, data={"x": X, "t": T}, device="cpu", folder=tmp_path, on_step=wrong)
+    assert (tmp_path / "n/1/state/last.safetensors").is_file()

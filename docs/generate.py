@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import netc
-import netc.compiler.check  # noqa: F401 - registers optimizers, schedules and data formats
+import netc.compiler.check
 from netc.compiler.autodiff.coverage import CLASSES, coverage
 from netc.compiler.language.operations import Operation
 from netc.compiler.language.words import Constructor, signature

@@ -58,7 +58,7 @@ def run_command(
 def compile_command(
     spec: str, changes: list[str], out: Path | None, also: list[str], emit: str | None, print_after: str, verify: bool
 ) -> None:
-    from netc.compiler.pipeline import GRAPHS, ON_REQUEST, STAGES, Look
+    from netc.compiler.pipeline import ON_REQUEST, STAGES, Look
     from netc.compiler.program import compile as compile_source
     from netc.specs import find
 
@@ -81,7 +81,7 @@ def compile_command(
     program.save(target, also)
     for warning in program.warnings:
         print(warning)
-    written = [f"{name}.onnx" for name in (*GRAPHS, *also)]
+    written = [f"{name}.onnx" for name in (*program.graphs, *also)]
     print(f"{target}: {', '.join(sorted([*written, 'manifest.json']))}")
 
 

@@ -1,5 +1,4 @@
-"""A compiled spec: five graphs and a manifest, one more where statistics are fitted; on request two for data-parallel hosts, and two to
-look at training."""
+"""A compiled spec: five graphs and a manifest, one more where statistics are fitted, four others on request."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ def names(draft: Draft) -> None:
 
 GRAPHS = ("init", "step", "eval", "infer", "score")  # that every program has
 FITTED = ("fit",)  # that a program has where statistics of the training rows are fitted
-ON_REQUEST = ("grad", "apply", "watch")
+ON_REQUEST = ("grad", "apply", "watch", "rate")
 STEP, BACKWARD = ("step", "watch"), ("step", "watch", "grad")
 
 # Common subexpressions and constant arithmetic never arise: the emitter gives the same node for the same question, and

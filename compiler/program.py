@@ -1,4 +1,4 @@
-"""A compiled spec: five graphs and a manifest, one more where statistics are fitted, two for data-parallel hosts, one to watch."""
+"""A compiled spec: five graphs and a manifest, one more where statistics are fitted, four others on request."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Program:
             return build(self.net, self.state, "eval", self.look)
 
     def graph(self, name: str) -> onnx.ModelProto:
-        """One of init, step, eval, infer, score, fit, grad, apply, watch, as a checked ModelProto."""
+        """One of init, step, eval, infer, score, fit, grad, apply, watch, rate, as a checked ModelProto."""
         if name not in (*self.graphs, *ON_REQUEST):
             raise KeyError(f"there is no graph `{name}`")
         if name not in self._graphs:
@@ -91,6 +91,7 @@ class Program:
     grad = property(lambda self: self.graph("grad"))
     apply = property(lambda self: self.graph("apply"))
     watch = property(lambda self: self.graph("watch"))
+    rate = property(lambda self: self.graph("rate"))
 
     def save(self, folder: str | Path, also: Iterable[str] = ()) -> Path:
         """Writes the program to a folder: its graphs, those named in `also`, and manifest.json."""
@@ -102,13 +103,21 @@ class Program:
             proto = onnx.ModelProto()
             proto.CopyFrom(self.graph(name))
             onnx.helper.set_model_props(proto, {"netc.manifest": text})
-            (folder / f"{name}.onnx").write_bytes(proto.SerializeToString())
-        (folder / "manifest.json").write_text(text + "\n", encoding="utf-8")
+            _write(folder / f"{name}.onnx", proto.SerializeToString())
+        _write(folder / "manifest.json", f"{text}\n".encode())
         return folder
 
     def __repr__(self) -> str:
         count = sum(p.count for p in self.net.parameters)
         return f"Program({self.net.name!r}, {count:,} parameter{'s' * (count != 1)}, from {PurePath(self.net.source.name).name})"
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Writes a file. Raises OSError, which names it also when it is the disk that is full."""
+    try:
+        path.write_bytes(content)
+    except OSError as e:
+        raise OSError(e.errno, e.strerror, str(path)) from None
 
 
 def compile(source: Source, overrides: Overrides = (), folder: Path | None = None, look: Look = PLAIN) -> Program:

@@ -100,6 +100,7 @@ def run(
     """
     from netc.compiler.check.overrides import written
     from netc.compiler.program import compile as compile_source
+    from netc.runs import existing_run
     from netc.runtime.data.learned import Learned
     from netc.runtime.data.sources import load
     from netc.runtime.errors import InputError
@@ -113,6 +114,8 @@ def run(
 
     if resume is not None and weights is not None:
         raise InputError("a resumed run has weights already", "give either `resume` or `weights`")
+    if resume is not None:
+        resume = existing_run(resume, to_resume=True)
     if spec is None:
         if resume is None:
             raise InputError("there is no spec to run", "name a .net file, or a run to `resume`")
@@ -132,7 +135,8 @@ def run(
     trainer = Trainer(program, device, tf32=tf32, threads=threads)
     trainer.learned = found.learned
     if weights is not None:
-        begin_with(trainer, Path(weights), reporter.notice)
+        begins = Path(weights) if Path(weights).suffix == ".safetensors" else existing_run(weights)
+        begin_with(trainer, begins, reporter.notice)
     home = None
     if resume is not None:
         home = RunFolder(Path(resume)).open()
@@ -140,6 +144,8 @@ def run(
         home = RunFolder.create(Path(folder), _run_name(source, program))
     try:
         if home is not None:
+            for notice in home.notices:
+                reporter.notice(notice)
             if resume is not None and not changed:
                 _refuse_changed(home.path / "resolved.net", program.net.resolved)
             Started(source.name, str(base), changes, data_name(data)).write(home)
@@ -147,18 +153,18 @@ def run(
             home.write_text("resolved.net", program.net.resolved)
             home.write_text(LEARNED, found.learned.text())
             home.write_environment(str(trainer.device))
-            program.save(home.path / "program")
+            program.save(home.file("program"), ["rate"])
             trainer.program = ProgramFolder(home.path / "program") if not watch else program
         loop = Loop(trainer, found, home, reporter, watch, on_step, on_epoch)
         reporter.header(_header(program, found, trainer))
-        if resume is not None:
-            loop.resume(Path(resume) / "state" / "last.safetensors", changed)
+        if resume is not None and home is not None:
+            loop.resume(home.path / "state" / "last.safetensors", changed)
         outcome = loop.run()
         if home is not None:
             if program.net.outputs:
-                export(trainer, home.path / "export" / "model.onnx", overwrite=True)
+                export(trainer, home.file("export", "model.onnx"), overwrite=True)
             if plots and outcome.reason != "interrupted":
-                _plots(outcome, loop.records, home.path / "plots")
+                _plots(outcome, loop, home.file("plots"))
     finally:
         if home is not None:
             home.close()
@@ -188,11 +194,11 @@ def _refuse_changed(before: Path, now: str) -> None:
             line for line in text.splitlines() if not line.split()[:1] or line.split()[0] not in ("epochs", "steps")
         ]
 
-    if not before.is_file():
-        raise InputError(f"`{before.parent}` is no run that can be resumed: it has no resolved.net")
-    difference = difflib.unified_diff(
-        lines(before.read_text(encoding="utf-8")), lines(now), "then", "now", lineterm="", n=0
-    )
+    try:
+        then = before.read_text(encoding="utf-8")
+    except (OSError, ValueError) as e:
+        raise InputError(f"`{before}` is damaged: {e}", "resume with `--changed` to go on without it") from None
+    difference = difflib.unified_diff(lines(then), lines(now), "then", "now", lineterm="", n=0)
     shown = "\n".join(difference)
     if shown:
         raise InputError(
@@ -205,15 +211,16 @@ def _run_name(source: Source, program: Program) -> str:
     return program.net.name if source.name == TEXT else Path(source.name).stem
 
 
-def _plots(outcome: Any, records: list[Any], folder: Path) -> None:
+def _plots(outcome: Any, loop: Any, folder: Path) -> None:
     from netc.runtime.plots import plot_confusion, plot_scores, plot_watch
 
+    rising = [m["name"] for m in loop.trainer.manifest["metrics"] if m["mode"] == "max"]
     if outcome.history:
-        plot_scores(outcome.history, folder, outcome.best_epoch)
+        plot_scores(outcome.history, folder, outcome.best_epoch, rising)
     for name, matrix in outcome.confusion.items():
-        plot_confusion(name, matrix, folder)
-    if records:
-        plot_watch(records, folder)
+        plot_confusion(name, matrix, folder, outcome.confusion_split)
+    if loop.records:
+        plot_watch(loop.records, folder)
 
 
 def export(trainer: Trainer, path: str | Path, *, overwrite: bool = False) -> onnx.ModelProto:

@@ -10,11 +10,15 @@ from typing import Annotated, Any
 
 import typer
 
+from netc.streams import open_streams
+
 app = typer.Typer(
     name="netc", no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False,
     help="Compile network specs (.net) into ONNX training programs, train them, and export the model.",
     context_settings={"help_option_names": ["-h", "--help"]},
 )  # fmt: skip
+
+INTERRUPTED = 130  # exit code
 
 Spec = Annotated[str, typer.Argument(help="A .net file, or a name of the zoo such as `digits`.")]
 Changes = Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Hyperparameters, by name.")]
@@ -62,9 +66,10 @@ def check(spec: Spec, changes: Changes = None) -> None:
     """Print the layer table of a spec, or every error in it."""
     from netc.api import check as check_spec
     from netc.inspecting import check_table
+    from netc.tables import terminal_width
 
     net = check_spec(spec, changes or [])
-    print(check_table(net))
+    print(check_table(net, terminal_width()))
     for warning in net.warnings:
         print(f"\n{warning.render(_color(sys.stderr))}", file=sys.stderr)
 
@@ -74,7 +79,7 @@ def compile_(
     spec: Spec,
     changes: Changes = None,
     out: Annotated[Path | None, typer.Option("-o", "--out", help="The folder to write the program to.")] = None,
-    with_: Annotated[list[str] | None, typer.Option("--with", help="Also write grad, apply or watch.")] = None,
+    with_: Annotated[list[str] | None, typer.Option("--with", help="Also write grad, apply, watch or rate.")] = None,
     emit: Annotated[
         str | None,
         typer.Option(help="Print a stage (parse, check, forward, gradient, ...) or a graph (step, ...)."),
@@ -175,11 +180,12 @@ def plan(
     """Parameters, operations and memory of a training step."""
     from netc.api import check as check_spec
     from netc.inspecting import plan_text
+    from netc.tables import terminal_width
 
     asked = [] if batch is None else [f"train.batch={batch}"]
     net = check_spec(spec, [*(changes or []), *asked])
     assert net.train is not None
-    print(plan_text(net, net.train.batch))
+    print(plan_text(net, net.train.batch, terminal_width()))
 
 
 @app.command()
@@ -226,6 +232,7 @@ def _main(version: Annotated[bool, typer.Option("--version", help="Print the ver
 def main() -> None:
     """Runs the command line: exit 0 done, 1 the run failed, 2 the input was wrong, 130 interrupted."""
     arguments = sys.argv[1:] or ["--help"]
+    open_streams()
     try:
         code = _guarded(lambda: app(arguments, standalone_mode=False))
         sys.stdout.flush()
@@ -237,13 +244,13 @@ def main() -> None:
 
 def _guarded(work: Callable[[], Any]) -> int:
     try:
-        code = work()
-        return int(code or 0)
-    except typer.Abort:
-        return 130
-    except KeyboardInterrupt:
+        code = int(work() or 0)
+        if code == INTERRUPTED:  # what typer makes of Ctrl-C; a run that was interrupted has told more, and exits
+            print("interrupted", file=sys.stderr)
+        return code
+    except (KeyboardInterrupt, typer.Abort):
         print("interrupted", file=sys.stderr)
-        return 130
+        return INTERRUPTED
     except BrokenPipeError:
         raise
     except SystemExit as e:
@@ -276,7 +283,7 @@ def _explain(e: Exception) -> int:
         print("error: out of memory\n  = help: a smaller batch or a smaller net needs less", file=sys.stderr)
         return 1
     if isinstance(e, OSError):
-        place = f"`{printable(str(e.filename))}` cannot be used: " if e.filename else ""
+        place = f"`{printable(str(e.filename))}` cannot be used: " if e.filename else _without_place()
         print(f"error: {place}{e.strerror or e}", file=sys.stderr)
         return 1
     kind = type(e).__name__
@@ -288,8 +295,17 @@ def _explain(e: Exception) -> int:
     return 1
 
 
+def _without_place() -> str:
+    """What an error of the system that names no file is about."""
+    try:
+        os.getcwd()
+    except OSError:
+        return "the folder you are in is gone: "
+    return "output cannot be written: "
+
+
 def _color(stream: Any) -> bool:
-    return bool(stream.isatty()) and "NO_COLOR" not in os.environ
+    return bool(stream.isatty()) and not os.environ.get("NO_COLOR")
 
 
 if __name__ == "__main__":

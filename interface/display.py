@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from netc.runtime.loop import Reporter
+from netc.tables import wrapped
 
 REFRESH_SECONDS = 0.1
 
@@ -25,11 +26,16 @@ class Display(Reporter):
         self.bar: Progress | None = None
         self.task: Any = None
         self.shown_at = 0.0
-        self.columns: list[str] = []
+        self.columns: dict[str, list[str]] = {}  # the lines of each head, by the name of the score
+        self.wide = False  # a table would be wider than the terminal
+
+    @property
+    def width(self) -> int | None:
+        return self.console.width if self.console.is_terminal else None
 
     def header(self, text: str) -> None:
         if not self.quiet:
-            self.console.print(text + "\n", markup=False)
+            self.console.print(wrapped(text, self.width) + "\n", markup=False)
 
     def start(self, epochs: int | None, steps: int, rows: int) -> None:
         if self.quiet or not self.console.is_terminal:
@@ -53,10 +59,30 @@ class Display(Reporter):
         if self.quiet:
             return
         if not self.columns:
-            self.columns = list(scores)
-            self.line("epoch", [c.rjust(_width(c)) for c in self.columns], "", "bold")
-        values = [f"{scores[c]:.4f}".rjust(_width(c)) if c in scores else " " * _width(c) for c in self.columns]
-        self.line(str(epoch), values, " *" if best else "", "")
+            self.begin(list(scores))
+        mark = " *" if best else ""
+        if self.wide:
+            found = ", ".join(f"{name} {value:.4f}" for name, value in scores.items())
+            self.console.print(wrapped(f"epoch {epoch}: {found}{mark}", self.width), markup=False)
+            return
+        values = [
+            (f"{scores[name]:.4f}" if name in scores else "").rjust(_width(head)) for name, head in self.columns.items()
+        ]
+        self.line(str(epoch), values, mark, "")
+
+    def begin(self, names: list[str]) -> None:
+        """The head of the table of epochs: one line, or two, split above score, where that is too wide."""
+        for heads in ({n: [n] for n in names}, {n: n.split(".", 1) for n in names}):
+            self.columns = heads
+            needed = len("epoch") + sum(2 + _width(head) for head in heads.values()) + len(" *")
+            self.wide = self.width is not None and needed > self.width
+            if not self.wide:
+                break
+        else:
+            return  # no head: each number has its name beside it
+        for k in range(max(map(len, self.columns.values()))):
+            cells = [head[k].rjust(_width(head)) for head in self.columns.values()]
+            self.line("epoch" if k == 0 else "", cells, "", "bold")
 
     def line(self, first: str, cells: list[str], mark: str, style: str) -> None:
         self.console.print(f"{first.rjust(5)}  {'  '.join(cells)}{mark}", style=style or None, markup=False)
@@ -71,5 +97,5 @@ class Display(Reporter):
             self.bar = None
 
 
-def _width(column: str) -> int:
-    return max(9, len(column))
+def _width(head: list[str]) -> int:
+    return max(9 if len(head) == 1 else 6, *map(len, head))

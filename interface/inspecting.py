@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from netc.compiler.graph.dimensions import Dim, add, bind
 from netc.compiler.language.variables import Variable
 from netc.compiler.net import Apply, Constant, Size, Tensor, TypedNet
+from netc.tables import table, wrapped
 
 
 @dataclass
@@ -51,8 +52,8 @@ def parameter_count(net: TypedNet) -> int:
     return sum(p.count for p in net.parameters)
 
 
-def check_table(net: TypedNet) -> str:
-    """The layer table: name, shape, parameters, FLOPs for one row."""
+def check_table(net: TypedNet, width: int | None = None) -> str:
+    """The layer table: name, shape, parameters, FLOPs for one row; and the settings of the training."""
     lines = [["name", "shape", "parameters", "FLOPs/row"]]
     lines += [[f"{i.name} ({i.role})", str(i.type), "", ""] for i in net.inputs]
     all_rows = rows(net)
@@ -63,8 +64,8 @@ def check_table(net: TypedNet) -> str:
     every, trained = parameter_count(net), sum(p.count for p in net.trained)
     frozen = f" ({every - trained:,} frozen)" if trained != every else ""
     lines.append(["total", "", f"{every:,}", _count(total)])
-    table = _aligned(lines, right={2, 3}, rule_before_last=True)
-    return f"{net.name}: {every:,} parameters{frozen}\n\n{table}\n\n{train_settings(net)}"
+    layers = table(lines, {2, 3}, width, rule_before_last=True)
+    return f"{net.name}: {every:,} parameters{frozen}\n\n{layers}\n\n{wrapped(train_settings(net), width)}"
 
 
 def train_settings(net: TypedNet) -> str:
@@ -77,20 +78,7 @@ def _count(value: Dim) -> str:
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 
-def _aligned(lines: list[list[str]], right: set[int] = frozenset(), rule_before_last: bool = False) -> str:  # type: ignore[assignment]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
-    text = [
-        "  ".join(c.rjust(w) if i in right else c.ljust(w) for i, (c, w) in enumerate(zip(x, widths))).rstrip()
-        for x in lines
-    ]
-    rule = "-" * (sum(widths) + 2 * (len(widths) - 1))
-    text.insert(1, rule)
-    if rule_before_last:
-        text.insert(len(text) - 1, rule)
-    return "\n".join(text)
-
-
-def plan_text(net: TypedNet, batch: int) -> str:
+def plan_text(net: TypedNet, batch: int, width: int | None = None) -> str:
     """Parameters, operations and memory of a step, read off the graphs that will run."""
     from netc.compiler.graph.cost import graph_cost
     from netc.compiler.program import Program
@@ -111,7 +99,7 @@ def plan_text(net: TypedNet, batch: int) -> str:
         f"parameters  {parameter_count(net):,}",
         f"state       {_si(state, 'B')}, held twice while training",
     ]
-    return "\n".join(head) + "\n\n" + _aligned(lines, right={1, 2})
+    return wrapped("\n".join(head), width) + "\n\n" + table(lines, {1, 2}, width)
 
 
 def _si(value: float, unit: str) -> str:

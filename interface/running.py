@@ -23,6 +23,7 @@ def run_command(
     """Trains and tells: the best score, the run's folder, the next command."""
     from netc.api import run
     from netc.display import Display
+    from netc.tables import wrapped
 
     display = Display(quiet)
     try:
@@ -43,7 +44,8 @@ def run_command(
     for split in ("train", "val", "test"):
         found = [f"{n.split('.', 1)[1]} {v:.4f}" for n, v in result.scores.items() if n.startswith(f"{split}.")]
         if found:
-            say(f"{split.ljust(5)} {', '.join(found)}", markup=False, style="bold" if split == "test" else None)
+            line = wrapped(f"{split.ljust(5)} {', '.join(found)}", display.width)
+            say(line, markup=False, style="bold" if split == "test" else None)
     say(f"trained {result.trainer.steps:,} steps in {result.seconds:.1f} s on {result.trainer.device}", markup=False)
     say(f"run   {result.folder}", markup=False)
     assert result.folder is not None
@@ -65,7 +67,8 @@ def compile_command(
         return
     for name in also:
         if name not in ON_REQUEST:
-            raise InputError(f"there is no graph `{name}` to write", "on request there are `grad`, `apply` and `watch`")
+            there = ", ".join(f"`{graph}`" for graph in ON_REQUEST)
+            raise InputError(f"there is no graph `{name}` to write", f"on request there are {there}")
     graph_stages = [s.name for s in STAGES if s.graphs]
     if print_after and print_after not in graph_stages:
         raise InputError(
@@ -78,7 +81,8 @@ def compile_command(
     program.save(target, also)
     for warning in program.warnings:
         print(warning)
-    print(f"{target}: {', '.join(p.name for p in sorted(target.iterdir()) if p.is_file())}")
+    written = [f"{name}.onnx" for name in (*program.graphs, *also)]
+    print(f"{target}: {', '.join(sorted([*written, 'manifest.json']))}")
 
 
 def _emitted(spec: str, what: str, changes: list[str]) -> str:
@@ -105,15 +109,17 @@ def show_command(spec: str, changes: list[str], form: str) -> None:
 
 def trainer_of(source: str, device: str, weights: str = "best") -> Any:
     """A trainer with the weights of a run."""
+    from netc.runs import existing_run
     from netc.runtime.data.learned import Learned
     from netc.runtime.run_folder import LEARNED
     from netc.runtime.trainer import Trainer
     from netc.runtime.weights import read_weights, weights_of
 
-    path = weights_of(Path(source), weights)
-    trainer = Trainer(Path(source) / "program", device)
+    run = existing_run(source)
+    path = weights_of(run, weights)
+    trainer = Trainer(run / "program", device)
     trainer.load_parameters(read_weights(path, print))
-    trainer.learned = Learned.read(Path(source) / LEARNED)
+    trainer.learned = Learned.read(run / LEARNED)
     return trainer
 
 
@@ -144,6 +150,7 @@ def predict_command(source: str, data: str, out: Path, weights: str, device: str
 
     from netc.runtime.data.sources import inputs_only
 
+    _refuse_same(data, out)
     trainer = trainer_of(source, device, weights)
     outputs = trainer.predict(inputs_only(trainer.manifest, data, trainer.learned))
     if out.suffix == ".npz":
@@ -182,7 +189,8 @@ def grad_command(
     from netc.compiler.autodiff.model import grad, jvp
 
     if not model.is_file():
-        raise InputError(f"there is no file `{model}`")
+        raise InputError(f"`{model}` is no file of a model" if model.exists() else f"there is no file `{model}`")
+    _refuse_same(model, out)
     found = (jvp if forward else grad)(model, wrt or None, of or None, external_data=external_data)
     save_model(found, out)
     key = "netc.tangent" if forward else "netc.grad"
@@ -190,6 +198,16 @@ def grad_command(
     given = [i.name for i in found.graph.input if i.name.startswith(mark)]
     added = [o.name for o in found.graph.output if o.name.startswith(mark)]
     print(f"{out}: {', '.join(given)} -> {', '.join(added) or 'nothing: no gradient reaches any input'}")
+
+
+def _refuse_same(read: str | Path, out: Path) -> None:
+    """Raises InputError where a command would write over what it reads."""
+    try:
+        same = os.path.samefile(read, out)
+    except OSError:  # one of them is not there
+        return
+    if same:
+        raise InputError(f"`{out}` is what is read here, and would be lost", "choose another name for the output")
 
 
 def save_model(model: onnx.ModelProto, out: Path) -> None:

@@ -17,6 +17,8 @@ def find(spec: str | Path) -> tuple[Source, Path]:
     text = str(spec)
     if isinstance(spec, str) and ("\n" in text or "{" in text):
         return Source(TEXT, text), Path.cwd()
+    if not text:
+        raise error("no-such-file", "the name of the spec is empty", help="name a .net file, or a spec of the zoo")
     path = Path(spec)
     try:
         if path.exists() and not (path.is_dir() and models.path(text)):

@@ -14,7 +14,7 @@ from netc.grammar.parser import parse
 from netc.grammar.printer import format_spec
 from netc.grammar.reader import read
 from netc.runtime.errors import InputError
-from netc.runtime.files import write_atomically
+from netc.runtime.files import make_folder, write_atomically
 
 STARTER = """\
 # {name}.net: a small classifier to start from. `netc check {name}.net` prints what it is, `netc run {name}.net` trains it.
@@ -64,35 +64,37 @@ def init_command(name: str) -> None:
         print(f"{target}: a starter spec, with {rows}; `netc run {target}` trains it")
         return
     text = shipped.read_text(encoding="utf-8")
-    copied = []
+    copied, there = [], []
     for file in sorted(set(re.findall(r'"(data/[^"]+)"', text))):
-        if (shipped.parent / file).is_file() and not Path(file).exists():
-            Path(file).parent.mkdir(parents=True, exist_ok=True)
+        if Path(file).exists():
+            there.append(file)
+        elif (shipped.parent / file).is_file():
+            make_folder(Path(file).parent)
             shutil.copyfile(shipped.parent / file, file)
             copied.append(file)
     for imported in re.findall(r'import "([^"]+\.net)"', text):
-        if not Path(imported).exists():
+        if Path(imported).exists():
+            there.append(imported)
+        else:
             shutil.copyfile(shipped.parent / imported, imported)
             copied.append(imported)
     write_atomically(target, text.encode())
     print(f"{target}: copied from the zoo" + (f", with {', '.join(copied)}" if copied else ""))
+    if there:
+        print(f"left as {'it is' if len(there) == 1 else 'they are'}: {', '.join(there)}")
 
 
 def format_command(specs: list[Path], check: bool, stdout: bool) -> None:
     """Formats files in place, prints them, or says which would change."""
-    changed = []
-    for path in specs:
-        source = read(path)
-        text = format_spec(parse(source))
-        if stdout:
-            print(text, end="")
-        elif text != source.text:
-            changed.append(path)
-            if not check:
-                write_atomically(path, text.encode())
+    sources = {path: read(path) for path in specs}
+    texts = {path: format_spec(parse(source)) for path, source in sources.items()}  # all, before any file is changed
     if stdout:
+        print("".join(texts.values()), end="")
         return
+    changed = [path for path, text in texts.items() if text != sources[path].text]
     for path in changed:
+        if not check:
+            write_atomically(path.resolve(), texts[path].encode())  # a link stays one
         print(f"{path}: {'would be reformatted' if check else 'reformatted'}")
     if check and changed:
         raise SystemExit(1)

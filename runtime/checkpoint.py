@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from netc.runtime.errors import InputError
+from netc.runtime.errors import InputError, RunError
 from netc.runtime.files import write_atomically
 
 FORMAT = "1"
@@ -32,11 +32,14 @@ def save_tensors(path: Path, tensors: Mapping[str, np.ndarray], notes: Mapping[s
 
     metadata = {"netc": FORMAT, "sha256": digest(tensors), "notes": json.dumps(notes)}
     content = save({n: np.ascontiguousarray(t).reshape(np.shape(t)) for n, t in tensors.items()}, metadata)
-    if path.exists():
-        previous = path.with_name(path.name + ".previous")
-        previous.unlink(missing_ok=True)
-        previous.hardlink_to(path)
-    write_atomically(path, content)
+    try:
+        write_atomically(path, content, _previous(path))
+    except RunError as e:
+        raise RunError(e.message, f"what was there before is whole: `{path}`" if path.is_file() else "") from None
+
+
+def _previous(path: Path) -> Path:
+    return path.with_name(path.name + ".previous")
 
 
 def load_tensors(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
@@ -63,7 +66,7 @@ def load_latest(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any], str]
     try:
         return (*load_tensors(path), "")
     except InputError as e:
-        previous = path.with_name(path.name + ".previous")
+        previous = _previous(path)
         if not previous.is_file():
             raise
         tensors, notes = load_tensors(previous)

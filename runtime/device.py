@@ -35,11 +35,18 @@ class Device:
         return self.kind if self.kind == "cpu" else f"{self.kind}:{self.index}"
 
 
+MAX_THREADS = 256  # of one operator; some thousands end the process in ONNX Runtime
+
+
 def parse_device(text: str, tf32: bool = False, threads: int = 0) -> Device:
     """The device that `auto`, `cpu`, `cuda` or `cuda:k` stands for. Raises InputError when it is not there."""
     found = re.fullmatch(r"(auto|cpu|cuda)(?::(\d+))?", text)
     if not found or (found[2] and found[1] != "cuda"):
         raise InputError(f"there is no device `{text}`", "devices are `auto`, `cpu`, `cuda` and `cuda:<number>`")
+    if not 0 <= threads <= MAX_THREADS:
+        raise InputError(
+            f"`threads` must lie in 0..{MAX_THREADS}, not {threads}", "0 lets the runtime choose: one for each core"
+        )
     kind, index = found[1], int(found[2] or 0)
     if kind == "cpu":
         return Device("cpu", threads=threads)

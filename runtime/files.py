@@ -1,15 +1,17 @@
-"""A program as the runtime sees it: a manifest and graphs, from a folder or from memory."""
+"""A program as the runtime sees it: a manifest and graphs, from a folder or from memory; and files that are written whole."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-import tempfile
+import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
 from netc.runtime.errors import InputError, RunError
+from netc.runtime.manifest import lack
 
 FORMAT = 1
 
@@ -33,39 +35,88 @@ class ProgramFolder:
             self.manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise InputError(f"`{self.folder}` holds no manifest.json, so it is no program") from None
-        except (OSError, ValueError) as e:
+        except (OSError, ValueError, RecursionError) as e:
             raise InputError(f"`{path}` cannot be read: {e}") from None
+        if not isinstance(self.manifest, dict):
+            raise InputError(f"`{path}` is damaged: it is no record of a program", "compile the spec again")
         found = self.manifest.get("format")
         if found != FORMAT:
-            producer = self.manifest.get("producer", {})
+            producer = self.manifest.get("producer")
+            made = (
+                f"{producer.get('name')} {producer.get('version')}" if isinstance(producer, dict) else "nobody it names"
+            )
             raise InputError(
-                f"`{self.folder}` has program format {found}, made by {producer.get('name')} {producer.get('version')}; "
-                f"this version runs format {FORMAT}",
+                f"`{self.folder}` has program format {found}, made by {made}; this version runs format {FORMAT}",
                 "compile the spec again with this version",
             )
+        if lacking := lack(self.manifest):
+            raise InputError(f"`{path}` is damaged: it has {lacking}", "compile the spec again")
 
     def model_bytes(self, name: str) -> bytes:
         """The serialized graph `name`. Raises InputError when the program was compiled without it."""
         file = self.manifest["graphs"].get(name)
         if file is None or not (self.folder / file).is_file():
-            raise InputError(f"the program in `{self.folder}` has no {name}.onnx", f"compile it with `--with {name}`")
+            help = "compile the spec again" if file is not None else f"compile the spec with `--with {name}`"
+            raise InputError(f"the program in `{self.folder}` has no {name}.onnx", help)
         content: bytes = (self.folder / file).read_bytes()
         return content
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Writes a file so that a crash at any byte leaves the old one or the new one. Raises RunError."""
-    name = ""
+def write_atomically(path: Path, content: bytes, previous: Path | None = None) -> None:
+    """Writes a file so that a crash at any byte leaves the old one or the new one; the old one is kept as `previous`.
+
+    Folders that lack are made, and an old file's rights stay. Raises RunError, with everything as it was.
+    """
+    fresh: list[Path] = []  # files under names of their own, until they take their place
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        if path.is_dir():
+            raise RunError(f"`{path}` cannot be written: it is a folder")
+        make_folder(path.parent)
+        fresh.append(_written(path, content))
+        if path.exists():
+            os.chmod(fresh[0], path.stat().st_mode & 0o777)
+            if previous is not None:
+                fresh.append(_copied(path, previous))
+                os.replace(fresh[1], previous)
+        os.replace(fresh[0], path)
+    except OSError as e:
+        raise RunError(f"`{path}` cannot be written: {e.strerror or e}") from None
+    finally:
+        for name in fresh:  # also the second name of a file that took its own place, which moves nothing
+            with contextlib.suppress(OSError):
+                name.unlink(missing_ok=True)
+
+
+def make_folder(path: Path) -> None:
+    """Makes a folder, and those above it, where there is none. Raises RunError, which names a file in its place; OSError."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        place = next(p for p in (path, *path.parents) if p.exists())
+        raise RunError(f"`{place}` is a file, where a folder is needed", "move it, or choose another place") from None
+
+
+def _written(path: Path, content: bytes) -> Path:
+    """A new file beside `path` that holds `content`, on the disk and not in a buffer. Leaves nothing where that fails."""
+    name = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    handle = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)  # less the umask
+    try:
         with os.fdopen(handle, "wb") as f:
             f.write(content)
             f.flush()
             os.fsync(f.fileno())
-        os.chmod(name, 0o644)
-        os.replace(name, path)
-    except OSError as e:
-        if name:
-            Path(name).unlink(missing_ok=True)
-        raise RunError(f"`{path}` cannot be written: {e.strerror or e}") from None
+    except OSError:
+        name.unlink(missing_ok=True)
+        raise
+    return name
+
+
+def _copied(path: Path, target: Path) -> Path:
+    """The file `path` once more beside `target`: a second name of it, or a copy where a file system has no hard links."""
+    name = target.with_name(f".{target.name}.{os.getpid()}")
+    name.unlink(missing_ok=True)
+    try:
+        os.link(path, name)
+    except OSError:
+        return _written(target, path.read_bytes())
+    return name

@@ -22,10 +22,9 @@ from netc.runtime.interrupt import Interrupt
 from netc.runtime.rows import Rows
 from netc.runtime.rules import Kept, Patience, keeping, refuse_empty, watched
 from netc.runtime.run_folder import RunFolder
-from netc.runtime.trainer import Trainer
+from netc.runtime.trainer import MAX_STEPS, Trainer
 
 WATCHES_PER_EPOCH = 4
-MAX_STEPS = 2**31 - 1
 SAVE_SECONDS = 30.0  # between checkpoints inside a long epoch
 
 
@@ -40,6 +39,7 @@ class Progress:
     stop: Patience = field(default_factory=Patience)
     plateau: Patience = field(default_factory=Patience)
     rate_scale: float = 1.0
+    seconds: float = 0.0  # of training, from the first epoch on
 
     @classmethod
     def of(cls, saved: Mapping[str, Any]) -> Progress:
@@ -67,6 +67,7 @@ class Outcome:
     scores: dict[str, float]
     history: list[dict[str, float]]
     confusion: dict[str, np.ndarray]
+    confusion_split: str  # whose rows the matrices count
 
 
 class Reporter:
@@ -107,15 +108,20 @@ class Loop:
         self.history: list[dict[str, float]] = []
         self.records: list[tuple[int, dict[str, float]]] = []
         self.best_weights: dict[str, np.ndarray] = {}
-        self.saved_at = time.monotonic()
+        self.begun = self.saved_at = time.monotonic()
         self.keep = keeping(self.train, data)
         self.rules = {"keep": self.keep, "stop": self.train["stop"], "plateau": self.train["plateau"]}
         refuse_empty(self.rules, data)
-        if self.total_steps >= MAX_STEPS:
+        if self.total_steps > MAX_STEPS:
             raise InputError(
-                f"{self.train['epochs']:,} epochs of {self.per_epoch:,} steps are more than the {MAX_STEPS - 1:,} steps that "
+                f"{self.train['epochs']:,} epochs of {self.per_epoch:,} steps are more than the {MAX_STEPS:,} steps that "
                 "a counter of 32 bits holds", "give fewer `epochs`, or a larger `batch`",
             )  # fmt: skip
+
+    @property
+    def seconds(self) -> float:
+        """How long the run has taken, with what it took before it was resumed."""
+        return time.monotonic() - self.begun
 
     @property
     def total_steps(self) -> int:
@@ -125,8 +131,8 @@ class Loop:
 
     def run(self) -> Outcome:
         """Trains to the end. Raises RunError when the loss stops being finite, KeyboardInterrupt never: see `reason`."""
-        begun = time.monotonic()
         trainer, progress = self.trainer, self.progress
+        self.begun = time.monotonic() - progress.seconds
         trainer.set_control("total_steps", self.total_steps)
         trainer.set_control("rate_scale", progress.rate_scale)
         self.reporter.start(self.train["epochs"], self.total_steps, self.rows)
@@ -153,10 +159,10 @@ class Loop:
             finally:
                 trainer.interrupt = None
         self.use_best()
-        scores, confusion = self.final_scores() if reason != "interrupted" else ({}, {})
+        scores, confusion, split = self.final_scores() if reason != "interrupted" else ({}, {}, "")
         return Outcome(
-            reason, progress.epoch, trainer.steps, time.monotonic() - begun, progress.kept.best, progress.kept.epoch,
-            watched(self.keep) if self.keep else "", scores, self.history, confusion,
+            reason, progress.epoch, trainer.steps, self.seconds, progress.kept.best, progress.kept.epoch,
+            watched(self.keep) if self.keep else "", scores, self.history, confusion, split,
         )  # fmt: skip
 
     def epoch(self, interrupt: Interrupt) -> None:
@@ -211,9 +217,10 @@ class Loop:
         progress.rows = 0
         progress.sums = {}
         better = self.keep is not None and progress.kept.takes(self.keep, scores, progress.epoch)
-        self.history.append({"epoch": progress.epoch, "step": trainer.steps, **scores})
+        row = {**scores, "rate": trainer.rate(trainer.steps - 1), "seconds": round(self.seconds, 3)}
+        self.history.append({"epoch": progress.epoch, "step": trainer.steps, **row})
         if self.folder is not None:
-            self.folder.log(progress.epoch, trainer.steps, scores)
+            self.folder.log(progress.epoch, trainer.steps, row)
         self.reporter.epoch(progress.epoch, trainer.steps, scores, better)
         if better:
             self.save_weights("best")
@@ -241,7 +248,7 @@ class Loop:
         found = self.trainer.watch(batch)
         self.records.append((self.trainer.steps, found))
         if self.folder is not None:
-            self.folder.scalars(self.trainer.steps, {f"watch/{n}": v for n, v in found.items()})
+            self.folder.watch(self.trainer.steps, found)
 
     def not_finite(self, batch: Arrays) -> None:
         """Goes back to the state before the step, saves it, and names the first value that is not finite."""
@@ -264,12 +271,14 @@ class Loop:
         if self.folder is None:
             return
         self.saved_at = time.monotonic()
+        self.progress.seconds = self.seconds
         notes = {
             "progress": asdict(self.progress),
             "spec": self.trainer.manifest["spec"]["sha256"],
             "data": self.data_hash,
         }
-        self.trainer.save(self.folder.path / "state" / "last.safetensors", notes)
+        self.trainer.save(self.folder.file("state", "last.safetensors"), notes)
+        self.folder.checkpoint = self.trainer.steps
         self.save_weights("last")
 
     @cached_property
@@ -283,7 +292,7 @@ class Loop:
                 self.best_weights = self.weights()
             return
         save_tensors(
-            self.folder.path / "weights" / f"{name}.safetensors", self.weights(),
+            self.folder.file("weights", f"{name}.safetensors"), self.weights(),
             {"epoch": self.progress.epoch, "step": self.trainer.steps},
         )  # fmt: skip
 
@@ -303,17 +312,15 @@ class Loop:
             if said:
                 self.reporter.notice(said)
 
-    def final_scores(self) -> tuple[dict[str, float], dict[str, np.ndarray]]:
-        """Scores of the best weights on val and test, and the confusion matrices of the last of them."""
+    def final_scores(self) -> tuple[dict[str, float], dict[str, np.ndarray], str]:
+        """Scores of the best weights on val and test, else on train; the confusion matrices of the last of them, and which."""
         scores: dict[str, float] = {}
         evaluator = self.trainer.evaluator()
-        for split in ("val", "test"):
-            if self.data.rows(split):
-                found = evaluator.evaluate(self.data.splits[split])
-                scores.update({f"{split}.{n}": v for n, v in found.items()})
-        if not scores:
-            scores = {f"train.{n}": v for n, v in evaluator.evaluate(self.data.splits["train"]).items()}
-        return scores, evaluator.confusion
+        scored = [split for split in ("val", "test") if self.data.rows(split)] or ["train"]
+        for split in scored:
+            found = evaluator.evaluate(self.data.splits[split])
+            scores.update({f"{split}.{n}": v for n, v in found.items()})
+        return scores, evaluator.confusion, scored[-1]
 
     def resume(self, path: Path, changed: bool = False) -> None:
         """Goes on from a checkpoint. Raises InputError when it belongs to another model or other data."""
@@ -332,4 +339,5 @@ class Loop:
                 f"`{path}` does not say where a run stood", "resume from a checkpoint of `netc run`"
             ) from None
         if self.folder is not None:
-            self.history = self.folder.history()
+            self.history, recorded = self.folder.rewind(self.trainer.steps)
+            self.records = [(int(row.pop("step")), row) for row in recorded]

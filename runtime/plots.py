@@ -2,30 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from netc.runtime.errors import RunError
+from netc.runtime.files import make_folder
+
+MARKED = 20  # points, each of which is seen as a mark
+WIDE = 20.0  # times the smallest value: beyond it the end of a line would lie on the axis
+
 
 def _figure(width: float, height: float) -> tuple[Any, Any]:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
+    try:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    except (ImportError, ValueError) as e:  # such as MPLBACKEND with a name that matplotlib does not know
+        raise RunError(
+            f"plots cannot be drawn: {e}", "the run itself is complete; `--no-plots` leaves them out"
+        ) from None
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure, figure.add_subplot()
 
 
 def _save(figure: Any, path: Path) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=120)
+    try:
+        make_folder(path.parent)
+        figure.savefig(path, dpi=120)
+    except OSError as e:
+        raise RunError(f"`{path}` cannot be drawn: {e.strerror or e}", "the run itself is complete") from None
     return path
 
 
-def plot_scores(history: Sequence[Mapping[str, float]], folder: Path, best_epoch: int) -> list[Path]:
-    """One plot for the loss and one for each metric: train against val, the best epoch marked."""
+def plot_scores(
+    history: Sequence[Mapping[str, float]], folder: Path, best_epoch: int, rising: Collection[str] = ()
+) -> list[Path]:
+    """One plot for the loss and one for each metric: train against val, the best epoch marked.
+
+    What falls over a wide range, as a loss does, has a logarithmic scale; `rising` names the metrics that do not fall.
+    """
     made = []
     names = {k.split(".", 1)[1] for row in history for k in row if "." in k}
     for name in sorted(names):
@@ -33,9 +52,18 @@ def plot_scores(history: Sequence[Mapping[str, float]], folder: Path, best_epoch
         for split, style in (("train", "--"), ("val", "-"), ("test", ":")):
             points = [(row["epoch"], row[f"{split}.{name}"]) for row in history if f"{split}.{name}" in row]
             if points:
-                axes.plot(*zip(*points), style, label=split, marker="o" if len(points) == 1 else None)
+                axes.plot(
+                    *zip(*points), style, label=split, marker="o" if len(points) <= MARKED else None, markersize=4
+                )
         if best_epoch:
             axes.axvline(best_epoch, color="grey", linewidth=0.8, label=f"best, epoch {best_epoch}")
+        shown = [v for row in history for k, v in row.items() if k.partition(".")[2] == name and math.isfinite(v)]
+        if name not in rising and shown and min(shown) > 0 and max(shown) > WIDE * min(shown):
+            axes.set_yscale("log")
+            axes.yaxis.set_major_formatter("{x:g}")
+        if len(history) == 1:
+            axes.set_xlim(history[0]["epoch"] - 1, history[0]["epoch"] + 1)
+        axes.xaxis.get_major_locator().set_params(integer=True)
         axes.set_xlabel("epoch")
         axes.set_ylabel(name)
         axes.set_title(name)
@@ -45,8 +73,8 @@ def plot_scores(history: Sequence[Mapping[str, float]], folder: Path, best_epoch
     return made
 
 
-def plot_confusion(name: str, matrix: np.ndarray, folder: Path) -> Path:
-    """Counts of true class (rows) against predicted class (columns)."""
+def plot_confusion(name: str, matrix: np.ndarray, folder: Path, split: str) -> Path:
+    """Counts of true class (rows) against predicted class (columns), over the rows of a split."""
     classes = len(matrix)
     size = min(12.0, max(4.5, 0.55 * classes + 1.5))
     figure, axes = _figure(size + 0.8, size)
@@ -55,7 +83,7 @@ def plot_confusion(name: str, matrix: np.ndarray, folder: Path) -> Path:
     figure.colorbar(image, ax=axes, label="share of the true class", shrink=0.8)
     axes.set_xlabel("predicted class")
     axes.set_ylabel("true class")
-    axes.set_title(f"{name}: {int(np.trace(matrix))} of {int(matrix.sum())} right")
+    axes.set_title(f"{name}, {split}: {int(np.trace(matrix)):,} of {int(matrix.sum()):,} rows right")
     if classes <= 20:
         axes.set_xticks(range(classes))
         axes.set_yticks(range(classes))

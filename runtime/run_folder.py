@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import contextlib
-import csv
 import json
 import os
 import platform
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TextIO
 
 import numpy as np
 
 from netc.runtime.errors import InputError, RunError
+from netc.runtime.events import Events
 from netc.runtime.files import write_atomically
+from netc.runtime.journal import Journal, Row
+from netc.runtime.lock import Lock
+
+NUMBER = re.compile("[1-9][0-9]{0,8}")  # the name of a run; whatever else lies there is left alone
 
 LEARNED = "data.json"  # what reading the data has learned
 
@@ -24,52 +28,77 @@ class RunFolder:
     """One run's folder, locked while it is open."""
 
     def __init__(self, path: Path):
-        self.path = path
-        self._lock: TextIO | None = None
-        self._metrics: TextIO | None = None
-        self._writer: Any = None
-        self._events: Any = None
+        self.path = path.parent / path.readlink() if path.is_symlink() else path  # `latest` may soon be another
+        self.notices: list[str] = []
+        self.checkpoint = 0  # the steps that the last checkpoint holds
+        self.metrics = Journal(self.path / "metrics.csv")
+        self.watched = Journal(self.path / "watch.csv")
+        self.events = Events(self.path)
+        self._lock: Lock | None = None
 
     @classmethod
     def create(cls, root: Path, name: str) -> RunFolder:
         """The next free number under `root/name`, with `latest` pointing to it. Raises RunError."""
         parent = root / name
+        for place in (*reversed(parent.parents), parent):
+            if place.exists() and not place.is_dir():
+                raise RunError(
+                    f"no run folder can be made under `{parent}`: `{place}` is a file", "choose another `--out`"
+                )
         try:
             parent.mkdir(parents=True, exist_ok=True)
-            number = 1 + max((int(p.name) for p in parent.iterdir() if p.name.isdigit()), default=0)
+            number = 1 + max((int(p.name) for p in parent.iterdir() if NUMBER.fullmatch(p.name)), default=0)
             while True:
                 try:
                     (parent / str(number)).mkdir()
                     break
                 except FileExistsError:
                     number += 1
-            latest = parent / "latest"
-            with contextlib.suppress(OSError):  # a file system without links still keeps the run
-                fresh = parent / f".latest.{os.getpid()}"
-                fresh.symlink_to(str(number))
-                os.replace(fresh, latest)
         except OSError as e:
-            raise RunError(f"no run folder can be made under `{parent}`: {e.strerror or e}") from None
-        return cls(parent / str(number)).open()
+            raise RunError(
+                f"no run folder can be made under `{parent}`: {e.strerror or e}", "choose another `--out`"
+            ) from None
+        made = cls(parent / str(number)).open()
+        made.point(parent / "latest")
+        return made
+
+    def point(self, latest: Path) -> None:
+        """Makes the link `latest` lead here. Where it cannot, nothing is lost, and `notices` says so."""
+        if latest.exists() and not latest.is_symlink():
+            self.notices.append(f"`{latest}` is no link, so it is left alone and does not lead to this run")
+            return
+        fresh = latest.with_name(f".{latest.name}.{os.getpid()}")
+        try:
+            fresh.unlink(missing_ok=True)
+            fresh.symlink_to(self.path.name)
+            os.replace(fresh, latest)
+        except OSError as e:
+            self.notices.append(f"`{latest}` cannot be made to lead to this run: {e.strerror or e}")
+            with contextlib.suppress(OSError):
+                fresh.unlink(missing_ok=True)
 
     def open(self) -> RunFolder:
-        """Takes the lock. Raises InputError when another process holds it."""
+        """Takes the lock. Raises InputError when another process holds it, RunError where none can be taken."""
         try:
-            self._lock = (self.path / ".lock").open("w")
-        except OSError as e:
-            raise RunError(f"`{self.path}` cannot be written: {e.strerror or e}") from None
-        try:
-            import fcntl
-
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except ImportError:
-            pass  # no such locks on Windows
-        except OSError:
+            self._lock = Lock(self.path / ".lock")
+        except BlockingIOError:
             raise InputError(f"another process is using `{self.path}`", "wait for it, or start a new run") from None
+        except OSError as e:
+            raise RunError(f"`{self.path / '.lock'}` cannot be locked: {e.strerror or e}") from None
         return self
 
+    def file(self, *parts: str) -> Path:
+        """The path of something that is about to be written. Raises RunError when the folder is no longer there."""
+        if self._lock is not None and not self._lock.stands():
+            raise RunError(
+                f"`{self.path}` was moved or deleted while the training was writing to it, or its `.lock` was; "
+                f"what was trained since its last checkpoint, of step {self.checkpoint:,}, is lost",
+                "from where it is now, `--resume` goes on from that checkpoint",
+            )
+        return self.path.joinpath(*parts)
+
     def write_text(self, name: str, text: str) -> None:
-        write_atomically(self.path / name, text.encode())
+        write_atomically(self.file(name), text.encode())
 
     def write_environment(self, device: str) -> None:
         """env.json: what decides the last bits of a run."""
@@ -84,40 +113,22 @@ class RunFolder:
 
     def log(self, epoch: int, step: int, scores: Mapping[str, float]) -> None:
         """One row of metrics.csv, and the same numbers as TensorBoard events. Raises RunError."""
-        try:
-            if self._metrics is None:
-                path = self.path / "metrics.csv"
-                fresh = not path.exists() or path.stat().st_size == 0
-                self._metrics = path.open("a", newline="", encoding="utf-8")
-                self._writer = csv.writer(self._metrics)
-                if fresh:
-                    self._writer.writerow(["epoch", "step", *scores])
-            self._writer.writerow([epoch, step, *(f"{v:.9g}" for v in scores.values())])
-            self._metrics.flush()
-            self.scalars(step, scores)
-        except OSError as e:
-            raise RunError(f"`{self.path}` cannot be written: {e.strerror or e}") from None
+        self.file("metrics.csv")
+        self.metrics.add({"epoch": epoch, "step": step, **scores})
+        self.events.add(step, scores)
 
-    def scalars(self, step: int, values: Mapping[str, float]) -> None:
-        """TensorBoard events."""
-        if self._events is None:
-            from tensorboardX import SummaryWriter
+    def watch(self, step: int, values: Mapping[str, float]) -> None:
+        """One row of watch.csv, and the same numbers as TensorBoard events. Raises RunError."""
+        self.file("watch.csv")
+        self.watched.add({"step": step, **values})
+        self.events.add(step, {f"watch/{n}": v for n, v in values.items()})
 
-            self._events = SummaryWriter(str(self.path), flush_secs=10)
-        for name, value in values.items():
-            self._events.add_scalar(name, value, step)
-
-    def history(self) -> list[dict[str, float]]:
-        """The rows of metrics.csv so far."""
-        path = self.path / "metrics.csv"
-        if not path.exists():
-            return []
-        with path.open(newline="", encoding="utf-8") as f:
-            return [{k: float(v) for k, v in row.items() if v} for row in csv.DictReader(f)]
+    def rewind(self, step: int) -> tuple[list[Row], list[Row]]:
+        """What metrics.csv and watch.csv hold up to a checkpoint of this step; the rest of them is dropped."""
+        self.checkpoint = step
+        return self.metrics.keep(lambda row: row["step"] <= step), self.watched.keep(lambda row: row["step"] < step)
 
     def close(self) -> None:
-        for f in (self._metrics, self._lock, self._events):
-            if f is not None:
-                with contextlib.suppress(OSError):
-                    f.close()
-        (self.path / ".lock").unlink(missing_ok=True)
+        self.events.close()
+        if self._lock is not None:
+            self._lock.release()

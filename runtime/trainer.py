@@ -15,7 +15,7 @@ from netc.runtime.data.learned import Learned
 from netc.runtime.data.memory import in_memory
 from netc.runtime.data.read import Arrays
 from netc.runtime.device import Device, parse_device, session, value_on
-from netc.runtime.errors import InputError
+from netc.runtime.errors import InputError, RunError
 from netc.runtime.evaluation import Evaluator
 from netc.runtime.files import ProgramFolder, RunnableProgram
 from netc.runtime.interrupt import Interrupt
@@ -23,6 +23,7 @@ from netc.runtime.rows import RESIDENT_BYTES, DeviceRows, HostRows, Rows
 from netc.runtime.step import StepBinding
 
 Batch = Mapping[str, Any]
+MAX_STEPS = 2**31 - 2  # that the program's counter, an int32, can go on from
 MAX_BATCH_SIZES = 4  # with a step session of their own; on the CPU further sizes share one
 
 
@@ -74,12 +75,15 @@ class Trainer:
         return found
 
     def _set(self, tensors: Mapping[str, np.ndarray]) -> None:
+        self._steps = _counted(tensors["step"])
         self._now = {n: self._value(np.asarray(t)) for n, t in tensors.items()}
         self._next = {**self._now, **{n: self._value(np.asarray(tensors[n])) for n in self.changing}}
         self._bindings.clear()
 
     def _replace(self, name: str, value: np.ndarray) -> None:
         """Puts a value in the place of a state tensor; what never changes is one value in both sets."""
+        if name == "step":
+            self._steps = _counted(value)
         self._now[name] = self._value(value)
         if name not in self.changing:
             self._next[name] = self._now[name]
@@ -96,7 +100,7 @@ class Trainer:
     @property
     def steps(self) -> int:
         """How many steps have been done."""
-        return int(self._now["step"].numpy())
+        return self._steps
 
     @property
     def parameters(self) -> dict[str, np.ndarray]:
@@ -191,17 +195,24 @@ class Trainer:
 
     def _advance(self, binding: StepBinding, row: int = 0) -> dict[str, float]:
         """Runs the step on what lies in its buffers; the two sets of state change places."""
+        if self._steps >= MAX_STEPS:
+            raise RunError(
+                f"{self._steps:,} steps are done; the program's counter, of 32 bits, holds no more",
+                "start a new run from these weights",
+            )
         if row:
             self._row.update_inplace(np.array(row, dtype=np.int32))
         scores = binding.run(self._now, self.interrupt)
         if row:
             self._row.update_inplace(np.array(0, dtype=np.int32))
         self._now, self._next = self._next, self._now
+        self._steps += 1
         return scores
 
     def undo(self) -> None:
         """Goes back to the state before the last step."""
         self._now, self._next = self._next, self._now
+        self._steps -= 1
 
     def _session(self, name: str, size: int = 0) -> Any:
         """The session of a graph; of the step one for each batch size, so that shape arithmetic folds away."""
@@ -221,6 +232,17 @@ class Trainer:
     def watch(self, batch: Batch) -> dict[str, float]:
         """Diagnostics of the step that this batch would make: gradient norms, update ratios, dead units."""
         return {n.removeprefix("watch/"): float(v) for n, v in self._diagnose("watch", batch).items()}
+
+    def rate(self, step: int | None = None) -> float:
+        """The rate of the step after `step` others, by default of the next one: the optimizer's, before factors of rules."""
+        run = self._sessions.get(("rate", 0))
+        if run is None:
+            run = session(self.program.model_bytes("rate"), Device(threads=1))  # a handful of scalars
+            self._sessions["rate", 0] = run
+        held = {i.name: self._now[i.name].numpy() for i in run.get_inputs()}
+        after = {} if step is None else {"step": np.array(whole(step, "step", 0), np.int32)}
+        (rate,) = run.run(["rate"], {**held, **after})
+        return float(str(np.float32(rate)))  # the shortest number that this float32 stands for: 0.001
 
     def _diagnose(self, name: str, batch: Batch) -> dict[str, np.ndarray]:
         """Runs a graph beside the step; nothing of the training changes."""
@@ -286,6 +308,14 @@ class Trainer:
             for name, value in zip(names, run.run(None, {**state, **feeds})):
                 parts[name].append(value)
         return {n: np.concatenate(p) if p and p[0].ndim else p[0] for n, p in parts.items()}
+
+
+def _counted(value: Any) -> int:
+    """The count of steps that a state holds. Raises InputError for one that no training has."""
+    done = int(value)
+    if not 0 <= done <= MAX_STEPS:
+        raise InputError(f"`step` counts the steps done; it must lie in 0..{MAX_STEPS}, not {done}")
+    return done
 
 
 def whole(value: Any, name: str, least: int) -> int:

@@ -49,6 +49,10 @@ def _apply(draft: Draft) -> None:
     _state(draft, (v for v in draft.state if v.role != "buffer" and (v.role != "parameter" or v.trained)))
 
 
+def _rate(draft: Draft) -> None:
+    _state(draft, draft.of("counter", "control"))
+
+
 def _evaluation(draft: Draft, *roles: str) -> None:
     _batch(draft, *roles)
     read = set(evaluated(draft.state).values())
@@ -68,6 +72,7 @@ INPUTS: dict[str, Callable[[Draft], None]] = {
     "grad": _grad,
     "apply": _apply,
     "fit": _fit,
+    "rate": _rate,
     "eval": lambda draft: _evaluation(draft, "input", "target"),
     "infer": lambda draft: _evaluation(draft, "input"),
 }

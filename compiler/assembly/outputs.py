@@ -8,6 +8,7 @@ from netc.compiler.assembly.draft import Draft
 from netc.compiler.assembly.watching import watched
 from netc.compiler.graph.emitter import Emitter
 from netc.compiler.graph.types import FLOAT
+from netc.compiler.training.update import base_rate
 
 
 def publish(draft: Draft) -> None:
@@ -91,6 +92,10 @@ def _watch(draft: Draft) -> None:
             draft.op.output(f"watch/{name}", value)
 
 
+def _rate(draft: Draft) -> None:
+    draft.op.output("rate", base_rate(draft.op, draft.config, draft.held, draft.net.trained))
+
+
 def _loadable(op: Emitter, name: str) -> None:
     """Gives a graph that would be empty one output, 0: ONNX Runtime does not load a graph without any value."""
     op.output(name, op.constant(0.0, FLOAT))
@@ -102,6 +107,7 @@ OUTPUTS: dict[str, Callable[[Draft], None]] = {
     "watch": _watch,
     "grad": _grad,
     "apply": _apply,
+    "rate": _rate,
     "eval": _eval,
     "infer": _infer,
     "score": _score,

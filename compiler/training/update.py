@@ -87,6 +87,14 @@ def _rate(
     return made
 
 
+def base_rate(op: Emitter, config: TrainConfig, state: Mapping[str, Value], trained: Sequence[Variable]) -> Value:
+    """The optimizer's rate in the step that follows `step` steps, a float32 scalar: before the factors that rules give
+    to single parameters, and where they give every one a rate of its own, that of the first."""
+    used = [config.optimizer_of(p).rate for p in trained]
+    rate = config.optimizer.rate if config.optimizer.rate in used else used[0]
+    return _rate(op, config, state, op.cast(state["step"], FLOAT), rate, 1.0)
+
+
 def _length(op: Emitter, config: TrainConfig, state: Mapping[str, Value], schedule: Schedule) -> Value | None:
     """The steps that a schedule runs over."""
     fixed = schedule.fixed_length or config.steps

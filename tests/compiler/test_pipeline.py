@@ -68,7 +68,7 @@ def test_values_have_the_names_of_the_spec() -> None:
         "i_1.h.add", "y",
         "grad/h.relu", "grad/h.dense_2", "grad/h.gelu", "grad/y", "h.dense_2/MatMul",
     } <= names  # fmt: skip
-    for graph in ("init", "step", "eval", "infer", "score", "grad", "apply", "watch"):
+    for graph in ("init", "step", "eval", "infer", "score", "grad", "apply", "watch", "rate"):
         made = {y for n in program.graph(graph).graph.node for y in n.output}
         assert not {n for n in made if n.startswith("val_")}, graph
 
@@ -82,7 +82,7 @@ def test_what_a_spec_imports_is_found_when_it_is_emitted() -> None:
 @pytest.mark.parametrize("name", models.names())
 def test_the_zoo_is_whole_after_every_stage(name: str) -> None:
     program = netc.compile(name, verify=True)
-    for graph in ("init", "step", "eval", "infer", "score", "grad", "apply", "watch"):
+    for graph in ("init", "step", "eval", "infer", "score", "grad", "apply", "watch", "rate"):
         assert program.graph(graph).graph.name == graph
 
 

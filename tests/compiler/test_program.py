@@ -106,6 +106,7 @@ def test_the_graphs_have_the_names_and_order_of_the_manifest(name: str) -> None:
         changing,
     )
     assert all(o.startswith("watch/") for o in ends("watch")[1])
+    assert ends("rate") == ([r["name"] for r in m["state"] if r["role"] in ("counter", "control")], ["rate"])
 
 
 @pytest.mark.parametrize("name", models.names())

@@ -154,6 +154,9 @@ def test_the_last_weights_are_scored_too(tmp_path: Path) -> None:
 
 def test_a_folder_that_does_not_say_how_it_was_started_is_refused(tmp_path: Path) -> None:
     (tmp_path / "r/program").mkdir(parents=True)
+    (tmp_path / "r/state").mkdir()
+    for file in ("r/resolved.net", "r/state/last.safetensors"):
+        (tmp_path / file).write_text("")
     assert "`r/run.json` is missing or damaged" in netc("run", "--resume", "r", cwd=tmp_path).stderr
 
 

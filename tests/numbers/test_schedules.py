@@ -68,6 +68,35 @@ def test_the_rate_after_many_steps(text: str) -> None:
     assert_rates(Host(compiled(SPEC.format(text, ""))), SCHEDULES[text], [10**5 + 1, 10**6])
 
 
+@pytest.mark.parametrize("text", SCHEDULES)
+def test_the_rate_that_a_host_can_ask_for(text: str) -> None:
+    trainer = netc.Trainer(compiled(SPEC.format(text, "")), device="cpu")
+    trainer.set_control("rate_scale", 0.5)
+    for t in (0, 1, 4, 5, 11):
+        assert trainer.rate(t) == pytest.approx(SCHEDULES[text](t) / 2, rel=1e-4, abs=2e-7), t
+    trainer.step(BATCH)
+    assert trainer.rate() == trainer.rate(1)
+
+
+RULED = [  # (rules, the optimizer's rate in step 3)
+    ('rule "w" { rate *= 0.5 }', ref.cosine(0.6, 9)(3)),
+    ('rule "w" { rate = 0.5 }', 0.5),  # nothing has the optimizer's own
+    ('rule "b" { rate = 0.5 }', ref.cosine(0.6, 9)(3)),
+    ('rule "w" { freeze }', ref.cosine(0.6, 9)(3)),
+]
+
+
+@pytest.mark.parametrize(("rule", "rate"), RULED, ids=[r for r, _ in RULED])
+def test_the_rate_is_the_optimizers_before_factors(rule: str, rate: float) -> None:
+    """cosine takes its length from the host, unless nothing uses it."""
+    text = SPEC.format("cosine(0.6)", f"; epochs = 3; {rule}")
+    if "freeze" in rule or '"b"' in rule:
+        text = text.replace("sum(w)", "sum(w) + sum(b)").replace("  loss", "  param b: f32[1]\n  loss")
+    trainer = netc.Trainer(netc.compile(text), device="cpu")
+    trainer.set_control("total_steps", 9)
+    assert trainer.rate(3) == pytest.approx(rate, rel=1e-6)
+
+
 LENGTHS = [  # (schedule without steps, settings, the curve)
     ("cosine(0.6)", "; steps = 9", ref.cosine(0.6, 9)),
     ("cosine(0.6, end = 0.1, warmup = 3)", "; steps = 10", ref.warmed(0.6, 3, ref.cosine(0.6, 7, 0.1))),

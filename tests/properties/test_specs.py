@@ -38,7 +38,7 @@ def trains(text: str) -> None:
     trainer = netc.Trainer(program, device="cpu")
     for rows in (5, 5, 3):
         trainer.step(batch(program, rows))
-    for graph in ("grad", "apply", "watch"):
+    for graph in ("grad", "apply", "watch", "rate"):
         program.graph(graph)
     data = batch(program, 7)
     trainer.evaluate(data, batch=4)

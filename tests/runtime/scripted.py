@@ -56,6 +56,9 @@ class Scripted:
     def set_control(self, name: str, value: float) -> None:
         self.controls.append((len(self.evaluated), name, value))
 
+    def rate(self, step: int) -> float:
+        return 0.1
+
     def resident(self, arrays: Any) -> Any:
         return arrays
 

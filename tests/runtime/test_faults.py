@@ -243,6 +243,10 @@ def test_which_device_a_name_stands_for(monkeypatch: pytest.MonkeyPatch) -> None
     assert parse_device("auto", tf32=True, threads=2) == Device("cpu", threads=2)
     assert Device() == Device("cpu", 0, False, 0)
     assert (str(Device()), str(Device("cuda", 1))) == ("cpu", "cuda:1")
+    assert parse_device("cpu", threads=256) == Device("cpu", threads=256)
+    for threads in (-1, 257, 100_000):
+        with pytest.raises(InputError, match=rf"`threads` must lie in 0\.\.256, not {threads}"):
+            parse_device("auto", threads=threads)
     with pytest.raises(InputError, match="a GPU was asked for, but none is here"):
         parse_device("cuda")
 

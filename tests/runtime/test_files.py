@@ -1,7 +1,8 @@
-"""What lies on disk: programs, checkpoints, run folders, exported models; damaged, missing, of another format, or in the way."""
+"""What lies on disk: programs, checkpoints, exported models; damaged, missing, of another format, or in the way."""
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 from pathlib import Path
@@ -17,8 +18,8 @@ import netc
 from netc import InputError, RunError
 from netc.runtime.checkpoint import FORMAT, digest, load_latest, load_tensors, save_tensors
 from netc.runtime.export import deployable
-from netc.runtime.files import ProgramFolder, write_atomically
-from netc.runtime.run_folder import RunFolder
+from netc.runtime.files import ProgramFolder, make_folder, write_atomically
+from netc.runtime.manifest import FIELDS
 
 W = {"w": np.arange(6, dtype=np.float32).reshape(2, 3)}
 
@@ -33,7 +34,9 @@ W = {"w": np.arange(6, dtype=np.float32).reshape(2, 3)}
         ("{", "manifest.json` cannot be read"),
         ('{"format": 2, "producer": {"name": "netc", "version": "9"}}',
             "has program format 2, made by netc 9; this version runs format 1"),
-        ("{}", "has program format None, made by None None"),
+        ("{}", "has program format None, made by nobody it names"),
+        ("[]", "manifest.json` is damaged: it is no record of a program"),
+        ("[" * 100_000, "manifest.json` cannot be read"),
     ],
 )  # fmt: skip
 def test_a_folder_that_is_no_program(tmp_path: Path, manifest: str | None, message: str) -> None:
@@ -51,7 +54,33 @@ def test_a_graph_that_was_not_written(tmp_path: Path) -> None:
     for name in ("grad", "eval"):
         with pytest.raises(InputError, match=f"has no {name}.onnx") as e:
             folder.model_bytes(name)
-        assert e.value.help == f"compile it with `--with {name}`"
+        assert e.value.help == ("compile the spec with `--with grad`" if name == "grad" else "compile the spec again")
+
+
+def test_a_manifest_that_lacks_something_is_damaged(tmp_path: Path) -> None:
+    """Each part and each field in turn: left out, or of another kind."""
+    whole = json.loads((netc.compile("digits").save(tmp_path) / "manifest.json").read_text())
+    path = tmp_path / "manifest.json"
+
+    def refused(**changes: Any) -> str:
+        path.write_text(json.dumps({**whole, **changes}))
+        with pytest.raises(InputError) as e:
+            ProgramFolder(tmp_path)
+        assert e.value.help == "compile the spec again"
+        return e.value.message.removeprefix(f"`{path}` is damaged: it has ")
+
+    for part, fields in FIELDS.items():
+        assert refused(**{part: None}) == f"no `{part}`"
+        for name in fields:
+            for spoil in (lambda row, name=name: row.pop(name), lambda row, name=name: row.update({name: 1.5})):
+                changed = copy.deepcopy(whole[part])
+                spoil(changed[-1] if isinstance(changed, list) else changed)
+                assert refused(**{part: changed}) == f"no `{name}` in `{part}`"
+    assert refused(inputs=[3]) == "no `name` in `inputs`"
+    for file in ("../step.onnx", "", 3, "/etc/passwd"):
+        assert refused(graphs={**whole["graphs"], "step": file}) == "no file name for `step` in `graphs`"
+    path.write_text(json.dumps(whole))
+    assert ProgramFolder(tmp_path).manifest == whole
 
 
 # --- single files -----------------------------------------------------------------------------------------------------
@@ -61,12 +90,35 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
     write_atomically(tmp_path / "new" / "a.txt", b"one")
     write_atomically(tmp_path / "new" / "a.txt", b"two")
     assert (tmp_path / "new" / "a.txt").read_bytes() == b"two"
-    assert (tmp_path / "new" / "a.txt").stat().st_mode & 0o777 == 0o644
     (tmp_path / "folder").mkdir()
-    for place in (tmp_path / "folder", tmp_path / "new" / "a.txt" / "b.txt"):
-        with pytest.raises(RunError, match="cannot be written"):
+    for place, said in (
+        (tmp_path / "folder", f"`{tmp_path / 'folder'}` cannot be written: it is a folder"),
+        (tmp_path / "new" / "a.txt" / "b.txt", f"`{tmp_path / 'new' / 'a.txt'}` is a file, where a folder is needed"),
+        (
+            tmp_path / "new" / "a.txt" / "c" / "b.txt",
+            f"`{tmp_path / 'new' / 'a.txt'}` is a file, where a folder is needed",
+        ),
+    ):
+        with pytest.raises(RunError) as e:
             write_atomically(place, b"three")
+        assert e.value.message == said
+    with pytest.raises(RunError, match="is a file, where a folder is needed"):
+        make_folder(tmp_path / "new" / "a.txt")
     assert sorted(p.name for p in tmp_path.rglob("*")) == ["a.txt", "folder", "new"], "nothing is left behind"
+
+
+def test_the_rights_of_a_file_are_its_owners_choice(tmp_path: Path) -> None:
+    """New ones follow the umask, old ones stay as they are."""
+    path = tmp_path / "a.txt"
+    before = os.umask(0o077)
+    try:
+        write_atomically(path, b"one")
+        assert path.stat().st_mode & 0o777 == 0o600
+        path.chmod(0o755)
+        write_atomically(path, b"two")
+        assert path.stat().st_mode & 0o777 == 0o755
+    finally:
+        os.umask(before)
 
 
 def test_a_checkpoint_is_compared_with_its_checksum(tmp_path: Path) -> None:
@@ -113,95 +165,6 @@ def test_a_trainer_writes_its_notes_and_reads_them(tmp_path: Path) -> None:
     assert two.load(tmp_path / "a") == {"seed": 4, "n": 1}
     for name, value in one.state.items():
         np.testing.assert_array_equal(two.state[name], value)
-
-
-# --- run folders ------------------------------------------------------------------------------------------------------
-
-
-def test_runs_are_numbered(tmp_path: Path) -> None:
-    (tmp_path / "n").mkdir()
-    for taken in ("2", "10", "seven"):
-        (tmp_path / "n" / taken).mkdir()
-    first, second = RunFolder.create(tmp_path, "n"), RunFolder.create(tmp_path, "n")
-    assert (first.path.name, second.path.name) == ("11", "12")
-    assert (tmp_path / "n" / "latest").resolve() == second.path
-    assert not list((tmp_path / "n").glob(".latest*"))
-    assert RunFolder.create(tmp_path, "other").path.name == "1"
-
-
-def test_a_number_that_another_process_took_is_left_to_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for taken in ("1", "2"):
-        (tmp_path / "n" / taken).mkdir(parents=True)
-    monkeypatch.setattr(Path, "iterdir", lambda _: iter(()))
-    assert RunFolder.create(tmp_path, "n").path.name == "3"
-
-
-def test_a_folder_that_cannot_be_used(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    with pytest.raises(RunError, match="no run folder can be made under"):
-        RunFolder.create(tmp_path / "file", "n")
-    with pytest.raises(RunError, match="cannot be written"):
-        RunFolder(tmp_path / "none").open()
-    folder = RunFolder.create(tmp_path, "n")
-    (folder.path / "metrics.csv").mkdir()
-    with pytest.raises(RunError, match="cannot be written"):
-        folder.log(1, 2, {})
-
-
-def test_metrics_are_a_table_that_later_runs_go_on_with(tmp_path: Path) -> None:
-    folder = RunFolder.create(tmp_path, "n")
-    assert folder.history() == []
-    folder.log(1, 5, {"train.loss": 1 / 3, "val.loss": 2.0})
-    folder.log(2, 10, {"train.loss": 1e-12, "val.loss": 123456789.5})
-    folder.close()
-    folder.close()
-    assert not (folder.path / ".lock").exists()
-    again = RunFolder(folder.path).open()
-    again.log(3, 15, {"train.loss": 0.25, "val.loss": 0.5})
-    again.close()
-    assert (folder.path / "metrics.csv").read_text().splitlines() == [
-        "epoch,step,train.loss,val.loss", "1,5,0.333333333,2", "2,10,1e-12,123456790", "3,15,0.25,0.5",
-    ]  # fmt: skip
-    assert again.history()[2] == {"epoch": 3, "step": 15, "train.loss": 0.25, "val.loss": 0.5}
-    assert len(list(folder.path.glob("events.out.tfevents*"))) >= 1
-
-
-def test_events_hold_the_same_numbers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    told: list[Any] = []
-
-    class Writer:
-        def __init__(self, folder: str, flush_secs: int):
-            told.append(folder)
-
-        def add_scalar(self, name: str, value: float, step: int) -> None:
-            told.append((name, value, step))
-
-        def close(self) -> None:
-            told.append("closed")
-
-    monkeypatch.setattr("tensorboardX.SummaryWriter", Writer)
-    folder = RunFolder.create(tmp_path, "n")
-    folder.log(1, 5, {"train.loss": 0.5, "val.loss": 2.0})
-    folder.scalars(7, {"watch/a": 3.0})
-    folder.close()
-    assert told == [str(folder.path), ("train.loss", 0.5, 5), ("val.loss", 2.0, 5), ("watch/a", 3.0, 7), "closed"]
-
-
-def test_a_table_that_holds_nothing_gets_its_head(tmp_path: Path) -> None:
-    folder = RunFolder.create(tmp_path, "n")
-    (folder.path / "metrics.csv").write_text("")
-    folder.log(1, 5, {"train.loss": 0.5})
-    assert folder.history() == [{"epoch": 1, "step": 5, "train.loss": 0.5}]
-
-
-def test_what_decides_the_last_bits_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = RunFolder.create(tmp_path, "n")
-    monkeypatch.setattr("sys.argv", ["netc", "run", "digits"])
-    folder.write_environment("cpu")
-    found = json.loads((folder.path / "env.json").read_text())
-    assert sorted(found) == ["command", "cores", "device", "machine", "numpy", "onnxruntime", "platform", "python"]
-    assert (found["device"], found["numpy"], found["cores"]) == ("cpu", np.__version__, os.cpu_count())
-    assert found["command"] == ["run", "digits"]
 
 
 # --- exported models --------------------------------------------------------------------------------------------------

@@ -219,12 +219,81 @@ def test_a_program_of_another_format_is_refused_by_name(tmp_path: Path) -> None:
         netc.Trainer(folder)
 
 
-def test_two_processes_cannot_share_a_run_folder(tmp_path: Path) -> None:
-    first = RunFolder.create(tmp_path, "x")
-    with pytest.raises(InputError, match="another process is using"):
-        RunFolder(first.path).open()
-    first.close()
-    RunFolder(first.path).open().close()
+MOST = 2**31 - 2  # steps
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+def test_the_last_step_that_the_counter_holds_is_a_step_and_the_next_is_refused(optimizer: str) -> None:
+    text = f"""net n {{
+  input x: f32[N, 2]
+  y = x -> Dense(4) -> dropout(0.5) -> Dense(1)
+  loss = mean(y^2)
+}}
+train {{ optimizer = {optimizer}(rate = cosine(0.01)); epochs = 3 }}"""
+    batch = {"x": np.ones((8, 2), np.float32)}
+    trainer = netc.Trainer(netc.compile(text), device="cpu")
+    trainer.step(batch)
+    trainer.load_state({**trainer.state, "step": np.array(MOST - 1, np.int32)})
+    assert np.isfinite(trainer.step(batch)["loss"])
+    assert trainer.steps == trainer.state["step"] == MOST
+    for _ in range(2):
+        with pytest.raises(
+            RunError, match="2,147,483,646 steps are done; the program's counter, of 32 bits, holds no more"
+        ):
+            trainer.step(batch)
+    assert trainer.state["step"] == MOST
+    assert all(np.isfinite(v).all() for v in trainer.state.values())
+    trainer.undo()
+    assert trainer.steps == trainer.state["step"] == MOST - 1
+
+
+@pytest.mark.parametrize("step", [-1, MOST + 1])
+def test_a_count_of_steps_that_no_training_has_is_refused(step: int) -> None:
+    trainer = netc.Trainer(netc.compile("softmax"), device="cpu")
+    value = {"step": np.array(step, np.int32)}
+    for load in (trainer.load_parameters, lambda v: trainer.load_state({**trainer.state, **v})):
+        with pytest.raises(InputError, match=f"it must lie in 0..{MOST}, not {step}"):
+            load(value)
+    assert trainer.steps == trainer.state["step"] == 0
+    trainer.load_parameters({"step": 7})
+    assert trainer.steps == trainer.state["step"] == 7
+
+
+@pytest.mark.parametrize("seed", [-(2**31), -1, 0, 2**31 - 1])
+def test_seeds_at_the_limits_are_seeds(seed: int) -> None:
+    result = run("digits", "epochs=1", f"seed={seed}", folder=None)
+    other = netc.Trainer(netc.compile("digits"), device="cpu", seed=seed + 1 if seed < 0 else seed - 1)
+    first = netc.Trainer(result.trainer.program, device="cpu")
+    assert np.isfinite(result.scores["val.loss"])
+    assert first.seed == seed
+    assert np.abs(first.parameters["logits.weight"] - other.parameters["logits.weight"]).max() > 0.01
+
+
+def test_the_table_of_scores_has_the_rate_and_the_seconds(tmp_path: Path) -> None:
+    """The rate of the last step of each epoch; on a plateau, of the epoch that is scored and not the one to come."""
+    changes = ["rate=step(0.1, every = 60)", "plateau=reduce(val.loss, factor = 0.5, patience = 1, delta = 100)"]
+    first = run("digits", "epochs=2", *changes, folder=tmp_path)
+    again = run("digits", "epochs=4", *changes, resume=first.folder)
+    rows = list(csv.DictReader((first.folder / "metrics.csv").open()))
+    assert list(rows[0])[-2:] == ["rate", "seconds"]
+    assert [row["step"] for row in rows] == ["40", "80", "120", "160"]
+    assert [float(row["rate"]) for row in rows] == pytest.approx([0.1, 0.01, 0.005, 0.00025])
+    assert rows[0]["rate"] == "0.1", "the number that was written, not what float32 makes of it"
+    seconds = [float(row["seconds"]) for row in rows]
+    assert seconds == sorted(seconds)
+    assert seconds[2] > seconds[1] > 0
+    assert [row["seconds"] for row in again.history] == seconds
+    assert again.seconds > seconds[3]
+
+
+def test_what_is_watched_is_a_table_that_goes_on(tmp_path: Path) -> None:
+    cut = run("digits", "epochs=2", folder=tmp_path, watch=True, reporter=Stop(57))
+    resumed = run("digits", "epochs=2", resume=cut.folder, watch=True)
+    whole = run("digits", "epochs=2", folder=tmp_path, watch=True)
+    found, expected = (list(csv.DictReader((r.folder / "watch.csv").open())) for r in (resumed, whole))
+    assert [row["step"] for row in found] == [str(s) for s in range(0, 80, 10)]
+    assert list(found[0])[:3] == ["step", "gradient_norm", "gradient_norm/h.dense_1.weight"]
+    assert found == expected
 
 
 def test_parameters_can_be_read_and_replaced() -> None:

@@ -51,12 +51,46 @@ def test_the_scores_by_epoch(drawn: dict[str, Any]) -> None:
     loss = drawn["plots/loss.png"]
     assert said(loss) == ("loss", "epoch", "loss")
     assert lines(loss) == {
-        "train": ([1, 2, 3], [3, 2, 1], "--", "None"), "val": ([1, 2, 3], [4, 3.5, 3.75], "-", "None"),
+        "train": ([1, 2, 3], [3, 2, 1], "--", "o"), "val": ([1, 2, 3], [4, 3.5, 3.75], "-", "o"),
         "test": ([3], [5], ":", "o"), "best, epoch 2": ([2, 2], [0, 1], "-", "None"),
     }  # fmt: skip
     assert [t.get_text() for t in loss.get_legend().get_texts()] == ["train", "val", "test", "best, epoch 2"]
     assert said(drawn["plots/top_2.png"]) == ("top/2", "epoch", "top/2")
     assert loss.xaxis.get_gridlines()[0].get_visible()
+
+
+@pytest.mark.parametrize(("epochs", "marker"), [(1, "o"), (20, "o"), (21, "None"), (2000, "None")])
+def test_points_are_marked_while_there_are_few(drawn: dict[str, Any], epochs: int, marker: str) -> None:
+    plots.plot_scores([{"epoch": e, "train.loss": 3.0} for e in range(1, epochs + 1)], FOLDER, 0)
+    axes = drawn["plots/loss.png"]
+    assert lines(axes)["train"][3] == marker
+    axes.figure.canvas.draw()
+    assert all(tick == round(tick) for tick in axes.get_xticks()), "epochs are whole"
+
+
+@pytest.mark.parametrize(
+    ("values", "rising", "scale"),
+    [
+        ([20.0, 1.0, 3.0], False, "linear"),
+        ([20.1, 1.0, 3.0], False, "log"),
+        ([1.0, 20.1], False, "log"),
+        ([20.1, 1.0], True, "linear"),
+        ([20.1, 0.0, 1.0], False, "linear"),
+        ([20.1, -1.0], False, "linear"),
+        ([float("nan"), 20.1, float("inf"), 1.0], False, "log"),
+        ([float("nan")], False, "linear"),
+    ],
+)
+def test_the_end_of_a_long_fall_is_seen_beside_its_beginning(
+    drawn: dict[str, Any], values: list[float], rising: bool, scale: str
+) -> None:
+    """Over all splits together; the scores of another name do not matter."""
+    rows = [
+        {"epoch": e, f"{s}.loss": v, "val.a": 1e-9} for e, v in enumerate(values) for s in ("train", "val")[e % 2 :]
+    ]
+    plots.plot_scores(rows, FOLDER, 0, ["loss"] if rising else ["a"])
+    assert drawn["plots/loss.png"].get_yscale() == scale
+    assert drawn["plots/a.png"].get_yscale() == "linear"
 
 
 def test_without_a_best_epoch_none_is_marked(drawn: dict[str, Any]) -> None:
@@ -66,9 +100,9 @@ def test_without_a_best_epoch_none_is_marked(drawn: dict[str, Any]) -> None:
 
 def test_the_confusion_matrix(drawn: dict[str, Any]) -> None:
     matrix = np.array([[3, 1, 0], [0, 2, 2], [0, 0, 0]])
-    assert plots.plot_confusion("top/2", matrix, FOLDER).as_posix() == "plots/confusion_top_2.png"
+    assert plots.plot_confusion("top/2", matrix * 1000, FOLDER, "test").as_posix() == "plots/confusion_top_2.png"
     axes = drawn["plots/confusion_top_2.png"]
-    assert said(axes) == ("top/2: 5 of 8 right", "predicted class", "true class")
+    assert said(axes) == ("top/2, test: 5,000 of 8,000 rows right", "predicted class", "true class")
     image = axes.get_images()[0]
     np.testing.assert_array_equal(
         image.get_array(), [[0.75, 0.25, 0], [0, 0.5, 0.5], [0, 0, 0]]
@@ -76,7 +110,7 @@ def test_the_confusion_matrix(drawn: dict[str, Any]) -> None:
     assert (image.norm.vmin, image.norm.vmax) == (0, 1)
     counts = {(*map(int, t.get_position()),): (t.get_text(), t.get_color()) for t in axes.texts}  # (column, row)
     assert counts == {
-        (0, 0): ("3", "white"), (1, 0): ("1", "black"), (1, 1): ("2", "black"), (2, 1): ("2", "black")
+        (0, 0): ("3000", "white"), (1, 0): ("1000", "black"), (1, 1): ("2000", "black"), (2, 1): ("2000", "black")
     }  # fmt: skip
     assert {(t.get_ha(), t.get_va()) for t in axes.texts} == {("center", "center")}
     assert list(axes.get_xticks()) == list(axes.get_yticks()) == [0, 1, 2]
@@ -87,7 +121,7 @@ def test_the_confusion_matrix(drawn: dict[str, Any]) -> None:
     ("classes", "numbered", "width"), [(2, True, 5.3), (10, True, 7.8), (20, True, 12.8), (21, False, 12.8)]
 )
 def test_many_classes_are_not_numbered(drawn: dict[str, Any], classes: int, numbered: bool, width: float) -> None:
-    plots.plot_confusion("a", np.eye(classes, dtype=int), FOLDER)
+    plots.plot_confusion("a", np.eye(classes, dtype=int), FOLDER, "val")
     axes = drawn["plots/confusion_a.png"]
     assert len(axes.texts) == (classes if numbered else 0)
     assert (len(axes.get_xticks()) == classes) == numbered

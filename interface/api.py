@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from netc.compiler.program import Program
     from netc.grammar.source import Source
     from netc.runtime.loop import OnEpoch, OnStep, Reporter
+    from netc.runtime.run_folder import RunFolder
     from netc.runtime.trainer import Trainer
+    from netc.started import Started
 
 Overrides = Mapping[str, Any] | Iterable[str]
 
@@ -98,7 +100,6 @@ def run(
     raising StopIteration in one ends the training.
     Raises NetError (the spec), InputError (data, device), RunError (the run failed).
     """
-    from netc.compiler.check.overrides import written
     from netc.compiler.program import compile as compile_source
     from netc.runs import existing_run
     from netc.runtime.data.learned import Learned
@@ -110,25 +111,17 @@ def run(
     from netc.runtime.run_folder import LEARNED, RunFolder
     from netc.runtime.trainer import Trainer
     from netc.runtime.weights import begin_with
-    from netc.started import Started, data_name
+    from netc.started import Started
 
     if resume is not None and weights is not None:
         raise InputError("a resumed run has weights already", "give either `resume` or `weights`")
-    if resume is not None:
-        resume = existing_run(resume, to_resume=True)
-    if spec is None:
-        if resume is None:
-            raise InputError("there is no spec to run", "name a .net file, or a run to `resume`")
-        started = Started.of(Path(resume))
-        source, base = started.source(Path(resume)), Path(started.folder)
-        changes, data = [*started.changes, *written(overrides)], started.data_file() if data is None else data
-    else:
-        (source, base), changes = find(spec), written(overrides)
-    program = compile_source(source, changes, base)
+    resume = existing_run(resume, to_resume=True) if resume is not None else None
+    started, source, data = Started.asked(spec, overrides, data, resume)
+    program = compile_source(source, started.changes, Path(started.folder))
     reporter = reporter or Silent()
     for warning in program.warnings:
         reporter.notice(warning)
-    before = Learned.read(Path(resume) / LEARNED) if resume is not None else None
+    before = Learned.read(resume / LEARNED) if resume is not None else None
     found = load(program.manifest, data=data, learned=before)
     for notice in found.notices:
         reporter.notice(notice)
@@ -139,7 +132,7 @@ def run(
         begin_with(trainer, begins, reporter.notice)
     home = None
     if resume is not None:
-        home = RunFolder(Path(resume)).open()
+        home = RunFolder(resume).open()
     elif folder is not None:
         home = RunFolder.create(Path(folder), _run_name(source, program))
     try:
@@ -148,12 +141,7 @@ def run(
                 reporter.notice(notice)
             if resume is not None and not changed:
                 _refuse_changed(home.path / "resolved.net", program.net.resolved)
-            Started(source.name, str(base), changes, data_name(data)).write(home)
-            home.write_text("spec.net", source.text)
-            home.write_text("resolved.net", program.net.resolved)
-            home.write_text(LEARNED, found.learned.text())
-            home.write_environment(str(trainer.device))
-            program.save(home.file("program"), ["rate"])
+            _furnish(home, program, started, trainer)
             trainer.program = ProgramFolder(home.path / "program") if not watch else program
         loop = Loop(trainer, found, home, reporter, watch, on_step, on_epoch)
         reporter.header(_header(program, found, trainer))
@@ -172,6 +160,18 @@ def run(
         outcome.scores, outcome.history, outcome.best, outcome.best_epoch, outcome.best_score, outcome.reason,
         outcome.seconds, home.path if home else None, trainer, outcome.confusion,
     )  # fmt: skip
+
+
+def _furnish(home: RunFolder, program: Program, started: Started, trainer: Trainer) -> None:
+    """Writes what a run has before its first step. Raises RunError."""
+    from netc.runtime.run_folder import LEARNED
+
+    started.write(home)
+    home.write_text("spec.net", program.net.source.text)
+    home.write_text("resolved.net", program.net.resolved)
+    home.write_text(LEARNED, trainer.learned.text())
+    home.write_environment(str(trainer.device))
+    program.save(home.file("program"), ["rate"])
 
 
 def _header(program: Program, data: Any, trainer: Trainer) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,9 @@ from netc.grammar.reader import read
 from netc.grammar.source import Source
 from netc.runtime.errors import InputError
 from netc.runtime.run_folder import RunFolder
+from netc.specs import find
 
+Overrides = Mapping[str, Any] | Iterable[str]
 FILE = "run.json"
 IN_MEMORY = "<memory>"  # in the place of a data file: arrays that were given from Python
 
@@ -29,14 +32,30 @@ class Started:
     def of(cls, run: Path) -> Started:
         """How a run was started. Raises InputError."""
         path = run / FILE
-        if not (run / "program").is_dir():
-            raise InputError(f"`{run}` is no run folder", "name one such as `runs/digits/latest`")
         try:
             return cls(**json.loads(path.read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError):
             raise InputError(
                 f"`{path}` is missing or damaged", f"name the spec too: `netc run SPEC --resume {run}`"
             ) from None
+
+    @classmethod
+    def asked(
+        cls, spec: str | Path | None, overrides: Overrides, data: Any, resume: Path | None
+    ) -> tuple[Started, Source, Any]:
+        """How a run is to be started, with the source of its spec and its data; without a spec as the run to resume was.
+        Raises NetError, InputError."""
+        from netc.compiler.check.overrides import written
+
+        changes = written(overrides)
+        if spec is not None:
+            source, base = find(spec)
+            return cls(source.name, str(base), changes, data_name(data)), source, data
+        if resume is None:
+            raise InputError("there is no spec to run", "name a .net file, or a run to `resume`")
+        before = cls.of(resume)
+        data = before.data_file() if data is None else data
+        return replace(before, changes=[*before.changes, *changes], data=data_name(data)), before.source(resume), data
 
     def write(self, run: RunFolder) -> None:
         run.write_text(FILE, json.dumps(asdict(self), indent=1) + "\n")

@@ -92,7 +92,9 @@ def base_rate(op: Emitter, config: TrainConfig, state: Mapping[str, Value], trai
     to single parameters, and where they give every one a rate of its own, that of the first."""
     used = [config.optimizer_of(p).rate for p in trained]
     rate = config.optimizer.rate if config.optimizer.rate in used else used[0]
-    return _rate(op, config, state, op.cast(state["step"], FLOAT), rate, 1.0)
+    with op.at("", "rate"):
+        step = op.cast(state["step"], FLOAT)
+    return _rate(op, config, state, step, rate, 1.0)
 
 
 def _length(op: Emitter, config: TrainConfig, state: Mapping[str, Value], schedule: Schedule) -> Value | None:

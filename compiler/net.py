@@ -56,7 +56,8 @@ class Input:
 @dataclass(eq=False, slots=True)
 class Apply:
     """One operation applied to tensors. `variables` are those it reads, by their part of the name; `path` names the line
-    it stands on, with the repeats and blocks around it; `site` is the number of its random draws, where it draws."""
+    it stands on, with the repeats and blocks around it; `site` is the number of its random draws, where it draws;
+    `numbers` says how many operations deep it is computed from numbers alone, 0 where it reads anything else."""
 
     operation: Operation
     inputs: tuple[Tensor, ...]
@@ -66,6 +67,7 @@ class Apply:
     path: str = ""
     site: int | None = None
     outputs: tuple[Tensor, ...] = ()
+    numbers: int = 0
 
 
 @dataclass(frozen=True)

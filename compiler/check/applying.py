@@ -14,11 +14,13 @@ import numpy as np
 from netc.compiler.check import static
 from netc.compiler.check.arguments import refusal
 from netc.compiler.check.arrays import is_array, numbers_in, shape_of
+from netc.compiler.check.budget import Exhausted
+from netc.compiler.check.computed import depth_in_numbers, of_numbers
 from netc.compiler.check.frame import Frame
 from netc.compiler.check.recorder import check_size
 from netc.compiler.check.values import CALLABLES, Record, describe
 from netc.compiler.graph.dimensions import Symbolic
-from netc.compiler.graph.types import F32, DType, TensorType
+from netc.compiler.graph.types import F32, I64, DType, TensorType
 from netc.compiler.language.operations import Operation
 from netc.compiler.language.refusal import Refused
 from netc.compiler.language.slots import Slot
@@ -49,6 +51,7 @@ def apply(
         check_size(t, span)
     made = Apply(operation, tuple(inputs), settings, variables or {}, span, frame.path)
     made.outputs = tuple(Tensor(t, span, made, i) for i, t in enumerate(types))
+    made.numbers = depth_in_numbers(made)
     frame.recorder.add(made)
     return made.outputs if operation.multiple else made.outputs[0]
 
@@ -105,16 +108,20 @@ def settled(value: Any) -> Any:
     return value if not isinstance(value, Record) or value.only is None else value.only
 
 
-def tensors(pairs: Sequence[tuple[Slot, Any, Span]], what: str) -> list[Tensor]:
-    """Arguments as tensors; a literal takes the dtype of the tensors beside it. Raises NetError."""
+def tensors(frame: Frame, pairs: Sequence[tuple[Slot, Any, Span]], what: str) -> list[Tensor]:
+    """Arguments as tensors; a literal, and what is computed from numbers alone, takes the dtype of the tensor beside it.
+    Raises NetError."""
     pairs = [(s, settled(v), at) for s, v, at in pairs]
-    near = next((v.type.dtype for s, v, _ in pairs if isinstance(v, Tensor) and s.kind == "tensor"), None)
-    dtype = near or next((v.type.dtype for _, v, _ in pairs if isinstance(v, Tensor)), None)
+    given = [(s, v) for s, v, _ in pairs if isinstance(v, Tensor)]
+    given.sort(key=lambda p: of_numbers(p[1]))  # those that have a dtype of their own first
+    near = next((v.type.dtype for s, v in given if s.kind == "tensor"), None)
+    dtype = near or next((v.type.dtype for _, v in given), None)
     beside = next((_text(at) for _, v, at in pairs if isinstance(v, Tensor)), "x")
     out = []
     for slot, value, at in pairs:
         if isinstance(value, Tensor):
-            out.append(value)
+            wanted = near if slot.kind == "tensor" else I64 if slot.kind == "index" else None
+            out.append(in_dtype(frame, value, wanted) if wanted and of_numbers(value) else value)
         elif isinstance(value, CALLABLES):
             raise error(
                 "argument", f"`{what}` needs a tensor, this is {describe(value)}", at,
@@ -136,6 +143,32 @@ def tensors(pairs: Sequence[tuple[Slot, Any, Span]], what: str) -> list[Tensor]:
         else:
             out.append(literal(value, dtype, at, beside))
     return out
+
+
+def in_dtype(frame: Frame, tensor: Tensor, dtype: DType) -> Tensor:
+    """What is computed from numbers, computed anew in another dtype; as it is where its numbers do not fit there."""
+    if tensor.type.dtype == dtype or dtype.kind == "bool":
+        return tensor
+    try:
+        return _anew(frame, tensor, dtype)
+    except Exhausted:
+        raise
+    except NetError:
+        return tensor
+
+
+def _anew(frame: Frame, tensor: Tensor, dtype: DType) -> Tensor:
+    match tensor.origin:
+        case Apply() as made:
+            inputs = [_anew(frame, x, dtype) for x in made.inputs]
+            settings = made.settings if inputs else {**made.settings, "dtype": dtype}
+            found = apply(frame, made.operation, inputs, settings, made.span)
+            again: Tensor = found[tensor.index] if made.operation.multiple else found
+            return again
+        case Constant(value=value) | Size(dim=value):
+            return literal(value, dtype, tensor.span)
+        case _:
+            raise AssertionError(f"{tensor} is not computed from numbers")
 
 
 def literal(value: Any, dtype: DType, at: Span, beside: str = "x") -> Tensor:

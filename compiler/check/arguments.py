@@ -8,9 +8,11 @@ from typing import Any
 
 from netc.compiler.check import static
 from netc.compiler.check.arrays import is_array, shape_of
+from netc.compiler.check.computed import Computed, of_numbers
 from netc.compiler.check.guessing import of_argument, of_initializer, of_value
 from netc.compiler.check.values import Given, Partial, describe
 from netc.compiler.graph.dimensions import Symbolic
+from netc.compiler.language.operations import Function
 from netc.compiler.language.refusal import Refused
 from netc.compiler.language.slots import Slot
 from netc.compiler.language.variables import Initializer
@@ -109,6 +111,12 @@ def convert(slot: Slot, value: Any, what: str) -> Any:
         case "sizes":
             items = value if isinstance(value, tuple) else (value,)
             return tuple(v if isinstance(v, Symbolic) else static.whole(v, name, slot.name) for v in items)
+        case "length":
+            return value if isinstance(value, Symbolic) else static.whole(value, name, slot.name)
+        case "number":
+            if static.is_number(value) or isinstance(value, Symbolic):
+                return value
+            raise Refused("argument", f"{name} must be a number, this is {describe(value)}", slot.name, "write `4`")
         case "initializer":
             return initializer(value, name, slot.name)
         case "rate":
@@ -128,7 +136,9 @@ def convert(slot: Slot, value: Any, what: str) -> Any:
 
 
 def initializer(value: Any, name: str, at: str | None) -> Initializer:
-    """`he_normal`, `normal(std = 0.02)` or a number. Raises Refused."""
+    """`he_normal`, `normal(std = 0.02)`, a number, or what is computed from numbers. Raises Refused."""
+    if isinstance(value, Function) and value.name in LIBRARY.constructors["initializer"]:  # `zeros` in this place
+        value = LIBRARY.constructors["initializer"][value.name]
     if isinstance(value, Constructor) and value.group == "initializer":
         if any(s.required for s in value.slots):
             message = f"`{value.name}` needs its argument `{value.slots[0].name}`"
@@ -141,6 +151,8 @@ def initializer(value: Any, name: str, at: str | None) -> Initializer:
         return ConstantValue(float(value))
     if is_array(value):
         return Values(value, shape_of(value))
+    if isinstance(value, Tensor) and of_numbers(value):
+        return Computed(value)
     if isinstance(value, Partial):
         raise Refused("argument", f"{name} must be an initialiser, `{value.operation.name}` is a function", at, _FIRST)
     alike = spelt_alike(value, LIBRARY.constructors["initializer"]) if isinstance(value, str) else []

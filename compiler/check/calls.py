@@ -7,9 +7,10 @@ from functools import partial
 from typing import Any
 
 from netc.compiler.check import static
-from netc.compiler.check.applying import apply, guard, literal, refused, settled, tensors
+from netc.compiler.check.applying import apply, guard, in_dtype, literal, refused, settled, tensors
 from netc.compiler.check.arguments import bind, construct, convert, has_tensor, refuse_unknown
 from netc.compiler.check.budget import Exhausted
+from netc.compiler.check.computed import of_numbers
 from netc.compiler.check.frame import Frame, Making
 from netc.compiler.check.models import call_model
 from netc.compiler.check.naming import LayerName
@@ -32,6 +33,7 @@ from netc.compiler.language.onnx_operators import OnnxOperation
 from netc.compiler.language.operations import Function, Layer, Operation, Patterned, lower_case
 from netc.compiler.language.refusal import Refused
 from netc.compiler.language.words import Constructor, show_number
+from netc.compiler.library import LIBRARY
 from netc.compiler.net import Constant, Tensor
 from netc.grammar.diagnostics import Label, diagnostic, error
 from netc.grammar.source import Span
@@ -96,6 +98,8 @@ def _function(frame: Frame, function: Function, arguments: Sequence[Given], span
                 "argument", f"`{function.name}` takes its tensors one by one, not as a list", a.span,
                 help=f"write `{function.name}({inner})`",
             )  # fmt: skip
+    if not any(s.is_tensor for s in function.slots):
+        return _made_of_numbers(frame, function, arguments, span)
     if not has_tensor(arguments):
         numbers = [a.value for a in arguments]
         if function.static is not None and numbers and all(static.is_number(v) for v in numbers):
@@ -111,7 +115,22 @@ def _function(frame: Frame, function: Function, arguments: Sequence[Given], span
             pairs.append((slot, *bound[slot.name]))
     settings = _settings(function, bound)
     spans = {n: s for n, (_, s) in bound.items()}
-    return apply(frame, function, tensors(pairs, function.name), settings, span, spans)
+    if function.group == "cast" and of_numbers(pairs[0][1]):
+        (wanted,) = function.infer([pairs[0][1].type], settings)
+        anew = in_dtype(frame, pairs[0][1], wanted.dtype)
+        if anew.type == wanted:
+            return anew
+    return apply(frame, function, tensors(frame, pairs, function.name), settings, span, spans)
+
+
+def _made_of_numbers(frame: Frame, function: Function, arguments: Sequence[Given], span: Span) -> Any:
+    """A word without tensors, such as `zeros([N, 4])`; `zeros()` is the initialiser of that name."""
+    first_value = LIBRARY.constructors["initializer"].get(function.name)
+    if first_value is not None and not arguments:
+        return construct(first_value, arguments, span)
+    bound = bind(function.slots, arguments, function.name, span)
+    spans = {n: s for n, (_, s) in bound.items()}
+    return apply(frame, function, [], _settings(function, bound), span, spans)
 
 
 def _of_numbers(function: Function, numbers: list[Any], span: Span) -> Any:
@@ -135,7 +154,7 @@ def _settings(operation: Operation, bound: Mapping[str, tuple[Any, Span]]) -> di
             settings[slot.name] = slot.default
             continue
         value, at = bound[slot.name]
-        if isinstance(value, Tensor):
+        if isinstance(value, Tensor) and slot.kind != "initializer":
             raise error(
                 "static-argument", f"`{slot.name}` of `{operation.name}` is decided while compiling; a tensor cannot be", at,
                 help="give it a number, or an argument of the net such as `net name(hidden = 64)`",
@@ -205,7 +224,7 @@ def _layer_instance(frame: Frame, layer: LayerInstance, arguments: Sequence[Give
         help = "its settings are given where it is made; join several tensors first: `concat(a, b)`"
         raise error("too-many-arguments", message, span, Label(layer.span, "made here"), help=help)
     at = arguments[0].span
-    (x,) = tensors([(operation.slots[0], arguments[0].value, at)], operation.name)
+    (x,) = tensors(frame, [(operation.slots[0], arguments[0].value, at)], operation.name)
     spans = {operation.slots[0].name: at, **layer.spans}
     try:
         operation.infer([x.type], settings)

@@ -129,7 +129,7 @@ def _combine(frame: Frame, node: ast.Binary, left: Any) -> Any:
         a, b = operation.slots
         pairs = [(a, left, node.left.span), (b, right, node.right.span)]
         spans = {s.name: at for s, _, at in pairs}
-        return apply(frame, operation, tensors(pairs, node.operator), {}, node.span, spans)
+        return apply(frame, operation, tensors(frame, pairs, node.operator), {}, node.span, spans)
     for value, part in ((left, node.left), (right, node.right)):
         if isinstance(value, CALLABLES):
             raise error("argument", f"`{node.operator}` needs numbers or tensors, this is {describe(value)}", part.span,

@@ -86,6 +86,10 @@ class Operation:
         """The variables made for these inputs, without their names. Raises Refused."""
         return {}
 
+    def turns(self, settings: Settings) -> Sequence[int] | None:
+        """The whole numbers that a repeat can take from it one by one."""
+        return None
+
     def doubt(self, inputs: Sequence[Seen], settings: Settings) -> Doubt | None:
         """What is hardly meant about these inputs."""
         return None
@@ -137,6 +141,10 @@ class Word(Operation):
                 "shape-mismatch", f"{shown} do not combine in `{self.name}`: {e}", None, fitting(*inputs[-2:])
             ) from None
         return found if isinstance(found, tuple) else (found,)
+
+    def turns(self, settings: Settings) -> Sequence[int] | None:
+        found: Sequence[int] | None = self.cls(**settings).turns() if hasattr(self.cls, "turns") else None
+        return found
 
     def doubt(self, inputs: Sequence[Seen], settings: Settings) -> Doubt | None:
         found: Doubt | None = self.cls(**settings).doubt(*inputs) if hasattr(self.cls, "doubt") else None

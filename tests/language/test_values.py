@@ -31,6 +31,15 @@ VALUES: dict[str, Any] = {  # lines that bind z -> z, of X and T
     "a, b = x * 2, x + 1; z = a - b": X - 1,
     "a = x; repeat [2, 3] as f { a = a * f }; z = a": 6 * X,
     "a = x; repeat [relu, abs] as f { a = f(a) }; z = a": np.maximum(X, 0),
+    "h = zeros([N, 3]); repeat range(1, 8, 3) as i { h = h + i }; z = h": np.full((2, 3), 12),
+    "param w: f32[3] = zeros; z = w + 1": [1, 1, 1],
+    "param w: f32[3] = ones(); z = w + 1": [2, 2, 2],
+    "param w: f32[2, 2] = 3 * eye(2) - 1; z = w": [[2, -1], [-1, 2]],
+    "param w: f64[3] = range(0, 0.3, 0.1); z = w - [0, 0.1, 0.2]": [0, 0, 0],
+    "z = x -> Dense(3, init = eye(3), bias_init = ones)": X + 1,
+    "zeros = x; z = zeros + zeros(3)": X,
+    "z = onnx.Add(x, range(3))": X + [0, 1, 2],
+    "z = f64(x) + 2 * range(3)": X + [0.0, 2.0, 4.0],
     "act = abs; block b(x, f = relu) { return f(x) }; z = b(x, f = act)": np.abs(X),
 }
 

@@ -95,6 +95,10 @@ class Sketch:
             case "sizes":
                 count = self.random.randint(1, 3)
                 return f"[{', '.join(self.pick(sizes) for _ in range(count))}]"
+            case "length":
+                return self.pick(["2", "3", "4", "N", "a.shape[1]"])
+            case "number":
+                return self.pick(["-1", "0", "1", "2", "3", "4", "0.5", "N", "2 * N"])
             case "initializer":
                 return self.pick([*LIBRARY.constructors["initializer"], "0.1", "normal(std = 0.1)"])
             case "choice":
@@ -113,7 +117,7 @@ class Sketch:
         ]
         if word.name == "gather":
             settings = ["axis = 1"]  # of the batch there may be one row alone
-        if self.maybe() and operands[0].isidentifier():
+        if operands and self.maybe() and operands[0].isidentifier():
             rest = ", ".join([*operands[1:], *settings])
             return f"{operands[0]} -> {word.name}" + (f"({rest})" if rest or isinstance(word, Layer) else "")
         return f"{word.name}({', '.join([*operands, *settings])})"

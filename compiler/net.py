@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
-from netc.compiler.graph.dimensions import Dim
+from netc.compiler.graph.dimensions import Dim, Symbolic
 from netc.compiler.graph.types import BASE_OPSET, TensorType
 from netc.compiler.language.operations import Operation
 from netc.compiler.language.variables import Variable
@@ -103,6 +103,10 @@ class TypedNet:
         """The lowest opset that its programs need."""
         return max([BASE_OPSET, *(a.operation.opset for a in self.applies)])
 
+    def has_rows(self, tensor: Tensor) -> bool:
+        """Whether some axis of a tensor counts the rows of the batch."""
+        return any(isinstance(d, Symbolic) and self.batch in d.symbols for d in tensor.type.shape)
+
     @property
     def parameters(self) -> list[Variable]:
         """What patterns, counts and rules speak of."""
@@ -114,8 +118,12 @@ class TypedNet:
         return [p for p in self.parameters if p.trained]
 
 
-def ancestors(tensor: Tensor, through: Callable[[Apply], bool] = lambda _: True) -> set[object]:
-    """What a tensor is computed from: applies, inputs and variables."""
+def ancestors(
+    tensor: Tensor,
+    through: Callable[[Apply], bool] = lambda _: True,
+    of: Callable[[Apply], Iterable[Tensor]] = lambda made: made.inputs,
+) -> set[object]:
+    """What a tensor is computed from: applies, inputs and variables; `of` says which tensors of an operation count."""
     seen: set[object] = set()
     stack: list[object] = [tensor.origin]
     while stack:
@@ -124,6 +132,6 @@ def ancestors(tensor: Tensor, through: Callable[[Apply], bool] = lambda _: True)
             continue
         seen.add(origin)
         if isinstance(origin, Apply) and through(origin):
-            stack += [x.origin for x in origin.inputs]
+            stack += [x.origin for x in of(origin)]
             stack += list(origin.variables.values())
     return seen

@@ -14,6 +14,7 @@ from netc.compiler.check.computed import of_numbers
 from netc.compiler.check.frame import Frame, Making
 from netc.compiler.check.models import call_model
 from netc.compiler.check.naming import LayerName
+from netc.compiler.check.operator_calls import call_operator
 from netc.compiler.check.recorder import check_size
 from netc.compiler.check.values import (
     UNKNOWN,
@@ -58,7 +59,7 @@ def call(frame: Frame, callee: Any, arguments: Sequence[Given], span: Span) -> A
         case Layer():
             return _layer(frame, callee, arguments, span)
         case OnnxOperation():
-            return _onnx(frame, callee, arguments, span)
+            return call_operator(frame, callee, arguments, span)
         case LayerInstance():
             return _layer_instance(frame, callee, arguments, span)
         case Partial():
@@ -161,43 +162,6 @@ def _settings(operation: Operation, bound: Mapping[str, tuple[Any, Span]]) -> di
             )  # fmt: skip
         settings[slot.name] = guard(partial(convert, slot, value, operation.name), at)
     return settings
-
-
-def _onnx(frame: Frame, operation: OnnxOperation, arguments: Sequence[Given], span: Span) -> Any:
-    operands: list[Tensor] = []
-    first = next((a.value.type.dtype for a in arguments if isinstance(a.value, Tensor)), None)
-    for a in arguments:
-        if a.name is not None:
-            continue
-        if isinstance(a.value, Tensor):
-            operands.append(a.value)
-        elif first is None:
-            raise error("argument", f"`onnx.{operation.name}` needs a tensor first, this is {describe(a.value)}", a.span,
-                        help=f"write `onnx.{operation.name}(x, ...)`")  # fmt: skip
-        else:
-            operands.append(_onnx_literal(operation, len(operands), a, first))
-    if not operands:
-        raise error(
-            "missing-argument",
-            f"`onnx.{operation.name}` needs a tensor",
-            span,
-            help=f"write `onnx.{operation.name}(x)`",
-        )
-    operation.constants = {i: t.origin.value for i, t in enumerate(operands) if isinstance(t.origin, Constant)}
-    named = [(a.name, a) for a in arguments if a.name is not None]
-    settings = {n: a.value for n, a in named}
-    spans = {n: a.span if operation.has_attribute(n) else a.place or a.span for n, a in named}
-    return apply(frame, operation, operands, settings, span, spans)
-
-
-def _onnx_literal(operation: OnnxOperation, position: int, given: Given, first: DType) -> Tensor:
-    """A number becomes a scalar of the dtype that the operator wants there, a list of whole numbers an i64 vector."""
-    value, at = given.value, given.span
-    if isinstance(value, tuple) and all(isinstance(v, int) and not isinstance(v, bool) for v in value):
-        if value:
-            return literal(value, I64, at)
-        return Tensor(TensorType(I64, (0,)), at, Constant(value))
-    return literal(value, operation.dtype_of(position, value, first), at)
 
 
 # --- layers -----------------------------------------------------------------------------------------------------------

@@ -94,7 +94,7 @@ def session(
     try:
         made = ort.InferenceSession(model, options, providers=_providers(device))
     except Exception as e:  # onnxruntime raises its own types, one for each status code
-        raise RunError(_reason(str(e))) from None
+        raise RunError(_reason(str(e), sizes or {})) from None
     if device.kind == "cuda" and made.get_providers()[0] != "CUDAExecutionProvider":
         raise RunError("a GPU was asked for, but ONNX Runtime fell back to the CPU", CUDA_HELP)
     if resident and device.kind == "cuda":
@@ -133,9 +133,10 @@ def _providers(device: Device) -> list[Any]:
     return [("CUDAExecutionProvider", options), "CPUExecutionProvider"]
 
 
-def _reason(text: str) -> str:
-    """ONNX Runtime's message without its status prefix; a missing kernel is named."""
+def _reason(text: str, sizes: Mapping[str, int]) -> str:
+    """ONNX Runtime's message without its status prefix, with the sizes that it is about; a missing kernel is named."""
     missing = re.search(r"Could not find an implementation for (\w+)\((\d+)\) node with name '([^']*)'", text)
     if missing:
         return f"ONNX Runtime has no kernel for the operator `{missing[1]}` here (node `{missing[3]}`)"
-    return "ONNX Runtime refuses the program: " + re.sub(r"^\[ONNXRuntimeError\][^:]*: \d+ : \w+ : ", "", text)
+    fixed = " for " + ", ".join(f"{n} = {size}" for n, size in sizes.items()) if sizes else ""
+    return f"ONNX Runtime refuses the program{fixed}: " + re.sub(r"^\[ONNXRuntimeError\][^:]*: \d+ : \w+ : ", "", text)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from functools import partial
+from itertools import accumulate
 from typing import Any, TypeVar
 
 import numpy as np
@@ -21,7 +22,7 @@ from netc.compiler.check.recorder import check_size
 from netc.compiler.check.values import CALLABLES, Record, describe
 from netc.compiler.graph.dimensions import Symbolic
 from netc.compiler.graph.types import F32, I64, DType, TensorType
-from netc.compiler.language.operations import Operation
+from netc.compiler.language.operations import Function, Operation
 from netc.compiler.language.refusal import Refused
 from netc.compiler.language.slots import Slot
 from netc.compiler.language.variables import Variable
@@ -80,6 +81,9 @@ def _spoken(help: str, operation: Operation, inputs: Sequence[Tensor], spans: Ma
     slots = [s for s in operation.slots if s.is_tensor]
     texts = [_text(spans[s.name]) if s.name in spans else letter for s, letter in zip(slots, "xyz")]
     whole = next((t for t, x in zip(texts, inputs) if not x.type.dtype.is_float), "x")
+    for i, text in enumerate(texts):  # an argument of its own needs no parentheses
+        help = help.replace(f"({{{i}}})", f"({_bare(text)})")
+    help = help.replace("({whole})", f"({_bare(whole)})")
     for placeholder, text in {
         **{str(i): t for i, t in enumerate(texts)},
         "whole": whole,
@@ -92,7 +96,13 @@ def _spoken(help: str, operation: Operation, inputs: Sequence[Tensor], spans: Ma
 def _text(span: Span) -> str:
     """An expression, in parentheses where it has operators."""
     text = " ".join(span.text.split())
-    return text if re.fullmatch(r"[\w.]+|\w+\([^()]*\)", text) else f"({text})"
+    return text if re.fullmatch(r"[\w.]+|\w*\([^()]*\)|\[[^\[\]]*\]", text) else f"({text})"
+
+
+def _bare(text: str) -> str:
+    """What `_text` gave, without parentheses around the whole."""
+    depths = list(accumulate((c == "(") - (c == ")") for c in text))
+    return _bare(text[1:-1]) if text[:1] == "(" and depths.index(0) == len(text) - 1 else text
 
 
 def _input(inputs: Sequence[Tensor]) -> str:
@@ -123,10 +133,9 @@ def tensors(frame: Frame, pairs: Sequence[tuple[Slot, Any, Span]], what: str) ->
             wanted = near if slot.kind == "tensor" else I64 if slot.kind == "index" else None
             out.append(in_dtype(frame, value, wanted) if wanted and of_numbers(value) else value)
         elif isinstance(value, CALLABLES):
-            raise error(
-                "argument", f"`{what}` needs a tensor, this is {describe(value)}", at,
-                help="let a tensor flow into it: `x -> f`, or call it: `f(x)`",
-            )  # fmt: skip
+            makes = isinstance(value, Function) and not any(s.is_tensor for s in value.slots)
+            help = f"call it: `{value.name}([N, 4])`" if makes else "let a tensor flow into it: `x -> f`, or call it: `f(x)`"
+            raise error("argument", f"`{what}` needs a tensor, this is {describe(value)}", at, help=help)
         elif isinstance(value, Record):
             names = ", ".join(f"`.{n}`" for n in list(value.outputs)[-6:])
             example = f"`{at.text}.{list(value.outputs)[-1]}`"

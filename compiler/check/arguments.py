@@ -110,7 +110,11 @@ def convert(slot: Slot, value: Any, what: str) -> Any:
             return static.whole(value, name, slot.name)
         case "sizes":
             items = value if isinstance(value, tuple) else (value,)
-            return tuple(v if isinstance(v, Symbolic) else static.whole(v, name, slot.name) for v in items)
+            for v in items:
+                if not isinstance(v, Symbolic) and not (static.is_number(v) and Fraction(v).denominator == 1):
+                    message = f"{name} is a list of sizes, of which {describe(v)} is none"
+                    raise Refused("argument", message, slot.name, f"write `{slot.name} = [N, 4]`")
+            return tuple(v if isinstance(v, Symbolic) else int(v) for v in items)
         case "length":
             return value if isinstance(value, Symbolic) else static.whole(value, name, slot.name)
         case "number":

@@ -9,9 +9,11 @@ from typing import Any
 from netc.compiler.check import static
 from netc.compiler.check.applying import apply, guard, in_dtype, literal, refused, settled, tensors
 from netc.compiler.check.arguments import bind, construct, convert, has_tensor, refuse_unknown
+from netc.compiler.check.arrays import is_array
 from netc.compiler.check.budget import Exhausted
 from netc.compiler.check.computed import of_numbers
 from netc.compiler.check.frame import Frame, Making
+from netc.compiler.check.guessing import of_value
 from netc.compiler.check.models import call_model
 from netc.compiler.check.naming import LayerName
 from netc.compiler.check.operator_calls import call_operator
@@ -73,10 +75,10 @@ def call(frame: Frame, callee: Any, arguments: Sequence[Given], span: Span) -> A
         case Constructor():
             return construct(callee, arguments, span)
         case _:
-            raise error(
-                "not-callable", f"{describe(callee)} cannot be called", span,
-                help="functions, layers and blocks are called; a product is written `a * b`",
-            )  # fmt: skip
+            help = "functions, layers and blocks are called; a product is written `a * b`"
+            if isinstance(callee, tuple):
+                help = "leave the parentheses out; an entry is taken by `[0]`"
+            raise error("not-callable", f"{describe(callee)} cannot be called", span, help=help)
 
 
 def instance(frame: Frame, value: Any, span: Span) -> Any:
@@ -105,6 +107,10 @@ def _function(frame: Frame, function: Function, arguments: Sequence[Given], span
         numbers = [a.value for a in arguments]
         if function.static is not None and numbers and all(static.is_number(v) for v in numbers):
             return _of_numbers(function, numbers, span)
+        first = arguments[0] if arguments and arguments[0].name is None else None
+        if first is not None and is_array(first.value) and not any(not s.is_tensor for s in function.slots):
+            written = Given(literal(first.value, F32, first.span), first.span)  # there is nothing else that a list could be
+            return _function(frame, function, [written, *arguments[1:]], span)
         bind(function.slots[1:], arguments, function.name, span)
         return Partial(function, list(arguments), span)
     bound = bind(function.slots, arguments, function.name, span)
@@ -158,7 +164,8 @@ def _settings(operation: Operation, bound: Mapping[str, tuple[Any, Span]]) -> di
         if isinstance(value, Tensor) and slot.kind != "initializer":
             raise error(
                 "static-argument", f"`{slot.name}` of `{operation.name}` is decided while compiling; a tensor cannot be", at,
-                help="give it a number, or an argument of the net such as `net name(hidden = 64)`",
+                help=of_value(operation.name, value)
+                or "give it a number, or an argument of the net such as `net name(hidden = 64)`",
             )  # fmt: skip
         settings[slot.name] = guard(partial(convert, slot, value, operation.name), at)
     return settings

@@ -18,7 +18,7 @@ MAX_DEPTH = 32  # operations; what is computed by more has the dtype that it has
 
 def of_numbers(tensor: Tensor) -> bool:
     """Whether a tensor is computed from numbers alone."""
-    return isinstance(tensor.origin, Apply) and tensor.origin.numbers > 0
+    return isinstance(tensor.origin, Constant) or (isinstance(tensor.origin, Apply) and tensor.origin.numbers > 0)
 
 
 def depth_in_numbers(made: Apply) -> int:

@@ -7,7 +7,8 @@ from functools import partial
 from typing import Any
 
 from netc.compiler.check import attributes, static
-from netc.compiler.check.applying import apply, guard, settled, tensors
+from netc.compiler.check.applying import apply, guard, literal, settled, tensors
+from netc.compiler.check.arrays import is_array
 from netc.compiler.check.budget import Exhausted
 from netc.compiler.check.calls import call, instance
 from netc.compiler.check.frame import Frame
@@ -22,6 +23,7 @@ from netc.compiler.check.values import (
     Pipeline,
     describe,
 )
+from netc.compiler.graph.types import F32
 from netc.compiler.language.operations import Function, Operation
 from netc.compiler.language.slots import Slot
 from netc.compiler.language.words import Constructor
@@ -30,6 +32,7 @@ from netc.compiler.net import Tensor
 from netc.grammar import ast
 from netc.grammar.diagnostics import NetError, error
 
+ARITHMETIC = ("+", "-", "*", "/", "//", "%", "^", "@")  # of numbers in brackets, which are tensors there
 _COMPARE = "compare: `hidden > 2`"
 _STAGE = "put the arithmetic on a line of its own, or in parentheses around a pipeline: `(x -> f) + 1`"
 
@@ -81,6 +84,8 @@ def _unary(frame: Frame, node: ast.Unary) -> Any:
     value = evaluate(frame, node.value)
     if value is UNKNOWN:
         return UNKNOWN
+    if is_array(value) and node.operator == "-":
+        value = literal(value, F32, node.value.span)
     if isinstance(value, Tensor):
         operation = LIBRARY.operations["negative" if node.operator == "-" else "not"]
         return apply(frame, operation, [value], {}, node.span)
@@ -124,6 +129,8 @@ def _combine(frame: Frame, node: ast.Binary, left: Any) -> Any:
             node.span,
             help='write `"p0".."p63"`; counts are given by `repeat`',
         )
+    if node.operator in ARITHMETIC and not isinstance(left, Tensor) and not isinstance(right, Tensor):
+        left, right = (literal(v, F32, p.span) if is_array(v) else v for v, p in ((left, node.left), (right, node.right)))
     if isinstance(left, Tensor) or isinstance(right, Tensor):
         operation = LIBRARY.operations[node.operator]
         a, b = operation.slots

@@ -120,7 +120,7 @@ EXPRESSIONS: dict[str, str] = {
     "self_attention scaled_dot_product_attention",
     "sum(x * x, axis = -1) / (norm(x, axis = -1) * norm(x, axis = -1))": "cosine_similarity CosineSimilarity",
     "norm(x - x, axis = -1)": "pairwise_distance PairwiseDistance cdist",
-    "sum(x) / N": "batch_size batchsize",
+    "x.shape[0]": "batch_size batchsize",
 }
 # Lines of the net.
 LINES: dict[str, str] = {
@@ -206,7 +206,8 @@ TRAINERS: dict[str, str] = {
 }
 # What others write after the dot of a tensor or a layer.
 METHODS: dict[str, str] = {
-    "sum(x) / N": "size ndim numel",
+    "x.shape[0]": "size dim len",
+    "x.shape[0] * x.shape[1]": "numel",
     "transpose(x)": "T mT",
     "x": "item numpy cpu cuda to data clone copy contiguous value",
     'l2("*.weight")': "weight bias weights kernel parameters",

@@ -214,7 +214,8 @@ class Loss(Function):
                 wanted = inputs[0].with_shape(positions[:1])
                 full = f" or `{inputs[0].with_shape(positions)}`" if len(positions) > 1 else ""
                 message = f"`weight` has a number for each row or position, `{wanted}`{full}, this is `{weight}`"
-                raise Refused("shape-mismatch", message, "weight")
+                help = "numbers of the classes are looked up by the target: `gather([1, 5, 2], {1})`"
+                raise Refused("shape-mismatch", message, "weight", help if inputs[1].dtype.is_integer else "")
         return found
 
     def doubt(self, inputs: Sequence[Seen], settings: Settings) -> Doubt | None:

@@ -92,8 +92,10 @@ def _parsed(path: Path) -> onnx.ModelProto:
 
 
 def _opset(model: onnx.ModelProto) -> int:
-    versions = {o.domain: o.version for o in model.opset_import}
-    opset = versions.get("", versions.get("ai.onnx"))
+    versions = sorted({o.version for o in model.opset_import if o.domain in ("", "ai.onnx")})
+    if len(versions) > 1:
+        raise error("invalid-model", f"the model imports opsets {versions[0]} and {versions[-1]} of the standard domain")
+    opset = versions[0] if versions else None
     newest = onnx.defs.onnx_opset_version()
     if opset is None:
         if any(n.domain in ("", "ai.onnx") for n in nodes(model.graph)):

@@ -75,7 +75,12 @@ def _help(tokens: Sequence[Token], start: int, index: int, accepts: set[str]) ->
         return f"`{word}` is a keyword; choose another name"
     if str(previous) == "-" and word == ">":
         return "write `->`, without a space"
-    if previous is not None and {previous.type, token.type} == {"NAME"} and "COMMA" in accepts and accepts & {"RPAR", "RSQB"}:
+    if (
+        previous is not None
+        and {previous.type, token.type} == {"NAME"}
+        and "COMMA" in accepts
+        and accepts & {"RPAR", "RSQB"}
+    ):
         return f"arguments are separated by `,`: `{previous}, {token}`"
     if previous is not None and index > start + 1 and first.type not in FORMS:
         joined = _joined(previous, token)

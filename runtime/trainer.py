@@ -133,7 +133,9 @@ class Trainer:
         """Overwrites a control tensor (`rate_scale`, `total_steps`) between steps; a program without it ignores that.
         Raises InputError for another name, and for what is no number of its dtype."""
         if name not in CONTROLS:
-            raise InputError(f"there is no control `{name}`", f"the controls are {', '.join(f'`{n}`' for n in CONTROLS)}")
+            raise InputError(
+                f"there is no control `{name}`", f"the controls are {', '.join(f'`{n}`' for n in CONTROLS)}"
+            )
         number = array_of(value, f"`{name}`")
         if number.shape or number.dtype.kind not in "iuf" or not np.isfinite(number):
             raise InputError(f"`{name}` is a finite number, this is {value!r}")

@@ -104,7 +104,9 @@ class Accumulation:
 
     def compute(self, apply: Apply) -> None:
         """One operation on all rows."""
-        for name in sorted({s for y in apply.outputs for s in _symbols(y.type.shape)} | _symbols(apply.settings.values())):
+        for name in sorted(
+            {s for y in apply.outputs for s in _symbols(y.type.shape)} | _symbols(apply.settings.values())
+        ):
             self.size(name)
         variables = {part: self.variable(v) for part, v in apply.variables.items()}
         inputs = [self.value(x) for x in apply.inputs]

@@ -133,8 +133,9 @@ def tensors(frame: Frame, pairs: Sequence[tuple[Slot, Any, Span]], what: str) ->
             wanted = near if slot.kind == "tensor" else I64 if slot.kind == "index" else None
             out.append(in_dtype(frame, value, wanted) if wanted and of_numbers(value) else value)
         elif isinstance(value, CALLABLES):
-            makes = isinstance(value, Function) and not any(s.is_tensor for s in value.slots)
-            help = f"call it: `{value.name}([N, 4])`" if makes else "let a tensor flow into it: `x -> f`, or call it: `f(x)`"
+            help = "let a tensor flow into it: `x -> f`, or call it: `f(x)`"
+            if isinstance(value, Function) and not any(s.is_tensor for s in value.slots):
+                help = f"call it: `{value.name}([N, 4])`"
             raise error("argument", f"`{what}` needs a tensor, this is {describe(value)}", at, help=help)
         elif isinstance(value, Record):
             names = ", ".join(f"`.{n}`" for n in list(value.outputs)[-6:])
@@ -159,20 +160,22 @@ def in_dtype(frame: Frame, tensor: Tensor, dtype: DType) -> Tensor:
     if tensor.type.dtype == dtype or dtype.kind == "bool":
         return tensor
     try:
-        return _anew(frame, tensor, dtype)
+        return _anew(frame, tensor, dtype, {})
     except Exhausted:
         raise
     except NetError:
         return tensor
 
 
-def _anew(frame: Frame, tensor: Tensor, dtype: DType) -> Tensor:
+def _anew(frame: Frame, tensor: Tensor, dtype: DType, known: dict[Apply, Any]) -> Tensor:
+    """A tensor in another dtype; `known` are the operations that were applied anew before. Raises NetError."""
     match tensor.origin:
         case Apply() as made:
-            inputs = [_anew(frame, x, dtype) for x in made.inputs]
-            settings = made.settings if inputs else {**made.settings, "dtype": dtype}
-            found = apply(frame, made.operation, inputs, settings, made.span)
-            again: Tensor = found[tensor.index] if made.operation.multiple else found
+            if made not in known:
+                inputs = [_anew(frame, x, dtype, known) for x in made.inputs]
+                settings = made.settings if inputs else {**made.settings, "dtype": dtype}
+                known[made] = apply(frame, made.operation, inputs, settings, made.span)
+            again: Tensor = known[made][tensor.index] if made.operation.multiple else known[made]
             return again
         case Constant(value=value) | Size(dim=value):
             return literal(value, dtype, tensor.span)

@@ -31,13 +31,13 @@ from netc.compiler.check.values import (
     Pipeline,
     describe,
 )
-from netc.compiler.graph.types import F32, I64, DType, TensorType
+from netc.compiler.graph.types import F32
 from netc.compiler.language.onnx_operators import OnnxOperation
 from netc.compiler.language.operations import Function, Layer, Operation, Patterned, lower_case
 from netc.compiler.language.refusal import Refused
 from netc.compiler.language.words import Constructor, show_number
 from netc.compiler.library import LIBRARY
-from netc.compiler.net import Constant, Tensor
+from netc.compiler.net import Tensor
 from netc.grammar.diagnostics import Label, diagnostic, error
 from netc.grammar.source import Span
 
@@ -109,7 +109,9 @@ def _function(frame: Frame, function: Function, arguments: Sequence[Given], span
             return _of_numbers(function, numbers, span)
         first = arguments[0] if arguments and arguments[0].name is None else None
         if first is not None and is_array(first.value) and not any(not s.is_tensor for s in function.slots):
-            written = Given(literal(first.value, F32, first.span), first.span)  # there is nothing else that a list could be
+            written = Given(
+                literal(first.value, F32, first.span), first.span
+            )  # there is nothing else that a list could be
             return _function(frame, function, [written, *arguments[1:]], span)
         bind(function.slots[1:], arguments, function.name, span)
         return Partial(function, list(arguments), span)

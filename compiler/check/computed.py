@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from netc.compiler.graph.dimensions import Symbolic
 from netc.compiler.graph.types import ONNX_DTYPES, DType, array_of, show_shape
 from netc.compiler.language.lowering import Context, Emitter, Random, Value
 from netc.compiler.language.operations import Function
@@ -51,22 +52,45 @@ class Computed(Initializer):
 
     def check(self, shape: tuple[int, ...]) -> None:
         given = self.tensor.type.shape
+        if _reads_a_size(self.tensor):
+            message = "a first value is the same for every batch, and may not depend on a symbolic dimension"
+            raise Refused("symbolic-parameter", message, help="write numbers")
         if given != shape:
             message = f"these are {show_shape(given)} numbers, the parameter is {show_shape(shape)}"
             raise Refused("literal", message, help="give it as many numbers as the parameter has")
 
     def emit(self, op: Emitter, random: Random, bits: Value | None, shape: tuple[int, ...], dtype: int) -> Value:
-        return _emitted(op, self.tensor, ONNX_DTYPES[dtype])
+        return _emitted(op, self.tensor, ONNX_DTYPES[dtype], {})
 
     def __str__(self) -> str:
         return " ".join(self.tensor.span.text.split())
 
 
-def _emitted(op: Emitter, tensor: Tensor, dtype: DType) -> Value:
+def _reads_a_size(tensor: Tensor) -> bool:
+    """Whether the size of a symbolic dimension counts in what is computed from numbers."""
+    stack, seen = [tensor], set[object]()
+    while stack:
+        origin = stack.pop().origin
+        if isinstance(origin, Size):
+            return True
+        if isinstance(origin, Apply) and origin not in seen:
+            seen.add(origin)
+            stack += origin.inputs
+            if any(
+                isinstance(d, Symbolic) for v in origin.settings.values() for d in (v if isinstance(v, tuple) else (v,))
+            ):
+                return True
+    return False
+
+
+def _emitted(op: Emitter, tensor: Tensor, dtype: DType, known: dict[Apply, tuple[Value, ...]]) -> Value:
+    """The value of a tensor; `known` are those of operations that were emitted before."""
     origin = tensor.origin
     if isinstance(origin, Constant):
         return op.tensor(array_of(origin.value, dtype))
     assert isinstance(origin, Apply)
-    inputs = [_emitted(op, x, dtype) for x in origin.inputs]
-    settings = origin.settings if inputs else {**origin.settings, "dtype": dtype}
-    return origin.operation.lower(op, inputs, settings, {}, Context(training=False)).outputs[tensor.index]
+    if origin not in known:
+        inputs = [_emitted(op, x, dtype, known) for x in origin.inputs]
+        settings = origin.settings if inputs else {**origin.settings, "dtype": dtype}
+        known[origin] = origin.operation.lower(op, inputs, settings, {}, Context(training=False)).outputs
+    return known[origin][tensor.index]

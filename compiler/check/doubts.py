@@ -66,7 +66,9 @@ def _mixed_outputs(net: TypedNet) -> Iterator[Diagnostic]:
         read = ancestors(tensor, of=_of_rows)
         first = next((a for a in met if a in read), None)
         if first is not None:
-            message = f"the output `{name}` depends on all rows of a batch: `{first.operation.name}` makes one of them here"
+            message = (
+                f"the output `{name}` depends on all rows of a batch: `{first.operation.name}` makes one of them here"
+            )
             help = "reduce each row by itself, such as by `axis = 1`; `maximum(x, 0)` compares entry by entry"
             yield diagnostic("mixed-output", message, first.span, help=help, severity="warning")
 

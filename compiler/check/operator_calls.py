@@ -44,9 +44,7 @@ def call_operator(frame: Frame, operation: OnnxOperation, arguments: Sequence[Gi
             span,
             help=f"write `onnx.{operation.name}(x)`",
         )
-    constants = {
-        i: t.origin.value for i, t in enumerate(placed) if t is not None and isinstance(t.origin, Constant)
-    }
+    constants = {i: t.origin.value for i, t in enumerate(placed) if t is not None and isinstance(t.origin, Constant)}
     left_out = frozenset(i for i, t in enumerate(placed) if t is None)
     called = replace(operation, constants=constants, left_out=left_out)
     named = [(a.name, a) for a in arguments if a.name is not None]

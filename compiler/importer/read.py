@@ -94,7 +94,9 @@ def _parsed(path: Path) -> onnx.ModelProto:
 def _opset(model: onnx.ModelProto) -> int:
     versions = sorted({o.version for o in model.opset_import if o.domain in ("", "ai.onnx")})
     if len(versions) > 1:
-        raise error("invalid-model", f"the model imports opsets {versions[0]} and {versions[-1]} of the standard domain")
+        raise error(
+            "invalid-model", f"the model imports opsets {versions[0]} and {versions[-1]} of the standard domain"
+        )
     opset = versions[0] if versions else None
     newest = onnx.defs.onnx_opset_version()
     if opset is None:

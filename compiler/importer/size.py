@@ -54,7 +54,9 @@ def check_nodes(model: onnx.ModelProto) -> None:
 
 def check_dimensions(model: onnx.ModelProto) -> None:
     """Refuses a model that declares a negative dimension. Raises NetError."""
-    bodies = [g for n in nodes(model.graph) for a in n.attribute for g in (*([a.g] if a.HasField("g") else ()), *a.graphs)]
+    bodies = [
+        g for n in nodes(model.graph) for a in n.attribute for g in (*([a.g] if a.HasField("g") else ()), *a.graphs)
+    ]
     for graph in (model.graph, *bodies):
         for value in (*graph.input, *graph.output, *graph.value_info):
             for d in value.type.tensor_type.shape.dim:

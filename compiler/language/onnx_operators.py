@@ -118,7 +118,9 @@ class OnnxOperation(Operation):
         dims: list[Dim] = []
         for d in proto.tensor_type.shape.dim:
             if not d.HasField("dim_value") and not d.dim_param:
-                raise Refused("shape-mismatch", f"the shape of `onnx.{self.name}` cannot be inferred here", None, _WRITTEN)
+                raise Refused(
+                    "shape-mismatch", f"the shape of `onnx.{self.name}` cannot be inferred here", None, _WRITTEN
+                )
             dims.append(d.dim_value if d.HasField("dim_value") else parse(d.dim_param))
         return TensorType(dtype, tuple(dims))
 

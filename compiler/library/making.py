@@ -89,7 +89,9 @@ class Range(Made):
             return first, self._symbolic(first, end)
         count = max(0, math.ceil((Fraction(end) - Fraction(first)) / Fraction(self.step)))
         if not count:
-            message = f"no number lies from {show_number(first)} to {show_number(end)} by steps of {show_number(self.step)}"
+            message = (
+                f"no number lies from {show_number(first)} to {show_number(end)} by steps of {show_number(self.step)}"
+            )
             raise Refused("dimension", message, "start" if self.end is None else "end", "the end itself is left out")
         return first, count
 
@@ -97,14 +99,20 @@ class Range(Made):
         whole = [Fraction(n).denominator == 1 for n in (first, end, self.step) if not isinstance(n, Symbolic)]
         count = quotient(add(end, multiply(-1, first)), int(self.step)) if all(whole) else None
         if count is None or (isinstance(count, Symbolic) and count.terms[0][1] < 0):
-            message = f"how many numbers lie from `{first}` to `{end}` by steps of {show_number(self.step)} is not known"
+            message = (
+                f"how many numbers lie from `{first}` to `{end}` by steps of {show_number(self.step)} is not known"
+            )
             raise Refused("symbolic-arithmetic", message, "end", "the step divides the sizes: `range(0, 2 * N, 2)`")
         return count
 
     def turns(self) -> range | None:
         """The numbers, where they are whole and known while compiling."""
         first, count = self.first_and_count()
-        if isinstance(count, Symbolic) or isinstance(first, Symbolic) or {int(first), int(self.step)} != {first, self.step}:
+        if (
+            isinstance(count, Symbolic)
+            or isinstance(first, Symbolic)
+            or {int(first), int(self.step)} != {first, self.step}
+        ):
             return None
         return range(int(first), int(first) + count * int(self.step), int(self.step))
 
@@ -120,7 +128,11 @@ class Range(Made):
         if self.step != 1:
             numbers = op.Mul(numbers, op.constant(int(self.step) if whole else float(self.step), kind))
         if first != 0:
-            begin = op.dimension(first) if isinstance(first, Symbolic) else op.constant(int(first) if whole else first, kind)
+            begin = (
+                op.dimension(first)
+                if isinstance(first, Symbolic)
+                else op.constant(int(first) if whole else first, kind)
+            )
             numbers = op.Add(numbers, op.cast(begin, kind))
         return op.cast(numbers, self.dtype)
 

@@ -15,7 +15,9 @@ BATCH = 2000  # cases of one child
 def arguments() -> argparse.Namespace:
     known = targets()
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
-    parser.add_argument("--cases", type=int, default=1_000_000, help="in total, divided among the targets by their share")
+    parser.add_argument(
+        "--cases", type=int, default=1_000_000, help="in total, divided among the targets by their share"
+    )
     parser.add_argument("--first", type=int, default=0, help="the number of the first case of each target")
     parser.add_argument("--target", action="append", choices=[*known], help="one of them; may be repeated")
     parser.add_argument("--only", metavar="TARGET:NUMBER", help="run one case here, with its traceback")

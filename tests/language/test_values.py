@@ -97,3 +97,12 @@ def test_none_is_what_is_left_out(setting: str) -> None:
     net = "net n {\ninput x: f32[N, 3]\ny = x -> Dense(1)\nloss = mean(y^2)\n}\n"
     written = netc.compile(net + f"train {{ {setting} = none }}").manifest["train"]
     assert written == netc.compile(net).manifest["train"]
+
+
+def test_what_is_computed_from_numbers_is_computed_once_in_another_dtype() -> None:
+    """Each line names the one before twice: as a tree that would be 2^30 operations."""
+    lines = "r0 = range(3)\n" + "".join(f"r{i} = r{i - 1} + r{i - 1}\n" for i in range(1, 30))
+    spec = f"net n {{\ninput x: f64[N, 3]\n{lines}param w: f64[3] = r29\nloss = mean(x * w)\noutput z = x + r29\n}}"
+    host = Host(compiled(spec))
+    np.testing.assert_array_equal(host.state["w"], np.arange(3.0) * 2**29)
+    np.testing.assert_array_equal(host.graph("infer", {"x": np.zeros((1, 3))})["z"], [np.arange(3.0) * 2**29])

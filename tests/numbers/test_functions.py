@@ -190,7 +190,9 @@ EXACT: dict[str, Row] = {  # no gradient, or one that is zero: see below
     "range(2, end = 11, step = 4)": lambda d: np.arange(2, 11, 4, dtype=np.float32),
     "range(4, -1, -2)": lambda d: np.float32([4, 2, 0]),
     "range(0, 0.5, 0.1)": lambda d: np.float32([0, 0.1, 0.2, 0.3, 0.4]),
-    "range(1, 2000, 1/3)[::1000]": lambda d: np.float32([1, 1 + 1000 / 3, 1 + 2000 / 3, 1001, 1 + 4000 / 3, 1 + 5000 / 3]),
+    "range(1, 2000, 1/3)[::1000]": lambda d: np.float32(
+        [1, 1 + 1000 / 3, 1 + 2000 / 3, 1001, 1 + 4000 / 3, 1 + 5000 / 3]
+    ),
     "range(3, 20000, 2)[::4000]": lambda d: np.float32([3, 8003, 16003]),
     "range(N)": lambda d: np.arange(ROWS, dtype=np.float32),
     "range(N, 3 * N, 2)": lambda d: np.arange(ROWS, 3 * ROWS, 2, dtype=np.float32),

@@ -96,13 +96,18 @@ def _spoken(help: str, operation: Operation, inputs: Sequence[Tensor], spans: Ma
 def _text(span: Span) -> str:
     """An expression, in parentheses where it has operators."""
     text = " ".join(span.text.split())
-    return text if re.fullmatch(r"[\w.]+|\w*\([^()]*\)|\[[^\[\]]*\]", text) else f"({text})"
+    return text if re.fullmatch(r"[\w.]+", text) or _closes_last(re.sub(r"^\w+(?=\()", "", text)) else f"({text})"
 
 
 def _bare(text: str) -> str:
     """What `_text` gave, without parentheses around the whole."""
-    depths = list(accumulate((c == "(") - (c == ")") for c in text))
-    return _bare(text[1:-1]) if text[:1] == "(" and depths.index(0) == len(text) - 1 else text
+    return _bare(text[1:-1]) if text[:1] == "(" and _closes_last(text) else text
+
+
+def _closes_last(text: str) -> bool:
+    """Whether a text begins with a bracket that its last character closes."""
+    depths = list(accumulate((c in "([") - (c in ")]") for c in text))
+    return 0 in depths and depths.index(0) == len(text) - 1 and text[0] in "(["
 
 
 def _input(inputs: Sequence[Tensor]) -> str:

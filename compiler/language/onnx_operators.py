@@ -137,7 +137,7 @@ class OnnxOperation(Operation):
         if name not in schema.attributes:
             raise Refused(
                 "unknown-argument", f"`onnx.{self.name}` has no attribute `{name}`", name,
-                did_you_mean(name, schema.attributes, "its attributes are " + ", ".join(f"`{a}`" for a in schema.attributes)),
+                did_you_mean(name, schema.attributes, _signature(schema)),
             )  # fmt: skip
         kind = str(schema.attributes[name].type).rpartition(".")[2]
         items = value if isinstance(value, tuple) else (value,)
@@ -176,6 +176,13 @@ class OnnxOperation(Operation):
     @property
     def multiple(self) -> bool:
         return "num_outputs" in _schema(self.name, self.opset).attributes or self.outputs({}) > 1
+
+
+def _signature(schema: Any) -> str:
+    """What an operator takes, in a few words."""
+    tensors = f"its tensors are given by their place: {', '.join(f'`{i.name}`' for i in schema.inputs)}"
+    attributes = ", ".join(f"`{a}`" for a in schema.attributes)
+    return f"its attributes are {attributes}; {tensors}" if attributes else tensors
 
 
 _WRITTEN = "what a shape depends on is written in brackets, such as `[1, 1, 2, 2]`"

@@ -69,6 +69,10 @@ def cuda_problem() -> str | None:
     return None
 
 
+LOSING = "MatMulScaleFusion"  # an optimizer that takes away a value which it still needs, in float64
+LOST_VALUE = "is not a graph input, initializer, or output of a previous node"
+
+
 def session(
     model: bytes,
     device: Device,
@@ -94,7 +98,9 @@ def session(
     try:
         made = ort.InferenceSession(model, options, providers=_providers(device))
     except Exception as e:  # onnxruntime raises its own types, one for each status code
-        raise RunError(_reason(str(e), sizes or {})) from None
+        if LOST_VALUE not in str(e):
+            raise RunError(_reason(str(e), sizes or {})) from None
+        made = ort.InferenceSession(model, options, providers=_providers(device), disabled_optimizers=[LOSING])
     if device.kind == "cuda" and made.get_providers()[0] != "CUDAExecutionProvider":
         raise RunError("a GPU was asked for, but ONNX Runtime fell back to the CPU", CUDA_HELP)
     if resident and device.kind == "cuda":

@@ -104,12 +104,10 @@ class Accumulation:
 
     def compute(self, apply: Apply) -> None:
         """One operation on all rows."""
-        for name in sorted(
-            {s for y in apply.outputs for s in _symbols(y.type.shape)} | _symbols(apply.settings.values())
-        ):
-            self.size(name)
         variables = {part: self.variable(v) for part, v in apply.variables.items()}
         inputs = [self.value(x) for x in apply.inputs]
+        for name in sorted(_symbols([*(d for y in apply.outputs for d in y.type.shape), *apply.settings.values()])):
+            self.size(name)
         lowered = emitted(self.score, apply, inputs, variables, Context(training=False))
         for i, (y, output) in enumerate(zip(lowered.outputs, apply.outputs)):
             if self.score.type_of(y) != output.type:

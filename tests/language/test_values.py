@@ -36,6 +36,7 @@ VALUES: dict[str, Any] = {  # lines that bind z -> z, of X and T
     "z = f64(x) * exp([0, 1, 2])": X * np.exp([0.0, 1, 2]),
     "z = maximum([1, 5, 2], 2) / 4 + 0 * x": np.broadcast_to([0.5, 1.25, 0.5], X.shape),
     "z = x if [1, 2] == [1, 2] else -x": X,
+    "h = x; c = zeros([N, 3]); repeat 3 { c = c + h; h = c * 2 }; z = h": 18 * X,
     "h = zeros([N, 3]); repeat range(1, 8, 3) as i { h = h + i }; z = h": np.full((2, 3), 12),
     "param w: f32[3] = zeros; z = w + 1": [1, 1, 1],
     "param w: f32[3] = ones(); z = w + 1": [2, 2, 2],

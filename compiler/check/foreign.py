@@ -120,7 +120,7 @@ EXPRESSIONS: dict[str, str] = {
     "self_attention scaled_dot_product_attention",
     "sum(x * x, axis = -1) / (norm(x, axis = -1) * norm(x, axis = -1))": "cosine_similarity CosineSimilarity",
     "norm(x - x, axis = -1)": "pairwise_distance PairwiseDistance cdist",
-    "x.shape[0]": "batch_size batchsize",
+    "x.shape[0]": "batch_size batchsize len",
 }
 # Lines of the net.
 LINES: dict[str, str] = {

@@ -49,8 +49,8 @@ def infer_by_schema(node: ir.Node, types: Sequence[Any], data: Sequence[np.ndarr
         found = shape_inference.infer_node_outputs(
             schema, proto, given, input_data=known, opset_imports=opsets, ir_version=IR_VERSION
         )
-    except (shape_inference.InferenceError, checker.ValidationError, RuntimeError) as e:
-        reason = str(e).strip().splitlines()[-1].rpartition("] ")[2]
+    except (shape_inference.InferenceError, checker.ValidationError, RuntimeError, ValueError) as e:
+        reason = str(e).strip().splitlines()[-1].rpartition("] ")[2].rstrip(".")
         raise UnknownError(f"the type of `{node.op_type}` of these values cannot be inferred: {reason}") from None
     return [found.get(o, TypeProto()) for o in proto.output]
 

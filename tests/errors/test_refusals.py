@@ -228,6 +228,7 @@ LINES: dict[str, str] = {  # a line of the net -> what is said
     "y = x -> Dense(4, init = x)": "`init` of `Dense` must be an initialiser or a number, this is a tensor `f32[N, 4]`",
     "param q: f32[4] = mean(x, axis = 0)": "`q` must be an initialiser or a number, this is a tensor `f32[4]`",
     "repeat range(0, 1, 0.5) as i { }": "the count of a repeat must be a whole number, this is a tensor `f32[2]`",
+    "y = onnx.Cast(x, to = 0)": "`onnx.Cast` refuses these tensors: Invalid tensor data type 0",
     "y = onnx.Clip(none, x)": "`input` of `onnx.Clip` is not optional, so that `none` cannot stand for it",
     "y = onnx.Add(x, none)": "`B` of `onnx.Add` is not optional",
     "y = onnx.Clip(none, none)": "`onnx.Clip` needs a tensor",

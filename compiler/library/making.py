@@ -55,6 +55,10 @@ def _least(size: Dim) -> int:
     return size if isinstance(size, int) else max(1, evaluate(size, dict.fromkeys(size.symbols, 1)))
 
 
+def _number(number: Any, kind: int) -> int | float:
+    return int(number) if kind == INT64 else float(number)
+
+
 def _counted(op: Emitter, count: Dim) -> Value:
     """0, 1, ... count - 1 as i64."""
     zero, one = op.constant(0, INT64), op.constant(1, INT64)
@@ -89,9 +93,8 @@ class Range(Made):
             return first, self._symbolic(first, end)
         count = max(0, math.ceil((Fraction(end) - Fraction(first)) / Fraction(self.step)))
         if not count:
-            message = (
-                f"no number lies from {show_number(first)} to {show_number(end)} by steps of {show_number(self.step)}"
-            )
+            shown = [show_number(n) for n in (first, end, self.step)]
+            message = f"no number lies from {shown[0]} to {shown[1]} by steps of {shown[2]}"
             raise Refused("dimension", message, "start" if self.end is None else "end", "the end itself is left out")
         return first, count
 
@@ -99,42 +102,34 @@ class Range(Made):
         whole = [Fraction(n).denominator == 1 for n in (first, end, self.step) if not isinstance(n, Symbolic)]
         count = quotient(add(end, multiply(-1, first)), int(self.step)) if all(whole) else None
         if count is None or (isinstance(count, Symbolic) and count.terms[0][1] < 0):
-            message = (
-                f"how many numbers lie from `{first}` to `{end}` by steps of {show_number(self.step)} is not known"
-            )
+            step = show_number(self.step)
+            message = f"how many numbers lie from `{first}` to `{end}` by steps of {step} is not known"
             raise Refused("symbolic-arithmetic", message, "end", "the step divides the sizes: `range(0, 2 * N, 2)`")
         return count
 
     def turns(self) -> range | None:
         """The numbers, where they are whole and known while compiling."""
         first, count = self.first_and_count()
-        if (
-            isinstance(count, Symbolic)
-            or isinstance(first, Symbolic)
-            or {int(first), int(self.step)} != {first, self.step}
-        ):
+        if not all(isinstance(n, int) for n in (first, count, self.step)):
             return None
-        return range(int(first), int(first) + count * int(self.step), int(self.step))
+        assert isinstance(count, int)
+        return range(first, first + count * self.step, self.step)
+
+    def _counting_in(self, first: Any, count: Dim) -> int:
+        """The number of a dtype that holds everything on the way: int64 where all is whole, else float64."""
+        known = Fraction(0 if isinstance(first, Symbolic) else first), Fraction(self.step)
+        reached = abs(known[0]) + abs(known[1]) * (count if isinstance(count, int) else 1)
+        return INT64 if all(n.denominator == 1 for n in known) and reached < 1 << 62 else _DOUBLE
 
     def lower(self, op: Emitter) -> Value:
         first, count = self.first_and_count()
         if isinstance(count, int) and count <= MAX_WRITTEN and not isinstance(first, Symbolic):
             exact = (Fraction(first) + i * Fraction(self.step) for i in range(count))
             return op.tensor(array_of(tuple(n.numerator if n.denominator == 1 else n for n in exact), self.dtype))
-        numbers = _counted(op, count)
-        whole = all(isinstance(n, Symbolic) or Fraction(n).denominator == 1 for n in (first, self.step))
-        kind = INT64 if whole else _DOUBLE  # so that only the result is rounded
-        numbers = op.cast(numbers, kind)
-        if self.step != 1:
-            numbers = op.Mul(numbers, op.constant(int(self.step) if whole else float(self.step), kind))
-        if first != 0:
-            begin = (
-                op.dimension(first)
-                if isinstance(first, Symbolic)
-                else op.constant(int(first) if whole else first, kind)
-            )
-            numbers = op.Add(numbers, op.cast(begin, kind))
-        return op.cast(numbers, self.dtype)
+        kind = self._counting_in(first, count)
+        begin = op.dimension(first) if isinstance(first, Symbolic) else op.constant(_number(first, kind), kind)
+        numbers = op.Mul(op.cast(_counted(op, count), kind), op.constant(_number(self.step, kind), kind))
+        return op.cast(op.Add(numbers, begin), self.dtype)  # so that only the result is rounded
 
 
 @dataclass(eq=False, repr=False)

@@ -194,6 +194,7 @@ EXACT: dict[str, Row] = {  # no gradient, or one that is zero: see below
         [1, 1 + 1000 / 3, 1 + 2000 / 3, 1001, 1 + 4000 / 3, 1 + 5000 / 3]
     ),
     "range(3, 20000, 2)[::4000]": lambda d: np.float32([3, 8003, 16003]),
+    "range(10^30, 10^30 + 10^33, 2 * 10^29)[4999:]": lambda d: np.float32([1e30 + 4999 * 2e29]),
     "range(N)": lambda d: np.arange(ROWS, dtype=np.float32),
     "range(N, 3 * N, 2)": lambda d: np.arange(ROWS, 3 * ROWS, 2, dtype=np.float32),
     "range(1, N)": lambda d: np.arange(1, ROWS, dtype=np.float32),

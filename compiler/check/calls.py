@@ -177,7 +177,8 @@ def _settings(operation: Operation, bound: Mapping[str, tuple[Any, Span]]) -> di
 
 
 def _layer(frame: Frame, layer: Layer, arguments: Sequence[Given], span: Span) -> Any:
-    inputs = 1 if has_tensor(arguments) else 0
+    flows = [a for i, a in enumerate(arguments) if a.name == layer.slots[0].name or (a.name is None and not i)]
+    inputs = 1 if has_tensor(flows) else 0  # a first value may be a tensor too
     if not inputs and arguments and arguments[0].name is None and len(arguments) > len(layer.slots) - 1:
         inputs = 1
     bound = bind(layer.slots if inputs else layer.slots[1:], arguments, layer.name, span)

@@ -43,6 +43,8 @@ VALUES: dict[str, Any] = {  # lines that bind z -> z, of X and T
     "param w: f32[2, 2] = 3 * eye(2) - 1; z = w": [[2, -1], [-1, 2]],
     "param w: f64[3] = range(0, 0.3, 0.1); z = w - [0, 0.1, 0.2]": [0, 0, 0],
     "z = x -> Dense(3, init = eye(3), bias_init = ones)": X + 1,
+    "f = Dense(3, init = eye(3)) -> tanh; z = f(x)": np.tanh(X),
+    "f = Dense(3, true, 2 * eye(3), range(3)); z = f(x)": 2 * X + [0, 1, 2],
     "zeros = x; z = zeros + zeros(3)": X,
     "z = onnx.Add(x, range(3))": X + [0, 1, 2],
     "z = f64(x) + 2 * range(3)": X + [0.0, 2.0, 4.0],

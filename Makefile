@@ -51,7 +51,7 @@ mutants: setup ## Change the code a little, many times over, and count the chang
 
 CASES ?= 1000000
 FIRST ?= 0
-fuzz: setup ## Feed mutants of good inputs to the readers: CASES in all, each target from its case FIRST on
+fuzz: setup ## Feed mutants of good inputs to readers, checker, trainer and importer: CASES in all, from case FIRST on
 	$(BIN)/python -m tests.fuzz --cases $(CASES) --first $(FIRST)
 
 bench: $(VENV)/parity ## Measure the compiler, and step times beside PyTorch, each in its own process

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
-from netc.compiler.graph.dimensions import Dim
+from netc.compiler.graph.dimensions import Dim, Symbolic
 from netc.compiler.graph.types import BASE_OPSET, TensorType
 from netc.compiler.language.operations import Operation
 from netc.compiler.language.variables import Variable
@@ -56,7 +56,8 @@ class Input:
 @dataclass(eq=False, slots=True)
 class Apply:
     """One operation applied to tensors. `variables` are those it reads, by their part of the name; `path` names the line
-    it stands on, with the repeats and blocks around it; `site` is the number of its random draws, where it draws."""
+    it stands on, with the repeats and blocks around it; `site` is the number of its random draws, where it draws;
+    `numbers` says how many operations deep it is computed from numbers alone, 0 where it reads anything else."""
 
     operation: Operation
     inputs: tuple[Tensor, ...]
@@ -66,6 +67,7 @@ class Apply:
     path: str = ""
     site: int | None = None
     outputs: tuple[Tensor, ...] = ()
+    numbers: int = 0
 
 
 @dataclass(frozen=True)
@@ -101,6 +103,10 @@ class TypedNet:
         """The lowest opset that its programs need."""
         return max([BASE_OPSET, *(a.operation.opset for a in self.applies)])
 
+    def has_rows(self, tensor: Tensor) -> bool:
+        """Whether some axis of a tensor counts the rows of the batch."""
+        return any(isinstance(d, Symbolic) and self.batch in d.symbols for d in tensor.type.shape)
+
     @property
     def fitted(self) -> list[Apply]:
         """The uses of layers whose statistics are those of the training rows."""
@@ -117,8 +123,12 @@ class TypedNet:
         return [p for p in self.parameters if p.trained]
 
 
-def ancestors(tensor: Tensor, through: Callable[[Apply], bool] = lambda _: True) -> set[object]:
-    """What a tensor is computed from: applies, inputs and variables."""
+def ancestors(
+    tensor: Tensor,
+    through: Callable[[Apply], bool] = lambda _: True,
+    of: Callable[[Apply], Iterable[Tensor]] = lambda made: made.inputs,
+) -> set[object]:
+    """What a tensor is computed from: applies, inputs and variables; `of` says which tensors of an operation count."""
     seen: set[object] = set()
     stack: list[object] = [tensor.origin]
     while stack:
@@ -127,6 +137,6 @@ def ancestors(tensor: Tensor, through: Callable[[Apply], bool] = lambda _: True)
             continue
         seen.add(origin)
         if isinstance(origin, Apply) and through(origin):
-            stack += [x.origin for x in origin.inputs]
+            stack += [x.origin for x in of(origin)]
             stack += list(origin.variables.values())
     return seen

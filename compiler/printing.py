@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from netc.compiler.language.onnx_operators import OnnxOperation
 from netc.compiler.language.variables import Initializer, Variable
 from netc.compiler.language.words import show
 from netc.compiler.net import Apply, Constant, Size, Tensor, TypedNet
@@ -39,7 +40,8 @@ def net_text(net: TypedNet) -> str:
     lines += [_variable(v) for v in net.variables]
     for k, apply in enumerate(net.applies):
         name, names[apply] = apply.operation.name, f"%{k}"
-        arguments = [_operand(x, names) for x in apply.inputs]
+        placed = apply.operation.placed(apply.inputs) if isinstance(apply.operation, OnnxOperation) else apply.inputs
+        arguments = ["none" if x is None else _operand(x, names) for x in placed]
         arguments += [v.name for v in apply.variables.values()]
         arguments += [f"{n} = {show(v)}" for n, v in apply.settings.items() if not isinstance(v, Initializer)]
         types = ", ".join(str(y.type) for y in apply.outputs)

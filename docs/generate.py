@@ -22,6 +22,7 @@ from netc.compiler.library import LIBRARY
 DOCS = Path(__file__).parent
 GROUPS = {
     "activation": "Activations", "elementwise": "Elementwise", "reduction": "Reductions", "shape": "Shapes",
+    "making": "Tensors of numbers",
     "loss": "Losses", "metric": "Metrics", "regularizer": "Regularisers", "cast": "Casts",
     "derivative": "Derivatives",
 }  # fmt: skip

@@ -73,6 +73,17 @@ def _help(tokens: Sequence[Token], start: int, index: int, accepts: set[str]) ->
         return f"`{word}` is a keyword here; choose another name"
     if index == start and word in HARD | SOFT and index + 1 < len(tokens) and tokens[index + 1].type == "EQ":
         return f"`{word}` is a keyword; choose another name"
+    if word == "for" and index > start and accepts & {"RSQB", "RPAR"}:
+        return "a list is written out: `[0, 1, 2]`, or counted by `range(3)`"
+    if str(previous) == "-" and word == ">":
+        return "write `->`, without a space"
+    if (
+        previous is not None
+        and {previous.type, token.type} == {"NAME"}
+        and "COMMA" in accepts
+        and accepts & {"RPAR", "RSQB"}
+    ):
+        return f"arguments are separated by `,`: `{previous}, {token}`"
     if previous is not None and index > start + 1 and first.type not in FORMS:
         joined = _joined(previous, token)
         if joined:

@@ -73,7 +73,8 @@ def lay_out(tokens: Iterable[Token], source: Source, found: Brackets) -> tuple[l
         elif kind in CLOSERS and token.start_pos not in strays:
             while brackets and brackets[-1].type != CLOSERS[kind]:
                 brackets.pop()  # one that is never closed
-            brackets.pop()
+            if brackets:  # else a stray one, of a text that is nested too deep to be paired
+                brackets.pop()
         out.append(token)
     if out:
         _close(out, brackets, closed.get(-1, 0), out[-1])

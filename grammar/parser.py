@@ -54,12 +54,21 @@ def _parse(source: Source) -> tuple[ast.Spec, list[Diagnostic]]:
     if len(source.text) > MAX_BYTES:
         raise error("too-large", f"the spec has {len(source.text):,} characters; at most {MAX_BYTES:,} are read")
     raw = _tokens(source.text)
+    _refuse_data(source, raw)
     comments = _comments(source, [t for t in raw if t.type == "COMMENT"])
     tokens, problems = _laid_out(source, raw)
     spec = _read(source, tokens, problems)
     spec = ast.Spec(spec.span, spec.imports, spec.nets, spec.datas, spec.trains, comments)
     check_depth(spec)
     return spec, problems
+
+
+def _refuse_data(source: Source, raw: list[Token]) -> None:
+    """Raises NetError for a text that begins with a bracket, such as a JSON file: none of its lines could be read."""
+    first = next((t for t in raw if t.type not in ("NL", "COMMENT")), None)
+    if first is not None and first.type in ("LBRACE", "LSQB"):
+        message = f"a spec begins with `net`, `data`, `train` or `import`, and this text with `{first}`"
+        raise error("syntax", message, span(source, first), help="name a spec: a file of `net name { ... }`")
 
 
 def parse_expression(source: Source, start: int = 0) -> ast.Expression:

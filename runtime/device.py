@@ -76,6 +76,10 @@ def cuda_problem() -> str | None:
     return None
 
 
+LOSING = "MatMulScaleFusion"  # an optimizer that takes away a value which it still needs, in float64
+LOST_VALUE = "is not a graph input, initializer, or output of a previous node"
+
+
 def session(
     model: bytes,
     device: Device,
@@ -101,7 +105,9 @@ def session(
     try:
         made = ort.InferenceSession(model, options, providers=_providers(device))
     except Exception as e:  # onnxruntime raises its own types, one for each status code
-        raise RunError(_reason(str(e))) from None
+        if LOST_VALUE not in str(e):
+            raise RunError(_reason(str(e), sizes or {})) from None
+        made = ort.InferenceSession(model, options, providers=_providers(device), disabled_optimizers=[LOSING])
     if device.kind == "cuda" and made.get_providers()[0] != "CUDAExecutionProvider":
         raise RunError("a GPU was asked for, but ONNX Runtime fell back to the CPU", CUDA_HELP)
     if resident and device.kind == "cuda":
@@ -140,9 +146,10 @@ def _providers(device: Device) -> list[Any]:
     return [("CUDAExecutionProvider", options), "CPUExecutionProvider"]
 
 
-def _reason(text: str) -> str:
-    """ONNX Runtime's message without its status prefix; a missing kernel is named."""
+def _reason(text: str, sizes: Mapping[str, int]) -> str:
+    """ONNX Runtime's message without its status prefix, with the sizes that it is about; a missing kernel is named."""
     missing = re.search(r"Could not find an implementation for (\w+)\((\d+)\) node with name '([^']*)'", text)
     if missing:
         return f"ONNX Runtime has no kernel for the operator `{missing[1]}` here (node `{missing[3]}`)"
-    return "ONNX Runtime refuses the program: " + re.sub(r"^\[ONNXRuntimeError\][^:]*: \d+ : \w+ : ", "", text)
+    fixed = " for " + ", ".join(f"{n} = {size}" for n, size in sizes.items()) if sizes else ""
+    return f"ONNX Runtime refuses the program{fixed}: " + re.sub(r"^\[ONNXRuntimeError\][^:]*: \d+ : \w+ : ", "", text)

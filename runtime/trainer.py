@@ -24,6 +24,7 @@ from netc.runtime.step import StepBinding
 
 Batch = Mapping[str, Any]
 MAX_STEPS = 2**31 - 2  # that the program's counter, an int32, can go on from
+CONTROLS = ("rate_scale", "total_steps")
 MAX_BATCH_SIZES = 4  # with a step session of their own; on the CPU further sizes share one
 
 
@@ -141,9 +142,19 @@ class Trainer:
         self._set({n: tensors[n] for n in self.rows})
 
     def set_control(self, name: str, value: float) -> None:
-        """Overwrites a control tensor (`rate_scale`, `total_steps`) between steps; a program without it ignores that."""
+        """Overwrites a control tensor (`rate_scale`, `total_steps`) between steps; a program without it ignores that.
+        Raises InputError for another name, and for what is no number of its dtype."""
+        if name not in CONTROLS:
+            raise InputError(
+                f"there is no control `{name}`", f"the controls are {', '.join(f'`{n}`' for n in CONTROLS)}"
+            )
+        number = array_of(value, f"`{name}`")
+        if number.shape or number.dtype.kind not in "iuf" or not np.isfinite(number):
+            raise InputError(f"`{name}` is a finite number, this is {value!r}")
         if name in self.rows:
-            self._replace(name, np.array(value, dtype=self.rows[name]["dtype"]))
+            dtype = np.dtype(self.rows[name]["dtype"])
+            made = whole(value, name, 0) if dtype.kind == "i" else number
+            self._replace(name, np.array(made, dtype=dtype))
 
     def save(self, path: str | Path, notes: Mapping[str, Any] | None = None) -> None:
         """Writes the whole state as safetensors. Raises RunError."""
@@ -253,7 +264,7 @@ class Trainer:
         for i in run.get_inputs():
             known = checked.get(i.name, own.get(i.name))
             feeds[i.name] = self._now[i.name].numpy() if known is None else known
-        return dict(zip([o.name for o in run.get_outputs()], run.run(None, feeds)))
+        return dict(zip([o.name for o in run.get_outputs()], _values(run, feeds, f"`{name}`")))
 
     # --- statistics of the training rows ------------------------------------------------------------------------------
 
@@ -273,7 +284,7 @@ class Trainer:
         used = {i.name for i in run.get_inputs()}
         for start in range(0, len(next(iter(data.values()))), batch):
             feeds = {n: a[start : start + batch] for n, a in data.items() if n in used}
-            held = dict(zip(held, run.run([f"{n}.next" for n in held], {**feeds, **held})))
+            held = dict(zip(held, _values(run, {**feeds, **held}, "`fit`")))
         self.load_parameters(held)
 
     # --- evaluation ---------------------------------------------------------------------------------------------------
@@ -305,7 +316,7 @@ class Trainer:
         parts: dict[str, list[np.ndarray]] = {n: [] for n in names}
         for start in range(0, total, batch):
             feeds = {n: a[start : start + batch] for n, a in checked.items() if n in used}
-            for name, value in zip(names, run.run(None, {**state, **feeds})):
+            for name, value in zip(names, _values(run, {**state, **feeds}, "the prediction")):
                 parts[name].append(value)
         return {n: np.concatenate(p) if p and p[0].ndim else p[0] for n, p in parts.items()}
 
@@ -316,6 +327,15 @@ def _counted(value: Any) -> int:
     if not 0 <= done <= MAX_STEPS:
         raise InputError(f"`step` counts the steps done; it must lie in 0..{MAX_STEPS}, not {done}")
     return done
+
+
+def _values(run: Any, feeds: Mapping[str, np.ndarray], what: str) -> list[np.ndarray]:
+    """What a session gives for these inputs. Raises RunError."""
+    try:
+        found: list[np.ndarray] = run.run(None, feeds)
+    except Exception as e:  # onnxruntime raises its own types
+        raise RunError(f"{what} failed: {e}") from None
+    return found
 
 
 def whole(value: Any, name: str, least: int) -> int:

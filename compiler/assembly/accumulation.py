@@ -8,6 +8,8 @@ from all of them. How rows flow is read off the nodes of eval.onnx (graph/rows),
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from netc.compiler.assembly.forward import Forward, constant, emitted, line_of
 from netc.compiler.graph.dimensions import Symbolic, symbol
 from netc.compiler.graph.emitter import Emitter, Value
@@ -104,11 +106,22 @@ class Accumulation:
         """One operation on all rows."""
         variables = {part: self.variable(v) for part, v in apply.variables.items()}
         inputs = [self.value(x) for x in apply.inputs]
+        for name in sorted(_symbols([*(d for y in apply.outputs for d in y.type.shape), *apply.settings.values()])):
+            self.size(name)
         lowered = emitted(self.score, apply, inputs, variables, Context(training=False))
         for i, (y, output) in enumerate(zip(lowered.outputs, apply.outputs)):
             if self.score.type_of(y) != output.type:
                 self.score.stamp(y, output.type)
             self.scored[apply, i] = y
+
+    def size(self, name: str) -> None:
+        """Tells the score graph a symbolic dimension that none of its inputs has: the batch is all rows there."""
+        if self.score.has_size(name):
+            return
+        here = self.evaluation.op.dimension(symbol(name))
+        self.score.shared(
+            ("size", name), lambda: self.add("size", "sum", here) if name == self.net.batch else self.same(here)
+        )
 
     def value(self, tensor: Tensor) -> Value:
         """A tensor of the metric's expression: computed there, or put together from what the batches gave."""
@@ -180,6 +193,14 @@ class Accumulation:
         if how == "concat":
             t = t.with_shape(joined or (symbol(f"{name}.batches"), *t.shape[1:]))
         return self.score.input(name, t)
+
+
+def _symbols(values: Iterable[object]) -> set[str]:
+    """The symbolic dimensions among values, and in their tuples."""
+    found: set[str] = set()
+    for v in values:
+        found |= v.symbols if isinstance(v, Symbolic) else _symbols(v) if isinstance(v, tuple) else set()
+    return found
 
 
 def accumulate(

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from functools import partial
+from itertools import accumulate
 from typing import Any, TypeVar
 
 import numpy as np
@@ -14,12 +15,14 @@ import numpy as np
 from netc.compiler.check import static
 from netc.compiler.check.arguments import refusal
 from netc.compiler.check.arrays import is_array, numbers_in, shape_of
+from netc.compiler.check.budget import Exhausted
+from netc.compiler.check.computed import depth_in_numbers, of_numbers
 from netc.compiler.check.frame import Frame
 from netc.compiler.check.recorder import check_size
 from netc.compiler.check.values import CALLABLES, Record, describe
 from netc.compiler.graph.dimensions import Symbolic
-from netc.compiler.graph.types import F32, DType, TensorType
-from netc.compiler.language.operations import Operation
+from netc.compiler.graph.types import F32, I64, DType, TensorType
+from netc.compiler.language.operations import Function, Operation
 from netc.compiler.language.refusal import Refused
 from netc.compiler.language.slots import Slot
 from netc.compiler.language.variables import Variable
@@ -49,6 +52,7 @@ def apply(
         check_size(t, span)
     made = Apply(operation, tuple(inputs), settings, variables or {}, span, frame.path)
     made.outputs = tuple(Tensor(t, span, made, i) for i, t in enumerate(types))
+    made.numbers = depth_in_numbers(made)
     frame.recorder.add(made)
     return made.outputs if operation.multiple else made.outputs[0]
 
@@ -77,6 +81,9 @@ def _spoken(help: str, operation: Operation, inputs: Sequence[Tensor], spans: Ma
     slots = [s for s in operation.slots if s.is_tensor]
     texts = [_text(spans[s.name]) if s.name in spans else letter for s, letter in zip(slots, "xyz")]
     whole = next((t for t, x in zip(texts, inputs) if not x.type.dtype.is_float), "x")
+    for i, text in enumerate(texts):  # an argument of its own needs no parentheses
+        help = help.replace(f"({{{i}}})", f"({_bare(text)})")
+    help = help.replace("({whole})", f"({_bare(whole)})")
     for placeholder, text in {
         **{str(i): t for i, t in enumerate(texts)},
         "whole": whole,
@@ -89,7 +96,18 @@ def _spoken(help: str, operation: Operation, inputs: Sequence[Tensor], spans: Ma
 def _text(span: Span) -> str:
     """An expression, in parentheses where it has operators."""
     text = " ".join(span.text.split())
-    return text if re.fullmatch(r"[\w.]+|\w+\([^()]*\)", text) else f"({text})"
+    return text if re.fullmatch(r"[\w.]+", text) or _closes_last(re.sub(r"^\w+(?=\()", "", text)) else f"({text})"
+
+
+def _bare(text: str) -> str:
+    """What `_text` gave, without parentheses around the whole."""
+    return _bare(text[1:-1]) if text[:1] == "(" and _closes_last(text) else text
+
+
+def _closes_last(text: str) -> bool:
+    """Whether a text begins with a bracket that its last character closes."""
+    depths = list(accumulate((c in "([") - (c in ")]") for c in text))
+    return 0 in depths and depths.index(0) == len(text) - 1 and text[0] in "(["
 
 
 def _input(inputs: Sequence[Tensor]) -> str:
@@ -105,21 +123,25 @@ def settled(value: Any) -> Any:
     return value if not isinstance(value, Record) or value.only is None else value.only
 
 
-def tensors(pairs: Sequence[tuple[Slot, Any, Span]], what: str) -> list[Tensor]:
-    """Arguments as tensors; a literal takes the dtype of the tensors beside it. Raises NetError."""
+def tensors(frame: Frame, pairs: Sequence[tuple[Slot, Any, Span]], what: str) -> list[Tensor]:
+    """Arguments as tensors; a literal, and what is computed from numbers alone, takes the dtype of the tensor beside it.
+    Raises NetError."""
     pairs = [(s, settled(v), at) for s, v, at in pairs]
-    near = next((v.type.dtype for s, v, _ in pairs if isinstance(v, Tensor) and s.kind == "tensor"), None)
-    dtype = near or next((v.type.dtype for _, v, _ in pairs if isinstance(v, Tensor)), None)
+    given = [(s, v) for s, v, _ in pairs if isinstance(v, Tensor)]
+    given.sort(key=lambda p: of_numbers(p[1]))  # those that have a dtype of their own first
+    near = next((v.type.dtype for s, v in given if s.kind == "tensor"), None)
+    dtype = near or next((v.type.dtype for _, v in given), None)
     beside = next((_text(at) for _, v, at in pairs if isinstance(v, Tensor)), "x")
     out = []
     for slot, value, at in pairs:
         if isinstance(value, Tensor):
-            out.append(value)
+            wanted = near if slot.kind == "tensor" else I64 if slot.kind == "index" else None
+            out.append(in_dtype(frame, value, wanted) if wanted and of_numbers(value) else value)
         elif isinstance(value, CALLABLES):
-            raise error(
-                "argument", f"`{what}` needs a tensor, this is {describe(value)}", at,
-                help="let a tensor flow into it: `x -> f`, or call it: `f(x)`",
-            )  # fmt: skip
+            help = "let a tensor flow into it: `x -> f`, or call it: `f(x)`"
+            if isinstance(value, Function) and not any(s.is_tensor for s in value.slots):
+                help = f"call it: `{value.name}([N, 4])`"
+            raise error("argument", f"`{what}` needs a tensor, this is {describe(value)}", at, help=help)
         elif isinstance(value, Record):
             names = ", ".join(f"`.{n}`" for n in list(value.outputs)[-6:])
             example = f"`{at.text}.{list(value.outputs)[-1]}`"
@@ -136,6 +158,34 @@ def tensors(pairs: Sequence[tuple[Slot, Any, Span]], what: str) -> list[Tensor]:
         else:
             out.append(literal(value, dtype, at, beside))
     return out
+
+
+def in_dtype(frame: Frame, tensor: Tensor, dtype: DType) -> Tensor:
+    """What is computed from numbers, computed anew in another dtype; as it is where its numbers do not fit there."""
+    if tensor.type.dtype == dtype or dtype.kind == "bool":
+        return tensor
+    try:
+        return _anew(frame, tensor, dtype, {})
+    except Exhausted:
+        raise
+    except NetError:
+        return tensor
+
+
+def _anew(frame: Frame, tensor: Tensor, dtype: DType, known: dict[Apply, Any]) -> Tensor:
+    """A tensor in another dtype; `known` are the operations that were applied anew before. Raises NetError."""
+    match tensor.origin:
+        case Apply() as made:
+            if made not in known:
+                inputs = [_anew(frame, x, dtype, known) for x in made.inputs]
+                settings = made.settings if inputs else {**made.settings, "dtype": dtype}
+                known[made] = apply(frame, made.operation, inputs, settings, made.span)
+            again: Tensor = known[made][tensor.index] if made.operation.multiple else known[made]
+            return again
+        case Constant(value=value) | Size(dim=value):
+            return literal(value, dtype, tensor.span)
+        case _:
+            raise AssertionError(f"{tensor} is not computed from numbers")
 
 
 def literal(value: Any, dtype: DType, at: Span, beside: str = "x") -> Tensor:

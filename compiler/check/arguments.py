@@ -8,9 +8,11 @@ from typing import Any
 
 from netc.compiler.check import static
 from netc.compiler.check.arrays import is_array, shape_of
+from netc.compiler.check.computed import Computed, of_numbers
 from netc.compiler.check.guessing import of_argument, of_initializer, of_value
 from netc.compiler.check.values import Given, Partial, describe
 from netc.compiler.graph.dimensions import Symbolic
+from netc.compiler.language.operations import Function
 from netc.compiler.language.refusal import Refused
 from netc.compiler.language.slots import Slot
 from netc.compiler.language.variables import Initializer
@@ -108,7 +110,17 @@ def convert(slot: Slot, value: Any, what: str) -> Any:
             return static.whole(value, name, slot.name)
         case "sizes":
             items = value if isinstance(value, tuple) else (value,)
-            return tuple(v if isinstance(v, Symbolic) else static.whole(v, name, slot.name) for v in items)
+            for v in items:
+                if not isinstance(v, Symbolic) and not (static.is_number(v) and Fraction(v).denominator == 1):
+                    message = f"{name} is a list of sizes, of which {describe(v)} is none"
+                    raise Refused("argument", message, slot.name, f"write `{slot.name} = [N, 4]`")
+            return tuple(v if isinstance(v, Symbolic) else int(v) for v in items)
+        case "length":
+            return value if isinstance(value, Symbolic) else static.whole(value, name, slot.name)
+        case "number":
+            if static.is_number(value) or isinstance(value, Symbolic):
+                return value
+            raise Refused("argument", f"{name} must be a number, this is {describe(value)}", slot.name, "write `4`")
         case "initializer":
             return initializer(value, name, slot.name)
         case "rate":
@@ -128,7 +140,9 @@ def convert(slot: Slot, value: Any, what: str) -> Any:
 
 
 def initializer(value: Any, name: str, at: str | None) -> Initializer:
-    """`he_normal`, `normal(std = 0.02)` or a number. Raises Refused."""
+    """`he_normal`, `normal(std = 0.02)`, a number, or what is computed from numbers. Raises Refused."""
+    if isinstance(value, Function) and value.name in LIBRARY.constructors["initializer"]:  # `zeros` in this place
+        value = LIBRARY.constructors["initializer"][value.name]
     if isinstance(value, Constructor) and value.group == "initializer":
         if any(s.required for s in value.slots):
             message = f"`{value.name}` needs its argument `{value.slots[0].name}`"
@@ -141,6 +155,8 @@ def initializer(value: Any, name: str, at: str | None) -> Initializer:
         return ConstantValue(float(value))
     if is_array(value):
         return Values(value, shape_of(value))
+    if isinstance(value, Tensor) and of_numbers(value):
+        return Computed(value)
     if isinstance(value, Partial):
         raise Refused("argument", f"{name} must be an initialiser, `{value.operation.name}` is a function", at, _FIRST)
     alike = spelt_alike(value, LIBRARY.constructors["initializer"]) if isinstance(value, str) else []

@@ -7,12 +7,16 @@ from functools import partial
 from typing import Any
 
 from netc.compiler.check import static
-from netc.compiler.check.applying import apply, guard, literal, refused, settled, tensors
+from netc.compiler.check.applying import apply, guard, in_dtype, literal, refused, settled, tensors
 from netc.compiler.check.arguments import bind, construct, convert, has_tensor, refuse_unknown
+from netc.compiler.check.arrays import is_array
 from netc.compiler.check.budget import Exhausted
+from netc.compiler.check.computed import of_numbers
 from netc.compiler.check.frame import Frame, Making
+from netc.compiler.check.guessing import of_value
 from netc.compiler.check.models import call_model
 from netc.compiler.check.naming import LayerName
+from netc.compiler.check.operator_calls import call_operator
 from netc.compiler.check.recorder import check_size
 from netc.compiler.check.values import (
     UNKNOWN,
@@ -27,12 +31,13 @@ from netc.compiler.check.values import (
     Pipeline,
     describe,
 )
-from netc.compiler.graph.types import F32, I64, DType, TensorType
+from netc.compiler.graph.types import F32
 from netc.compiler.language.onnx_operators import OnnxOperation
 from netc.compiler.language.operations import Function, Layer, Operation, Patterned, lower_case
 from netc.compiler.language.refusal import Refused
 from netc.compiler.language.words import Constructor, show_number
-from netc.compiler.net import Constant, Tensor
+from netc.compiler.library import LIBRARY
+from netc.compiler.net import Tensor
 from netc.grammar.diagnostics import Label, diagnostic, error
 from netc.grammar.source import Span
 
@@ -56,7 +61,7 @@ def call(frame: Frame, callee: Any, arguments: Sequence[Given], span: Span) -> A
         case Layer():
             return _layer(frame, callee, arguments, span)
         case OnnxOperation():
-            return _onnx(frame, callee, arguments, span)
+            return call_operator(frame, callee, arguments, span)
         case LayerInstance():
             return _layer_instance(frame, callee, arguments, span)
         case Partial():
@@ -70,10 +75,10 @@ def call(frame: Frame, callee: Any, arguments: Sequence[Given], span: Span) -> A
         case Constructor():
             return construct(callee, arguments, span)
         case _:
-            raise error(
-                "not-callable", f"{describe(callee)} cannot be called", span,
-                help="functions, layers and blocks are called; a product is written `a * b`",
-            )  # fmt: skip
+            help = "functions, layers and blocks are called; a product is written `a * b`"
+            if isinstance(callee, tuple):
+                help = "leave the parentheses out; an entry is taken by `[0]`"
+            raise error("not-callable", f"{describe(callee)} cannot be called", span, help=help)
 
 
 def instance(frame: Frame, value: Any, span: Span) -> Any:
@@ -96,10 +101,18 @@ def _function(frame: Frame, function: Function, arguments: Sequence[Given], span
                 "argument", f"`{function.name}` takes its tensors one by one, not as a list", a.span,
                 help=f"write `{function.name}({inner})`",
             )  # fmt: skip
+    if not any(s.is_tensor for s in function.slots):
+        return _made_of_numbers(frame, function, arguments, span)
     if not has_tensor(arguments):
         numbers = [a.value for a in arguments]
         if function.static is not None and numbers and all(static.is_number(v) for v in numbers):
             return _of_numbers(function, numbers, span)
+        first = arguments[0] if arguments and arguments[0].name is None else None
+        if first is not None and is_array(first.value) and not any(not s.is_tensor for s in function.slots):
+            written = Given(
+                literal(first.value, F32, first.span), first.span
+            )  # there is nothing else that a list could be
+            return _function(frame, function, [written, *arguments[1:]], span)
         bind(function.slots[1:], arguments, function.name, span)
         return Partial(function, list(arguments), span)
     bound = bind(function.slots, arguments, function.name, span)
@@ -111,7 +124,22 @@ def _function(frame: Frame, function: Function, arguments: Sequence[Given], span
             pairs.append((slot, *bound[slot.name]))
     settings = _settings(function, bound)
     spans = {n: s for n, (_, s) in bound.items()}
-    return apply(frame, function, tensors(pairs, function.name), settings, span, spans)
+    if function.group == "cast" and of_numbers(pairs[0][1]):
+        (wanted,) = function.infer([pairs[0][1].type], settings)
+        anew = in_dtype(frame, pairs[0][1], wanted.dtype)
+        if anew.type == wanted:
+            return anew
+    return apply(frame, function, tensors(frame, pairs, function.name), settings, span, spans)
+
+
+def _made_of_numbers(frame: Frame, function: Function, arguments: Sequence[Given], span: Span) -> Any:
+    """A word without tensors, such as `zeros([N, 4])`; `zeros()` is the initialiser of that name."""
+    first_value = LIBRARY.constructors["initializer"].get(function.name)
+    if first_value is not None and not arguments:
+        return construct(first_value, arguments, span)
+    bound = bind(function.slots, arguments, function.name, span)
+    spans = {n: s for n, (_, s) in bound.items()}
+    return apply(frame, function, [], _settings(function, bound), span, spans)
 
 
 def _of_numbers(function: Function, numbers: list[Any], span: Span) -> Any:
@@ -135,57 +163,22 @@ def _settings(operation: Operation, bound: Mapping[str, tuple[Any, Span]]) -> di
             settings[slot.name] = slot.default
             continue
         value, at = bound[slot.name]
-        if isinstance(value, Tensor):
+        if isinstance(value, Tensor) and slot.kind != "initializer":
             raise error(
                 "static-argument", f"`{slot.name}` of `{operation.name}` is decided while compiling; a tensor cannot be", at,
-                help="give it a number, or an argument of the net such as `net name(hidden = 64)`",
+                help=of_value(operation.name, value)
+                or "give it a number, or an argument of the net such as `net name(hidden = 64)`",
             )  # fmt: skip
         settings[slot.name] = guard(partial(convert, slot, value, operation.name), at)
     return settings
-
-
-def _onnx(frame: Frame, operation: OnnxOperation, arguments: Sequence[Given], span: Span) -> Any:
-    operands: list[Tensor] = []
-    first = next((a.value.type.dtype for a in arguments if isinstance(a.value, Tensor)), None)
-    for a in arguments:
-        if a.name is not None:
-            continue
-        if isinstance(a.value, Tensor):
-            operands.append(a.value)
-        elif first is None:
-            raise error("argument", f"`onnx.{operation.name}` needs a tensor first, this is {describe(a.value)}", a.span,
-                        help=f"write `onnx.{operation.name}(x, ...)`")  # fmt: skip
-        else:
-            operands.append(_onnx_literal(operation, len(operands), a, first))
-    if not operands:
-        raise error(
-            "missing-argument",
-            f"`onnx.{operation.name}` needs a tensor",
-            span,
-            help=f"write `onnx.{operation.name}(x)`",
-        )
-    operation.constants = {i: t.origin.value for i, t in enumerate(operands) if isinstance(t.origin, Constant)}
-    named = [(a.name, a) for a in arguments if a.name is not None]
-    settings = {n: a.value for n, a in named}
-    spans = {n: a.span if operation.has_attribute(n) else a.place or a.span for n, a in named}
-    return apply(frame, operation, operands, settings, span, spans)
-
-
-def _onnx_literal(operation: OnnxOperation, position: int, given: Given, first: DType) -> Tensor:
-    """A number becomes a scalar of the dtype that the operator wants there, a list of whole numbers an i64 vector."""
-    value, at = given.value, given.span
-    if isinstance(value, tuple) and all(isinstance(v, int) and not isinstance(v, bool) for v in value):
-        if value:
-            return literal(value, I64, at)
-        return Tensor(TensorType(I64, (0,)), at, Constant(value))
-    return literal(value, operation.dtype_of(position, value, first), at)
 
 
 # --- layers -----------------------------------------------------------------------------------------------------------
 
 
 def _layer(frame: Frame, layer: Layer, arguments: Sequence[Given], span: Span) -> Any:
-    inputs = 1 if has_tensor(arguments) else 0
+    flows = [a for i, a in enumerate(arguments) if a.name == layer.slots[0].name or (a.name is None and not i)]
+    inputs = 1 if has_tensor(flows) else 0  # a first value may be a tensor too
     if not inputs and arguments and arguments[0].name is None and len(arguments) > len(layer.slots) - 1:
         inputs = 1
     bound = bind(layer.slots if inputs else layer.slots[1:], arguments, layer.name, span)
@@ -205,7 +198,7 @@ def _layer_instance(frame: Frame, layer: LayerInstance, arguments: Sequence[Give
         help = "its settings are given where it is made; join several tensors first: `concat(a, b)`"
         raise error("too-many-arguments", message, span, Label(layer.span, "made here"), help=help)
     at = arguments[0].span
-    (x,) = tensors([(operation.slots[0], arguments[0].value, at)], operation.name)
+    (x,) = tensors(frame, [(operation.slots[0], arguments[0].value, at)], operation.name)
     spans = {operation.slots[0].name: at, **layer.spans}
     try:
         operation.infer([x.type], settings)

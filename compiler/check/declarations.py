@@ -42,13 +42,15 @@ def new_name(frame: Frame, name: ast.Name, value: Any) -> None:
 
 
 def home_of(frame: Frame, name: ast.Name, value: ast.Expression) -> Environment:
-    """The level that a line binds `name` on. Only a line that reads a name may rebind it."""
+    """The level that a line binds `name` on. Only a line that reads a name may rebind it, and in a repeat one behind it."""
     home = frame.environment.home(name.id)
     if home is None:
         return frame.environment
     earlier = home.names[name.id]
     if earlier.value is UNKNOWN or any(n.id == name.id for n in names_in(value)):
         return home
+    if home is not frame.environment and name.id in _read_before(frame, value):
+        return home  # what a turn has read, it gives to the next one
     if name.id == "loss":
         raise error(
             "two-losses", "the net has two losses", name.span, Label(earlier.span, "the first one"),
@@ -58,6 +60,17 @@ def home_of(frame: Frame, name: ast.Name, value: ast.Expression) -> Environment:
         "duplicate-name", f"`{name.id}` is bound twice, and this line does not read it", name.span,
         Label(earlier.span, "first bound here"), help="choose another name",
     )  # fmt: skip
+
+
+def _read_before(frame: Frame, value: ast.Expression) -> set[str]:
+    """The names that the lines of this body read before the one with this value."""
+    read: set[str] = set()
+    for statement in frame.bodies[-1]:
+        if isinstance(statement, ast.Bind):
+            if statement.value is value:
+                break
+            read |= {n.id for n in names_in(statement.value)}
+    return read
 
 
 def refuse_reserved(name: ast.Name, reserved: tuple[str, ...] = RESERVED) -> None:

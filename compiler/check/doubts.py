@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from netc.compiler.language.doubts import Seen
 from netc.compiler.language.variables import Variable
@@ -13,7 +13,7 @@ from netc.grammar.diagnostics import Diagnostic, diagnostic
 def warnings(net: TypedNet) -> Iterator[Diagnostic]:
     """Every warning about a net that was read without errors, one for each place."""
     places = set()
-    for warning in [*_of_words(net), *_unused_inputs(net), *_constant_metrics(net)]:
+    for warning in [*_of_words(net), *_unused_inputs(net), *_constant_metrics(net), *_mixed_outputs(net)]:
         place = (warning.slug, warning.labels[0].span)
         if place not in places:
             places.add(place)
@@ -56,3 +56,23 @@ def _constant_metrics(net: TypedNet) -> Iterator[Diagnostic]:
             message = f"no parameter changes the metric `{metric.name}`"
             help = "compute it from what the net predicts, or remove the line"
             yield diagnostic("constant-value", message, metric.span, help=help, severity="warning")
+
+
+def _mixed_outputs(net: TypedNet) -> Iterator[Diagnostic]:
+    """A warning for each output that depends on something in which the rows of the batch are one: a deployed model would
+    answer a row by those beside it."""
+    met = [a for a in net.applies if any(map(net.has_rows, a.inputs)) and not any(map(net.has_rows, a.outputs))]
+    for name, tensor in net.outputs.items():
+        read = ancestors(tensor, of=_of_rows)
+        first = next((a for a in met if a in read), None)
+        if first is not None:
+            message = (
+                f"the output `{name}` depends on all rows of a batch: `{first.operation.name}` makes one of them here"
+            )
+            help = "reduce each row by itself, such as by `axis = 1`; `maximum(x, 0)` compares entry by entry"
+            yield diagnostic("mixed-output", message, first.span, help=help, severity="warning")
+
+
+def _of_rows(made: Apply) -> Iterable[Tensor]:
+    """What an operation reads; a derivative is that of each row by itself where its sum over rows is derived."""
+    return made.inputs[1:] if made.operation.derives else made.inputs

@@ -7,11 +7,13 @@ from functools import partial
 from typing import Any
 
 from netc.compiler.check import attributes, static
-from netc.compiler.check.applying import apply, guard, settled, tensors
+from netc.compiler.check.applying import apply, guard, literal, settled, tensors
+from netc.compiler.check.arrays import is_array
 from netc.compiler.check.budget import Exhausted
 from netc.compiler.check.calls import call, instance
 from netc.compiler.check.frame import Frame
 from netc.compiler.check.names import called, meaning
+from netc.compiler.check.two_readings import ON_A_LINE, two_readings
 from netc.compiler.check.values import (
     CALLABLES,
     SILENT,
@@ -22,6 +24,7 @@ from netc.compiler.check.values import (
     Pipeline,
     describe,
 )
+from netc.compiler.graph.types import F32
 from netc.compiler.language.operations import Function, Operation
 from netc.compiler.language.slots import Slot
 from netc.compiler.language.words import Constructor
@@ -30,8 +33,8 @@ from netc.compiler.net import Tensor
 from netc.grammar import ast
 from netc.grammar.diagnostics import NetError, error
 
+ARITHMETIC = ("+", "-", "*", "/", "//", "%", "^", "@")  # of numbers in brackets, which are tensors there
 _COMPARE = "compare: `hidden > 2`"
-_STAGE = "put the arithmetic on a line of its own, or in parentheses around a pipeline: `(x -> f) + 1`"
 
 
 def evaluate(frame: Frame, node: ast.Expression) -> Any:
@@ -81,6 +84,8 @@ def _unary(frame: Frame, node: ast.Unary) -> Any:
     value = evaluate(frame, node.value)
     if value is UNKNOWN:
         return UNKNOWN
+    if is_array(value) and node.operator == "-":
+        value = literal(value, F32, node.value.span)
     if isinstance(value, Tensor):
         operation = LIBRARY.operations["negative" if node.operator == "-" else "not"]
         return apply(frame, operation, [value], {}, node.span)
@@ -124,12 +129,16 @@ def _combine(frame: Frame, node: ast.Binary, left: Any) -> Any:
             node.span,
             help='write `"p0".."p63"`; counts are given by `repeat`',
         )
+    if node.operator in ARITHMETIC and not isinstance(left, Tensor) and not isinstance(right, Tensor):
+        left, right = (
+            literal(v, F32, p.span) if is_array(v) else v for v, p in ((left, node.left), (right, node.right))
+        )
     if isinstance(left, Tensor) or isinstance(right, Tensor):
         operation = LIBRARY.operations[node.operator]
         a, b = operation.slots
         pairs = [(a, left, node.left.span), (b, right, node.right.span)]
         spans = {s.name: at for s, _, at in pairs}
-        return apply(frame, operation, tensors(pairs, node.operator), {}, node.span, spans)
+        return apply(frame, operation, tensors(frame, pairs, node.operator), {}, node.span, spans)
     for value, part in ((left, node.left), (right, node.right)):
         if isinstance(value, CALLABLES):
             raise error("argument", f"`{node.operator}` needs numbers or tensors, this is {describe(value)}", part.span,
@@ -158,14 +167,14 @@ def _pipe(frame: Frame, node: ast.Pipe) -> Any:
     if node.head is None:
         return Pipeline([(_stage(frame, s), s.span) for s in node.stages])
     if isinstance(node.head, ast.Binary) and node.head.operator not in ("*", "/", "//", "%", "@", "^"):
-        raise _two_readings(node.head, node, head=True)
+        raise two_readings(node.head, node, head=True)
     value = evaluate(frame, node.head)
     if isinstance(value, CALLABLES):
         return Pipeline([(value, node.head.span), *((_stage(frame, s), s.span) for s in node.stages)])
     span = node.head.span
     for stage in node.stages:
         if isinstance(stage, (ast.Binary, ast.Unary)):
-            raise _two_readings(stage, node, head=False)
+            raise two_readings(stage, node, head=False)
         head = Given(value, span)
         if isinstance(stage, ast.Call):
             callee = _callee(frame, stage.function)
@@ -186,7 +195,7 @@ def _pipe(frame: Frame, node: ast.Pipe) -> Any:
 def _stage(frame: Frame, node: ast.Expression) -> Any:
     """One stage of a layer: a callable that still waits for its first tensor."""
     if isinstance(node, (ast.Binary, ast.Unary)):
-        raise error("two-readings", "a stage of a layer is a function or a layer", node.span, help=_STAGE)
+        raise error("two-readings", "a stage of a layer is a function or a layer", node.span, help=ON_A_LINE)
     if isinstance(node, ast.Call):
         callee = _callee(frame, node.function)
         arguments = _arguments(frame, callee, node.arguments)
@@ -277,24 +286,6 @@ def _attribute(frame: Frame, node: ast.Attribute) -> Any:
 def _chained(node: ast.Binary) -> bool:
     compare = ("==", "!=", "<", "<=", ">", ">=")
     return node.operator in compare and isinstance(node.left, ast.Binary) and node.left.operator in compare
-
-
-def _two_readings(part: ast.Expression, pipe: ast.Pipe, head: bool) -> NetError:
-    """`h + x -> f` and `x -> f + y` can be read two ways; both are offered."""
-    assert isinstance(part, (ast.Binary, ast.Unary))
-    if isinstance(part, ast.Unary):
-        return error("two-readings", "a stage of a pipeline is a function or a layer", part.span, help=_STAGE)
-    left, right, o = part.left.span.text, part.right.span.text, part.operator
-    if head:
-        rest = " -> ".join(s.span.text for s in pipe.stages)
-        first, second = f"({left} {o} {right}) -> {rest}", f"{left} {o} ({right} -> {rest})"
-    else:
-        before = pipe.span.text[: part.span.start - pipe.span.start]
-        first, second = f"({before}{left}) {o} {right}", f"{before}(f) with `f` bound to `{left} {o} {right}`"
-    return error(
-        "two-readings", f"`{o}` beside `->` can be read two ways", part.span,
-        help=f"write `{' '.join(first.split())}`" + (f" or `{' '.join(second.split())}`" if head else ""),
-    )  # fmt: skip
 
 
 _MEANINGS: dict[type, Callable[[Frame, Any], Any]] = {

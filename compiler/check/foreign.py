@@ -81,8 +81,11 @@ EXPRESSIONS: dict[str, str] = {
     "i64(t)": "int int64 long integer",
     "i32(t)": "int32",
     "x": "identity Lambda noop",
-    "0 * x": "zeros_like",
-    "0 * x + 1": "ones_like full_like",
+    "zeros(x.shape)": "zeros_like",
+    "ones(x.shape)": "ones_like",
+    "full(x.shape, 2)": "full_like fill",
+    "range(4)": "arange iota",
+    "range(0, 1.25, 0.25)": "linspace",
     "x / maximum(norm(x), 1)": "clip_by_norm",
     "true": "yes on",
     "false": "no off",
@@ -118,7 +121,7 @@ EXPRESSIONS: dict[str, str] = {
     "self_attention scaled_dot_product_attention",
     "sum(x * x, axis = -1) / (norm(x, axis = -1) * norm(x, axis = -1))": "cosine_similarity CosineSimilarity",
     "norm(x - x, axis = -1)": "pairwise_distance PairwiseDistance cdist",
-    "sum(x) / N": "batch_size batchsize",
+    "x.shape[0]": "batch_size batchsize len",
 }
 # Lines of the net.
 LINES: dict[str, str] = {
@@ -176,6 +179,9 @@ NET: dict[str, str] = {
     "metric top = accuracy(y, t)": "metric metrics",
     'loss = softmax_cross_entropy(y, t) + 1e-4 * l2("*.weight")': "weight_regularizer kernel_regularizer",
     "h = x -> dropout(0.1)": "dropout",
+    "loss = softmax_cross_entropy(y, t, weight = x[:, 3])": "sample_weight sample_weights row_weight",
+    "loss = softmax_cross_entropy(y, t, weight = gather([1, 5, 2], t))": "class_weight class_weights",
+    "loss = sigmoid_cross_entropy(y, one_hot(t, 3), weight = 1 + 4 * one_hot(t, 3))": "pos_weight",
 }
 # Settings of the data block.
 DATA: dict[str, str] = {
@@ -202,7 +208,8 @@ TRAINERS: dict[str, str] = {
 }
 # What others write after the dot of a tensor or a layer.
 METHODS: dict[str, str] = {
-    "sum(x) / N": "size ndim numel",
+    "x.shape[0]": "size dim len",
+    "x.shape[0] * x.shape[1]": "numel",
     "transpose(x)": "T mT",
     "x": "item numpy cpu cuda to data clone copy contiguous value",
     'l2("*.weight")': "weight bias weights kernel parameters",
@@ -231,8 +238,11 @@ ARGUMENTS: dict[str, str] = {
     "indices": "index idx",
     "every": "step_size decay_steps period",
     "factor": "gamma",
+    "weight": "sample_weight sample_weights weights",
+    "value": "fill_value",
+    "columns": "M",
     "steps": "T_max decay_steps max_steps total_steps",
-    "end": "eta_min min_lr",
+    "end": "eta_min min_lr stop limit",
     "warmup": "warmup_steps num_warmup_steps",
     "delta": "min_delta",
     "score": "monitor metric",
@@ -255,7 +265,10 @@ CALLS: dict[str, dict[str, str]] = {
         "softmax_cross_entropy(y, t, weight = gather([1, 5, 2], t))": "class_weight class_weights",
         "softmax_cross_entropy(y, t)": "from_logits sparse ignore_index",
     },
-    "sigmoid_cross_entropy": {"sigmoid_cross_entropy(z, b)": "from_logits pos_weight"},
+    "sigmoid_cross_entropy": {
+        "sigmoid_cross_entropy(z, b)": "from_logits",
+        "sigmoid_cross_entropy(z, b, weight = 1 + 4 * b)": "pos_weight class_weight class_weights",
+    },
     "adam": {"adam(beta1 = 0.9, beta2 = 0.999)": "betas", "adam(rate = 1e-3)": "amsgrad"},
     "adamw": {"adamw(beta1 = 0.9, beta2 = 0.999)": "betas", "adamw(rate = 1e-3)": "amsgrad"},
 }

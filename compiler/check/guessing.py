@@ -11,6 +11,7 @@ from netc.compiler.check import foreign
 from netc.compiler.language.operations import Function
 from netc.compiler.language.slots import Slot, setting_slots
 from netc.compiler.library import LIBRARY
+from netc.compiler.net import Tensor
 from netc.compiler.training.configuration import TrainConfig
 from netc.grammar.diagnostics import NetError, did_you_mean, error, spelt_alike
 from netc.grammar.layout import HARD
@@ -53,7 +54,7 @@ def in_a_net(name: str, at: Span, own: Iterable[str], message: str = "") -> NetE
     help = (
         did_you_mean(name, spelt_alike(name, known))
         or _written(row(name, "EXPRESSIONS", "LINES"))
-        or ("leave the argument out: it has a default" if name in foreign.NOTHING else "")
+        or ("write `none`, or leave the argument out: it has a default" if name in foreign.NOTHING else "")
         or (f"write `{name.lower()}`" if name.lower() in HARD else "")
         or _elsewhere(name)
         or did_you_mean(name, known, _BIND)
@@ -121,7 +122,10 @@ def of_argument(word: str, name: str, slots: Sequence[Slot]) -> str:
 
 
 def of_value(word: str, value: Any) -> str:
-    """Help for a value that no argument of a layer takes: the activation, or the size of the input, as others give them."""
+    """Help for a value that no argument of a word takes: the second of two tensors, or the activation, or the size of the input,
+    as others give them."""
+    if word in ("max", "min") and isinstance(value, Tensor):
+        return f"of two tensors the {'larger' if word == 'max' else 'smaller'} is `{word}imum(a, b)`"
     if word == "Dense" and isinstance(value, int) and not isinstance(value, bool):
         return f"the size of the input is known: `Dense({value})`"
     if word == "Dense" and isinstance(value, str | Function):

@@ -20,7 +20,7 @@ def call_model(frame: Frame, layer: ImportedLayer, arguments: Sequence[Given], s
     operation = layer.operation
     slots = [Slot(n, "tensor") for n in operation.input_names]
     bound = bind(slots, arguments, layer.name, span)
-    inputs = tensors([(s, *bound[s.name]) for s in slots], layer.name)
+    inputs = tensors(frame, [(s, *bound[s.name]) for s in slots], layer.name)
 
     def choose(output: str) -> Tensor:
         variables = {}

@@ -11,6 +11,7 @@ from netc.compiler.check import blocks, static
 from netc.compiler.check.applying import guard
 from netc.compiler.check.budget import Exhausted
 from netc.compiler.check.calls import instance
+from netc.compiler.check.computed import counted
 from netc.compiler.check.declarations import (
     COUNTERS,
     declare,
@@ -185,7 +186,7 @@ def _repeat(frame: Frame, node: ast.Repeat) -> Returned | None:
         for s in node.body:
             _poison(frame, s)
         return None
-    items: Sequence[Any] = value if isinstance(value, tuple) else ()
+    items: Sequence[Any] = value if isinstance(value, tuple) else counted(value)
     count = len(items) or guard(lambda: static.whole(value, "the count of a repeat"), node.count.span)
     if count < 0:
         raise error("argument", f"a repeat cannot run {count} times", node.count.span, help="write 0 or more")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
-from netc.compiler.graph.dimensions import Dim, Shape, add, product, quotient
+from netc.compiler.graph.dimensions import Dim, Shape, add, multiply, product, quotient
 from netc.compiler.graph.types import BOOL, ONNX_DTYPES, TensorType
 
 IR_VERSION = 8
@@ -48,8 +49,8 @@ def infer_by_schema(node: ir.Node, types: Sequence[Any], data: Sequence[np.ndarr
         found = shape_inference.infer_node_outputs(
             schema, proto, given, input_data=known, opset_imports=opsets, ir_version=IR_VERSION
         )
-    except (shape_inference.InferenceError, checker.ValidationError, RuntimeError) as e:
-        reason = str(e).strip().splitlines()[-1].rpartition("] ")[2]
+    except (shape_inference.InferenceError, checker.ValidationError, RuntimeError, ValueError) as e:
+        reason = str(e).strip().splitlines()[-1].rpartition("] ")[2].rstrip(".")
         raise UnknownError(f"the type of `{node.op_type}` of these values cannot be inferred: {reason}") from None
     return [found.get(o, TypeProto()) for o in proto.output]
 
@@ -134,6 +135,21 @@ def reshaped(shape: Shape, wanted: Sequence[int], allow_zero: bool) -> Shape | N
     at = list(wanted).index(-1)
     rest = quotient(product(shape), product(dims[:at] + dims[at + 1 :]))
     return None if rest is None else (*dims[:at], rest, *dims[at + 1 :])
+
+
+def resized(shape: Shape, scales: Sequence[float]) -> Shape | None:
+    """The result of Resize by known scales, one for each axis; None where the size of an axis cannot be told."""
+    if len(scales) != len(shape):
+        return None
+    dims: list[Dim] = []
+    for d, scale in zip(shape, scales):
+        if isinstance(d, int):
+            dims.append(math.floor(d * scale))
+        elif float(scale).is_integer():
+            dims.append(multiply(d, int(scale)))
+        else:
+            return None
+    return tuple(dims)
 
 
 def _joined(shapes: Sequence[Shape]) -> Shape | None:

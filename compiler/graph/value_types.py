@@ -114,6 +114,10 @@ class ValueTypes:
             if isinstance(d, Symbolic) and len(d.terms) == 1:
                 self._sizes.setdefault(str(d), (value, axis))
 
+    def has_size(self, name: str) -> bool:
+        """Whether some value has the symbolic dimension of this name as an axis."""
+        return name in self._sizes
+
     def learn_sizes(self) -> None:
         """`learn_size` for everything in a graph that others made."""
         for value in [*self.graph.inputs, *(v for n in self.graph for v in n.outputs)]:

@@ -9,7 +9,7 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from onnx import inliner, version_converter
 
 from netc.compiler.importer.opset import raised
-from netc.compiler.importer.size import check_nodes, nodes
+from netc.compiler.importer.size import check_dimensions, check_nodes, nodes
 from netc.compiler.importer.source import ModelSource, detached
 from netc.compiler.importer.tensors import check_tensors, clean
 from netc.grammar.diagnostics import NetError, error
@@ -44,6 +44,7 @@ def _checked(proto: onnx.ModelProto, folder: Path | None, external_data: bool) -
     """The source of a model. Raises NetError."""
     check_tensors(proto, folder, external_data)
     check_nodes(proto)
+    check_dimensions(proto)
     opset = _opset(proto)
     inputs = tuple(i.name for i in proto.graph.input)
     order = tuple(t.name for t in proto.graph.initializer)
@@ -91,8 +92,12 @@ def _parsed(path: Path) -> onnx.ModelProto:
 
 
 def _opset(model: onnx.ModelProto) -> int:
-    versions = {o.domain: o.version for o in model.opset_import}
-    opset = versions.get("", versions.get("ai.onnx"))
+    versions = sorted({o.version for o in model.opset_import if o.domain in ("", "ai.onnx")})
+    if len(versions) > 1:
+        raise error(
+            "invalid-model", f"the model imports opsets {versions[0]} and {versions[-1]} of the standard domain"
+        )
+    opset = versions[0] if versions else None
     newest = onnx.defs.onnx_opset_version()
     if opset is None:
         if any(n.domain in ("", "ai.onnx") for n in nodes(model.graph)):

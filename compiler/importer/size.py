@@ -9,6 +9,7 @@ import onnx
 from onnx import AttributeProto
 
 from netc.compiler.graph.folding import GROWING
+from netc.compiler.importer.tensors import clean
 from netc.grammar.diagnostics import error
 
 MAX_NODES = 200_000  # with each node counted once for every body that it stands in
@@ -49,6 +50,19 @@ def check_nodes(model: onnx.ModelProto) -> None:
         return sizes[key]
 
     _bounded(counted(model.graph.node, 1), "the model, its functions written out,")
+
+
+def check_dimensions(model: onnx.ModelProto) -> None:
+    """Refuses a model that declares a negative dimension. Raises NetError."""
+    bodies = [
+        g for n in nodes(model.graph) for a in n.attribute for g in (*([a.g] if a.HasField("g") else ()), *a.graphs)
+    ]
+    for graph in (model.graph, *bodies):
+        for value in (*graph.input, *graph.output, *graph.value_info):
+            for d in value.type.tensor_type.shape.dim:
+                if d.dim_value < 0:
+                    name = clean(value.name)
+                    raise error("invalid-model", f"`{name}` of the model has a dimension of {d.dim_value}")
 
 
 def nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:

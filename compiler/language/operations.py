@@ -91,6 +91,10 @@ class Operation:
         """The variables made for these inputs, without their names. Raises Refused."""
         return {}
 
+    def turns(self, settings: Settings) -> Sequence[int] | None:
+        """The whole numbers that a repeat can take from it one by one."""
+        return None
+
     def doubt(self, inputs: Sequence[Seen], settings: Settings) -> Doubt | None:
         """What is hardly meant about these inputs."""
         return None
@@ -146,6 +150,10 @@ class Word(Operation):
                 "shape-mismatch", f"{shown} do not combine in `{self.name}`: {e}", None, fitting(*inputs[-2:])
             ) from None
         return found if isinstance(found, tuple) else (found,)
+
+    def turns(self, settings: Settings) -> Sequence[int] | None:
+        found: Sequence[int] | None = self.cls(**settings).turns() if hasattr(self.cls, "turns") else None
+        return found
 
     def doubt(self, inputs: Sequence[Seen], settings: Settings) -> Doubt | None:
         found: Doubt | None = self.cls(**settings).doubt(*inputs) if hasattr(self.cls, "doubt") else None
@@ -215,7 +223,8 @@ class Loss(Function):
                 wanted = inputs[0].with_shape(positions[:1])
                 full = f" or `{inputs[0].with_shape(positions)}`" if len(positions) > 1 else ""
                 message = f"`weight` has a number for each row or position, `{wanted}`{full}, this is `{weight}`"
-                raise Refused("shape-mismatch", message, "weight")
+                help = "numbers of the classes are looked up by the target: `gather([1, 5, 2], {1})`"
+                raise Refused("shape-mismatch", message, "weight", help if inputs[1].dtype.is_integer else "")
         return found
 
     def doubt(self, inputs: Sequence[Seen], settings: Settings) -> Doubt | None:

@@ -20,6 +20,8 @@ Condition = Annotated[TensorType, "condition"]
 Index = Annotated[TensorType, "index"]
 Axes = Annotated[int | tuple[int, ...] | None, "axes"]
 Sizes = Annotated[tuple[Dim, ...], "sizes"]
+Length = Annotated[Any, "length"]  # a whole number or a symbolic dimension
+Number = Annotated[Any, "number"]  # exact, or a symbolic dimension
 
 _PLAIN: dict[Any, str] = {int: "int", float: "float", bool: "bool", str: "str", Initializer: "initializer"}
 _FILES = str | tuple[str, ...]

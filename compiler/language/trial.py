@@ -28,13 +28,24 @@ def draws(operator: str, operands: Sequence[Any]) -> bool:
 
 @dataclass(frozen=True)
 class Trial:
-    """One call of an operator: `operands` are types, with the array of a constant or None; `results` what is expected."""
+    """One call of an operator: `operands` are types, with the array of a constant or None, and None for one that is left out;
+    `results` what is expected."""
 
     operator: str
     opset: int
     attributes: Sequence[ir.Attr]
-    operands: Sequence[tuple[TensorType, Any]]
+    operands: Sequence[tuple[TensorType, Any] | None]
     results: Sequence[TensorType]
+
+    @property
+    def given(self) -> list[tuple[TensorType, Any]]:
+        """The operands that are there."""
+        return [o for o in self.operands if o is not None]
+
+    @property
+    def names(self) -> list[str]:
+        """What those are called."""
+        return [f"x{i}" for i, o in enumerate(self.operands) if o is not None]
 
     def run(self) -> None:
         """Loads the operator and runs it for two sizes of every symbolic dimension. Raises Refused where there is no
@@ -42,17 +53,17 @@ class Trial:
         import numpy as np
 
         session = self._load()
-        symbols = sorted({s for t, _ in self.operands for d in t.shape if isinstance(d, Symbolic) for s in d.symbols})
+        symbols = sorted({s for t, _ in self.given for d in t.shape if isinstance(d, Symbolic) for s in d.symbols})
         for sizes in SIZES if symbols else SIZES[:1]:
             at = {s: sizes[i % len(sizes)] for i, s in enumerate(symbols)}
             feeds = {}
-            for i, (t, data) in enumerate(self.operands):
+            for name, (t, data) in zip(self.names, self.given):
                 shape = tuple(evaluate(d, at) for d in t.shape)
                 if int(np.prod(shape, dtype=object)) > MAX_ELEMENTS:
                     return
                 if data is None:
                     fill = 1 if self.operator in _DIVIDES else 0 if t.dtype.is_integer else 0.5
-                    feeds[f"x{i}"] = np.full(shape, fill, t.dtype.numpy)
+                    feeds[name] = np.full(shape, fill, t.dtype.numpy)
             try:
                 found = session.run(None, feeds)
             except Exception as e:  # onnxruntime raises its own types
@@ -80,11 +91,12 @@ class Trial:
 
         from netc.compiler.graph.inference import IR_VERSIONS
 
-        names, outputs = [f"x{i}" for i in range(len(self.operands))], [f"y{i}" for i in range(len(self.results))]
-        node = helper.make_node(self.operator, names, outputs)
+        names, outputs = self.names, [f"y{i}" for i in range(len(self.results))]
+        wanted = ["" if o is None else f"x{i}" for i, o in enumerate(self.operands)]
+        node = helper.make_node(self.operator, wanted, outputs)
         node.attribute.extend(ir.to_proto(a) for a in self.attributes)
-        inputs = [(n, t) for n, (t, data) in zip(names, self.operands) if data is None]
-        constants = [numpy_helper.from_array(data, n) for n, (_, data) in zip(names, self.operands) if data is not None]
+        inputs = [(n, t) for n, (t, data) in zip(names, self.given) if data is None]
+        constants = [numpy_helper.from_array(data, n) for n, (_, data) in zip(names, self.given) if data is not None]
         expected = [_info(n, t) for n, t in zip(outputs, self.results)]
         graph = helper.make_graph([node], "trial", [_info(n, t) for n, t in inputs], expected, constants)
         opset = helper.make_opsetid("", self.opset)
@@ -94,7 +106,7 @@ class Trial:
         return bytes(made.SerializeToString())
 
     def _refused(self, e: Exception) -> Refused:
-        shown = " and ".join(dict.fromkeys(f"`{t}`" for t, data in self.operands if data is None)) or "these numbers"
+        shown = " and ".join(dict.fromkeys(f"`{t}`" for t, data in self.given if data is None)) or "these numbers"
         if "NOT_IMPLEMENTED" in str(e):
             message = f"`onnx.{self.operator}` has no kernel for {shown} in ONNX Runtime"
             return Refused("no-kernel", message, help="convert the tensor first: `f32(x)`")

@@ -75,7 +75,9 @@ class Library:
 
     def words(self) -> list[str]:
         """Every name that `word` knows."""
-        return [n for n, o in self.operations.items() if o.user] + list(self.constructors["initializer"])
+        return list(
+            dict.fromkeys([n for n, o in self.operations.items() if o.user] + [*self.constructors["initializer"]])
+        )
 
     def constructor_of(self, made: Any) -> Constructor:
         """The word that builds a record."""

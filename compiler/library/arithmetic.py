@@ -305,7 +305,7 @@ class Where:
     def type(self, condition: Condition, a: Tensor, b: Tensor) -> TensorType:
         if condition.dtype != BOOL:
             raise Refused(
-                "dtype", f"`where` needs a condition first, this is `{condition}`", "condition", "compare it: `x > 0`"
+                "dtype", f"`where` needs a condition first, this is `{condition}`", "condition", "compare it: `{0} > 0`"
             )
         both = elementwise(a, b)
         if both.dtype != BOOL:

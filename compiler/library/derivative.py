@@ -27,6 +27,4 @@ class Gradient:
 
         one = op.constant(1.0, y.dtype)
         (found,) = backpropagate(op, {y: op.expand(one, op.shape(y))}, [x])
-        if found is None:
-            raise Refused("no-gradient", UNREACHED)
-        return found
+        return op.zeros_like(x) if found is None else found  # where every piece of y is constant in x

@@ -130,7 +130,7 @@ class ConditionReduction(Reduction):
 
     def type(self, x: Tensor) -> TensorType:
         if x.dtype != BOOL:
-            raise Refused("dtype", f"conditions are needed here, this is `{x}`", help="compare it: `x > 0`")
+            raise Refused("dtype", f"conditions are needed here, this is `{x}`", help="compare it: `{0} > 0`")
         return self.left_of(x)
 
     def extreme(self, op: Emitter, operator: str, x: Value) -> Value:

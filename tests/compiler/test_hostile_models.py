@@ -287,3 +287,15 @@ def test_bodies_of_nested_loops_are_built_a_few_times(monkeypatch: pytest.Monkey
     )
     rebuilt(read(model([*growing(12), helper.make_node("Relu", ["oL"], ["y"])], numbers("n", 2))))
     assert len(built) < 13 * 13
+
+
+def test_a_negative_dimension_and_two_opsets_are_refused() -> None:
+    """Found by mutants: the first was drawn as the shape of an input, the second looked up no schema."""
+    old = model([helper.make_node("Relu", ["x"], ["y"])], opset=7)
+    old.graph.input[0].type.tensor_type.shape.dim[1].dim_value = -4
+    two = model([helper.make_node("Relu", ["x"], ["y"])])
+    two.opset_import.add(domain="ai.onnx", version=0)
+    for content, message in ((old, "`x` of the model has a dimension of -4"), (two, "imports opsets 0 and 18 of the")):
+        with pytest.raises(NetError) as e:
+            netc.grad(content)
+        assert message in str(e.value)

@@ -20,6 +20,12 @@ CALLS: dict[str, Any] = {  # a call -> what it gives of X
     "onnx.Clip(x, -1, 2)": np.clip(X, -1, 2),
     'onnx.DepthToSpace(reshape(x, [N, 4, 1, 1]), blocksize = 2, mode = "CRD")': X.reshape(2, 1, 2, 2),
     "onnx.LpNormalization(x, axis = 1, p = 2)": X / np.linalg.norm(X, axis=1, keepdims=True),
+    "onnx.Clip(x, none, 2)": np.minimum(X, 2),
+    "onnx.Clip(x, 0, none)": np.maximum(X, 0),
+    "onnx.Resize(reshape(x, [N, 1, 2, 2]), none, [1, 1, 2, 1])": X.reshape(2, 1, 2, 2).repeat(2, 2),
+    "onnx.Resize(reshape(x, [N, 1, 2, 2]), none, none, [2, 1, 2, 4])": X.reshape(2, 1, 2, 2).repeat(2, 3),
+    "onnx.Mul(x, [1, 2, 3, 4])": X * [1, 2, 3, 4],
+    "onnx.Gather(x, range(1, 3), axis = 1)": X[:, 1:3],
     "onnx.ArgMax(x, axis = 1, keepdims = 0)": X.argmax(1),
 }
 

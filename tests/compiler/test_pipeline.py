@@ -147,7 +147,7 @@ def test_the_checked_net_is_printed_in_the_words_of_the_language() -> None:
   y = x -> Half -> Dense(3) -> relu -> dropout(0.25)
   loss = softmax_cross_entropy(y, t) + 1e-4 * l2("*.weight")
   metric right = accuracy(y, t)
-  output y
+  output y = onnx.Clip(y, none, 1) + range(3)
 }
 train { optimizer = sgd(0.1); rule "*.bias" { freeze } }
 """
@@ -166,7 +166,10 @@ parameter y.bias: f32[3] = zeros frozen
 %6: f32[] = 0.0001 * %5  # loss
 %7: f32[] = %4 + %6  # loss
 %8: f32[] = accuracy(%3, t, k = 1, axis = -1)  # right
+%9: f32[N, 3] = Clip(%3, none, 1)  # y
+%10: f32[3] = range(start = 3, end = none, step = 1)  # y
+%11: f32[N, 3] = %9 + %10  # y
 loss = %7
 metric right (max) = %8
-output y = %3"""
+output y = %11"""
     )

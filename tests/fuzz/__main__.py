@@ -15,7 +15,9 @@ BATCH = 2000  # cases of one child
 def arguments() -> argparse.Namespace:
     known = targets()
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
-    parser.add_argument("--cases", type=int, default=1_000_000, help="in total, divided among the targets")
+    parser.add_argument(
+        "--cases", type=int, default=1_000_000, help="in total, divided among the targets by their share"
+    )
     parser.add_argument("--first", type=int, default=0, help="the number of the first case of each target")
     parser.add_argument("--target", action="append", choices=[*known], help="one of them; may be repeated")
     parser.add_argument("--only", metavar="TARGET:NUMBER", help="run one case here, with its traceback")
@@ -46,7 +48,9 @@ def main() -> int:
         known[name].run(case)
         return 0
     chosen = options.target or [*known]
-    return int(sum(fuzz(known[n], options.first, options.cases // len(chosen)) for n in chosen) > 0)
+    whole = sum(known[n].share for n in chosen)
+    finds = [fuzz(known[n], options.first, max(1, int(options.cases * known[n].share / whole))) for n in chosen]
+    return int(sum(finds) > 0)
 
 
 if __name__ == "__main__":

@@ -18,8 +18,6 @@ from pathlib import Path
 
 from tests.fuzz.targets import Target
 
-SECONDS = 10.0  # for one case, on a busy machine too
-MEMORY = 1 << 29  # bytes beyond what the process holds when it begins
 POLL = 0.02
 
 
@@ -68,10 +66,10 @@ def _child(target: Target, start: int, stop: int, said: Path) -> tuple[int, str]
             break
         if now != last:
             last, since = now, time.monotonic()
-        elif time.monotonic() - since > SECONDS:
+        elif time.monotonic() - since > target.seconds:
             os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
-            return now, f"no answer within {SECONDS:g} s"
+            return now, f"no answer within {target.seconds:g} s"
         time.sleep(POLL)
     if os.waitstatus_to_exitcode(status) == 0:
         return stop - 1, ""
@@ -82,7 +80,7 @@ def _cases(target: Target, start: int, stop: int, said: Path, at: mmap.mmap) -> 
     """What the child does: case after case, a line for each find."""
     seeds = target.seeds()
     held = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-    resource.setrlimit(resource.RLIMIT_AS, (held + MEMORY, resource.RLIM_INFINITY))
+    resource.setrlimit(resource.RLIMIT_AS, (held + target.memory, resource.RLIM_INFINITY))
     warnings.simplefilter("error")  # a warning of a library would be printed to a user
     with said.open("w", encoding="utf-8") as out, open(os.devnull, "w") as silence, contextlib.redirect_stderr(silence):
         for number in range(start, stop):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import random
+from collections.abc import Sequence
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import onnx
@@ -14,6 +15,7 @@ from netc.compiler.autodiff.model import grad
 from netc.compiler.importer.layer import ImportedModel
 from netc.compiler.importer.read import read
 from netc.grammar.diagnostics import NetError
+from tests.fuzz.targets import Target
 
 ROOT = Path(__file__).parents[2]
 _TEXTS = (
@@ -45,7 +47,7 @@ def seeds() -> list[bytes]:
     return [*made, (ROOT / "models" / "data" / "backbone.onnx").read_bytes()]
 
 
-def mutate(data: bytes, g: random.Random) -> bytes:
+def mutate(data: bytes, g: Random, seeds: Sequence[bytes], tokens: Sequence[bytes]) -> bytes:
     """Bytes flipped, cut or repeated; or one to three fields of the message changed."""
     if g.random() < 0.3:
         content = bytearray(data)
@@ -63,7 +65,7 @@ def mutate(data: bytes, g: random.Random) -> bytes:
         return data
 
 
-def _change(model: onnx.ModelProto, g: random.Random) -> None:
+def _change(model: onnx.ModelProto, g: Random) -> None:
     """Changes a field of some message inside the model."""
     found: list[Message] = [model]
     for message in found:
@@ -85,7 +87,7 @@ def _is_list(value: Any) -> bool:
     return hasattr(value, "extend")
 
 
-def _change_list(values: Any, field: Any, g: random.Random) -> None:
+def _change_list(values: Any, field: Any, g: Random) -> None:
     at = g.randrange(len(values)) if values else 0
     if values and g.random() < 0.4:
         del values[at]
@@ -98,7 +100,7 @@ def _change_list(values: Any, field: Any, g: random.Random) -> None:
         values.append(_value(field, field.default_value if not _is_list(field.default_value) else 0, g))
 
 
-def _value(field: Any, old: Any, g: random.Random) -> Any:
+def _value(field: Any, old: Any, g: Random) -> Any:
     if isinstance(old, str):
         return g.choice(["", "x", "y", "w", old * 2, "Relu", "Reshape", "N", "\0"])
     if isinstance(old, bytes):
@@ -111,20 +113,22 @@ def _value(field: Any, old: Any, g: random.Random) -> Any:
     return number if field.type != field.TYPE_INT32 and field.type != field.TYPE_ENUM else number % 100
 
 
-def target(data: bytes) -> None:
+def differentiates(data: bytes) -> bool:
     """Reads and differentiates a model: it works, or is refused with a NetError."""
     model = onnx.ModelProto()
     try:
         model.ParseFromString(data)
     except DecodeError:
-        return
+        return False
     try:
         grad(model)
     except NetError as e:
         e.render()
+        return False
+    return True
 
 
-def imports(data: bytes) -> None:
+def imports(data: bytes) -> bool:
     """Reads a model as a layer of a spec."""
     model = onnx.ModelProto()
     try:
@@ -132,6 +136,14 @@ def imports(data: bytes) -> None:
         layer = ImportedModel("m", "imported", source=read(model))
         _ = layer.weights, layer.input_names, layer.values
     except DecodeError:
-        return
+        return False
     except NetError as e:
         e.render()
+        return False
+    return True
+
+
+TARGETS = [
+    Target("grad", differentiates, seeds, change=mutate, share=1 / 20, seconds=60, memory=1 << 31),
+    Target("import", imports, seeds, change=mutate, share=1 / 20, seconds=60, memory=1 << 31),
+]

@@ -118,7 +118,7 @@ def plain(data: bytes, random: Random) -> bytes:
 def gzipped(data: bytes, random: Random) -> bytes:
     """A gzip file whose checksum fits; sometimes of two parts."""
     cut = random.choice((0, random.randrange(len(data) + 1)))
-    return (gzip.compress(data[:cut], 1) if cut else b"") + gzip.compress(data[cut:], 1)
+    return (gzip.compress(data[:cut], 1, mtime=0) if cut else b"") + gzip.compress(data[cut:], 1, mtime=0)
 
 
 def damaged(data: bytes, random: Random) -> bytes:

@@ -32,6 +32,23 @@ VALUES: dict[str, Any] = {  # lines that bind z -> z, of X and T
     "a = x; repeat [2, 3] as f { a = a * f }; z = a": 6 * X,
     "a = x; repeat [relu, abs] as f { a = f(a) }; z = a": np.maximum(X, 0),
     "h = x; block b(x) { h = x * 2; return h }; z = b(x) + h": 3 * X,  # a name of a block is its own
+    "levels = [1, 2, 4]; z = (levels - 1) * x": X * [0, 1, 3],
+    "z = x / -[1, 2, 4] + [1, 1] @ [[1, 2, 3], [4, 5, 6]]": X / [-1, -2, -4] + [5, 7, 9],
+    "z = f64(x) * exp([0, 1, 2])": X * np.exp([0.0, 1, 2]),
+    "z = maximum([1, 5, 2], 2) / 4 + 0 * x": np.broadcast_to([0.5, 1.25, 0.5], X.shape),
+    "z = x if [1, 2] == [1, 2] else -x": X,
+    "h = x; c = zeros([N, 3]); repeat 3 { c = c + h; h = c * 2 }; z = h": 18 * X,
+    "h = zeros([N, 3]); repeat range(1, 8, 3) as i { h = h + i }; z = h": np.full((2, 3), 12),
+    "param w: f32[3] = zeros; z = w + 1": [1, 1, 1],
+    "param w: f32[3] = ones(); z = w + 1": [2, 2, 2],
+    "param w: f32[2, 2] = 3 * eye(2) - 1; z = w": [[2, -1], [-1, 2]],
+    "param w: f64[3] = range(0, 0.3, 0.1); z = w - [0, 0.1, 0.2]": [0, 0, 0],
+    "z = x -> Dense(3, init = eye(3), bias_init = ones)": X + 1,
+    "f = Dense(3, init = eye(3)) -> tanh; z = f(x)": np.tanh(X),
+    "f = Dense(3, true, 2 * eye(3), range(3)); z = f(x)": 2 * X + [0, 1, 2],
+    "zeros = x; z = zeros + zeros(3)": X,
+    "z = onnx.Add(x, range(3))": X + [0, 1, 2],
+    "z = f64(x) + 2 * range(3)": X + [0.0, 2.0, 4.0],
     "act = abs; block b(x, f = relu) { return f(x) }; z = b(x, f = act)": np.abs(X),
 }
 
@@ -84,3 +101,12 @@ def test_none_is_what_is_left_out(setting: str) -> None:
     net = "net n {\ninput x: f32[N, 3]\ny = x -> Dense(1)\nloss = mean(y^2)\n}\n"
     written = netc.compile(net + f"train {{ {setting} = none }}").manifest["train"]
     assert written == netc.compile(net).manifest["train"]
+
+
+def test_what_is_computed_from_numbers_is_computed_once_in_another_dtype() -> None:
+    """Each line names the one before twice: as a tree that would be 2^30 operations."""
+    lines = "r0 = range(3)\n" + "".join(f"r{i} = r{i - 1} + r{i - 1}\n" for i in range(1, 30))
+    spec = f"net n {{\ninput x: f64[N, 3]\n{lines}param w: f64[3] = r29\nloss = mean(x * w)\noutput z = x + r29\n}}"
+    host = Host(compiled(spec))
+    np.testing.assert_array_equal(host.state["w"], np.arange(3.0) * 2**29)
+    np.testing.assert_array_equal(host.graph("infer", {"x": np.zeros((1, 3))})["z"], [np.arange(3.0) * 2**29])

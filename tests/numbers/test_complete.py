@@ -32,6 +32,7 @@ TABLES: dict[str, tuple[str, Iterable[str]]] = {
     "Elementwise": FUNCTIONS,
     "Reductions": FUNCTIONS,
     "Shapes": FUNCTIONS,
+    "Tensors of numbers": FUNCTIONS,
     "Casts": FUNCTIONS,
     "Derivatives": FUNCTIONS,
     "Regularisers": ("VALUES of tests/numbers/test_updates.py or DROPOUT of test_layers.py",

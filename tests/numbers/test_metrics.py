@@ -70,6 +70,12 @@ METRICS: dict[str, Callable[[Arrays], float]] = {
     "sum(abs(gradient(mean(y^2), y)))": lambda d: np.abs(2 * ref.wide(d["y"])).sum() / d["y"].size,
     "max(gradient(log(sum(exp(y))), y))": lambda d: (np.exp(ref.wide(d["y"])) / np.exp(ref.wide(d["y"])).sum()).max(),
     "max(mean(x, axis = 0))": lambda d: ref.wide(d["x"]).mean(0).max(),
+    "sum(range(N) * y[:, 0])": lambda d: (np.arange(ROWS) * ref.wide(d["y"])[:, 0]).sum(),
+    "sum(range(N))": lambda d: ROWS * (ROWS - 1) / 2,
+    "sum(eye(N) * (y @ transpose(y)))": lambda d: (ref.wide(d["y"]) ** 2).sum(),
+    "mean(full([N, 2], 3) + y)": lambda d: 3 + ref.wide(d["y"]).mean(),
+    "sum(range(N, N + 4))": lambda d: 4 * ROWS + 6,
+    "mean(range(y.shape[0])) + mean(y)": lambda d: (ROWS - 1) / 2 + ref.wide(d["y"]).mean(),
     "2 * mean(y) - max(r) / 3": lambda d: 2 * ref.wide(d["y"]).mean() - d["r"].max() / 3,
 }
 

@@ -27,6 +27,7 @@ LAYERS = [o for o in WORDS if isinstance(o, Layer)]
 LOSSES = [o for o in WORDS if o.group == "loss"]
 METRICS = [o for o in WORDS if o.group == "metric"]
 ONNX = sorted(operators())
+ARRAYS = ["[1, 2, 3, 4]", "range(4)", "(2 * range(3) - 1)", "-[0.5, 1, 2]", "eye(4)", "0.5 * ones([N, 4])"]
 NUMBERS = ["0", "1", "2", "0.5", "-1", "3", "1e-3"]
 CALLS = 8  # proposals for each line that is wanted
 
@@ -79,7 +80,8 @@ class Sketch:
         if slot.kind == "condition":
             found = self.tensors(lambda t: t.dtype.name == "bool")
             return self.pick(found) if found and self.maybe() else f"{self.tensor()} > {self.pick(NUMBERS)}"
-        return self.pick(NUMBERS) if self.random.randint(0, 9) == 0 else self.tensor()
+        drawn = self.random.randint(0, 14)
+        return self.pick(NUMBERS) if drawn == 0 else self.pick(ARRAYS) if drawn == 1 else self.tensor()
 
     def setting(self, slot: Slot) -> str:
         sizes = ["1", "2", "3", "4", "6", "12", "N", "-1"]
@@ -95,6 +97,10 @@ class Sketch:
             case "sizes":
                 count = self.random.randint(1, 3)
                 return f"[{', '.join(self.pick(sizes) for _ in range(count))}]"
+            case "length":
+                return self.pick(["2", "3", "4", "N", "a.shape[1]"])
+            case "number":
+                return self.pick(["-1", "0", "1", "2", "3", "4", "0.5", "N", "2 * N"])
             case "initializer":
                 return self.pick([*LIBRARY.constructors["initializer"], "0.1", "normal(std = 0.1)"])
             case "choice":
@@ -113,7 +119,7 @@ class Sketch:
         ]
         if word.name == "gather":
             settings = ["axis = 1"]  # of the batch there may be one row alone
-        if self.maybe() and operands[0].isidentifier():
+        if operands and self.maybe() and operands[0].isidentifier():
             rest = ", ".join([*operands[1:], *settings])
             return f"{operands[0]} -> {word.name}" + (f"({rest})" if rest or isinstance(word, Layer) else "")
         return f"{word.name}({', '.join([*operands, *settings])})"
@@ -131,7 +137,7 @@ class Sketch:
         return f"onnx.{name}({', '.join(given)})"
 
     def onnx_operand(self) -> str:
-        return self.pick([self.tensor(), "[1]", "[0, 1]", "[2, 2]", "[-1]", *NUMBERS])
+        return self.pick([self.tensor(), "none", "range(3)", "[1]", "[0, 1]", "[2, 2]", "[-1]", *NUMBERS])
 
     def attribute(self, kind: str) -> str:
         match kind:
@@ -163,7 +169,7 @@ class Sketch:
         if way == 6:
             return self.onnx_call()
         if way == 7:
-            other = self.pick([self.tensor(), self.pick(NUMBERS), "N"])
+            other = self.pick([self.tensor(), self.pick(NUMBERS), self.pick(ARRAYS), "N"])
             return f"{self.tensor(lambda t: True)} {self.pick(INFIX)} {other}"
         if way == 8:
             entry = [":", "0", "1:", "::-1", "-1", ":2", "::2"]
@@ -181,11 +187,13 @@ class Sketch:
         match self.random.randint(0, 11):
             case 0:
                 dims = ", ".join(self.pick(["1", "2", "3", "4"]) for _ in range(self.random.randint(0, 2)))
-                first = self.pick([*LIBRARY.constructors["initializer"], "0.5"])
+                made = [f"0.5 * ones([{dims}])", f"full([{dims}], 0.1)", "range(4)", "eye(3)"]
+                first = self.pick([*LIBRARY.constructors["initializer"], "0.5", *made])
                 self.keep(f"param {name}: {self.dtype}[{dims}] = {first}", name)
             case 1:
                 body = f"{name} = {name} -> Dense({self.pick('234')}) -> {self.pick(['tanh', 'relu', 'dropout(0.3)'])}"
-                line = f"{name} = {self.tensor()}\n  repeat {self.pick('012')} as i {{\n    {body}\n  }}"
+                count = self.pick(["0", "1", "2", "range(2)", "range(3, 1, -1)", "[1, 2]"])
+                line = f"{name} = {self.tensor()}\n  repeat {count} as i {{\n    {body}\n  }}"
                 self.keep(line, name)
             case 2:
                 inner = self.expression()

@@ -54,12 +54,14 @@ def scores_exactly(text: str) -> None:
     trainer = netc.Trainer(program, device="cpu")
     data = batch(program, ROWS)
     whole = trainer.evaluate(data, batch=ROWS)
+    wide = {m.name for m in program.net.metrics if m.value.type.dtype.name == "f64"}
     for size in (1, 7, 13, 49):
         parts = trainer.evaluate(data, batch=size)
         for metric in program.manifest["metrics"]:
             name = metric["name"]
-            # 1e-6: sums in another order, of values up to 1e4 times as large as the result
-            assert parts[name] == pytest.approx(whole[name], rel=1e-6, abs=1e-9, nan_ok=True), (
+            # sums in another order, of values up to 1e4 times as large as the result; what is made of numbers alone is f32
+            rel = 1e-6 if name in wide else 1e-4
+            assert parts[name] == pytest.approx(whole[name], rel=rel, abs=1e-9, nan_ok=True), (
                 f"{name}, batches of {size}"
             )
 

@@ -294,6 +294,24 @@ def test_a_program_that_the_runtime_refuses() -> None:
         session(model("w = Constant <value: tensor = double[1, 1, 1] {1}> () [c] y = Conv (x, w)", "double"), Device())
 
 
+def test_a_graph_that_an_optimizer_of_the_runtime_breaks_is_loaded_without_it() -> None:
+    """Float64, two constants one after the other before a matrix product: found by a random spec."""
+    spec = """net n {
+      input x: f64[N, 4]
+      v = (x -> Dense(3)) * 2
+      layer = Dense(2)
+      y = layer(v) + layer(v * 2)
+      loss = mean(y)
+      output y
+    }"""
+    trainer, x = netc.Trainer(netc.compile(spec), "cpu"), np.ones((3, 4))
+    p = trainer.parameters
+    v = (x @ p["v.weight"] + p["v.bias"]) * 2
+    expected = 3 * v @ p["layer.weight"] + 2 * p["layer.bias"]
+    np.testing.assert_allclose(trainer.predict({"x": x})["y"], expected, rtol=1e-12)
+    assert trainer.evaluate({"x": x})["loss"] == pytest.approx(expected.mean(), rel=1e-12)
+
+
 def test_sizes_are_fixed_and_the_optimizer_is_left_out_on_request() -> None:
     run = session(model("y = Neg (x)"), Device(threads=1), {"N": 3})
     assert run.get_inputs()[0].shape == [1, 1, 3]

@@ -113,6 +113,10 @@ CALLS: list[tuple[Callable[[Trainer], Any], str]] = [
     (lambda t: t.load_parameters({"y.weight": [[1], [1, 2]]}), "`y.weight` is ragged"),
     (lambda t: t.load_parameters({"y.weight": np.zeros((2, 3)) * 1j}), "the given value complex128"),
     (lambda t: t.load_parameters({"z": X}), "the program has no parameter `z`"),
+    (lambda t: t.set_control("rate_scale", "a"), "`rate_scale` is a finite number, this is 'a'"),  # type: ignore[arg-type]
+    (lambda t: t.set_control("rate_scale", np.nan), "`rate_scale` is a finite number, this is nan"),
+    (lambda t: t.set_control("rate_scale", [1]), "`rate_scale` is a finite number, this is [1]"),  # type: ignore[arg-type]
+    (lambda t: t.set_control("y.weight", 1), "there is no control `y.weight`"),
     (lambda t: t.load_state([X]), "a state is a mapping of arrays by name, not list"),  # type: ignore[arg-type]
     (lambda t: t.load_state({n: v.astype(float).tolist() for n, v in t.state.items()}), "belongs to another model"),
 ]
@@ -157,3 +161,19 @@ def test_what_is_no_mistake() -> None:
     for batch in (lists, swapped, {"x": X[::1], "t": T.astype(float)}):
         assert trainer.evaluate(batch) == expected
     np.testing.assert_array_equal(trainer.predict(GOOD)["y"], trainer.predict({"x": X})["y"])
+
+
+def test_a_runtime_that_fails_is_a_failed_run() -> None:
+    """Rows that are in range and lead out of it: the runtime's own exception is never shown."""
+    spec = """net n {
+      input x: f32[N, 2]
+      y = x -> Dense(2)
+      z = y * gather([1, 2], i64(x[:, :1]))
+      loss = mean(z)
+      output z
+    }"""
+    trainer = Trainer(netc.compile(spec), "cpu")
+    batch = {"x": np.full((2, 2), 7, np.float32)}
+    for method in ("predict", "gradients", "watch", "evaluate", "step"):
+        with pytest.raises(netc.RunError, match="failed: "):
+            getattr(trainer, method)(batch)

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from netc.compiler.net import TypedNet
     from netc.compiler.program import Program
     from netc.grammar.source import Source
-    from netc.runtime.loop import OnEpoch, OnStep, Reporter
+    from netc.runtime.loop import OnEpoch, OnStep
+    from netc.runtime.progress import Reporter
     from netc.runtime.run_folder import RunFolder
     from netc.runtime.trainer import Trainer
     from netc.started import Started
@@ -107,7 +108,7 @@ def run(
     from netc.runtime.errors import InputError
     from netc.runtime.files import ProgramFolder
     from netc.runtime.loop import Loop
-    from netc.runtime.loop import Reporter as Silent
+    from netc.runtime.progress import Reporter as Silent
     from netc.runtime.run_folder import LEARNED, RunFolder
     from netc.runtime.trainer import Trainer
     from netc.runtime.weights import begin_with

@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from netc.runtime.loop import Reporter
+from netc.runtime.progress import Reporter
 from netc.tables import wrapped
 
 REFRESH_SECONDS = 0.1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -19,69 +19,15 @@ from netc.runtime.data.split import SPLITS
 from netc.runtime.diagnose import first_bad
 from netc.runtime.errors import InputError, RunError
 from netc.runtime.interrupt import Interrupt
+from netc.runtime.progress import Outcome, Progress, Reporter
 from netc.runtime.rows import Rows
-from netc.runtime.rules import Kept, Patience, keeping, refuse_empty, watched
+from netc.runtime.rules import keeping, refuse_empty, watched
 from netc.runtime.run_folder import RunFolder
-from netc.runtime.trainer import MAX_STEPS, Trainer
+from netc.runtime.state import MAX_STEPS
+from netc.runtime.trainer import Trainer
 
 WATCHES_PER_EPOCH = 4
 SAVE_SECONDS = 30.0  # between checkpoints inside a long epoch
-
-
-@dataclass
-class Progress:
-    """Where the loop stands; saved with each checkpoint, so that a resumed run goes on bit for bit."""
-
-    epoch: int = 0  # epochs done
-    rows: int = 0  # rows seen in the epoch under way
-    sums: dict[str, float] = field(default_factory=dict)  # scores of its batches, weighted by rows
-    kept: Kept = field(default_factory=Kept)
-    stop: Patience = field(default_factory=Patience)
-    plateau: Patience = field(default_factory=Patience)
-    rate_scale: float = 1.0
-    seconds: float = 0.0  # of training, from the first epoch on
-
-    @classmethod
-    def of(cls, saved: Mapping[str, Any]) -> Progress:
-        """From what `asdict` made of it. Raises TypeError or KeyError."""
-        parts = {
-            "kept": Kept(**saved["kept"]),
-            "stop": Patience(**saved["stop"]),
-            "plateau": Patience(**saved["plateau"]),
-        }
-        return cls(**{**saved, **parts})
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a run ended. `reason` is one of done, early, stopped (by a callback), interrupted. `best` is the score of the kept
-    weights, None where those of the last step are kept."""
-
-    reason: str
-    epochs: int
-    steps: int
-    seconds: float
-    best: float | None
-    best_epoch: int
-    best_score: str
-    scores: dict[str, float]
-    history: list[dict[str, float]]
-    confusion: dict[str, np.ndarray]
-    confusion_split: str  # whose rows the matrices count
-
-
-class Reporter:
-    """What the loop tells whoever shows it; the methods do nothing here."""
-
-    def header(self, text: str) -> None: ...
-
-    def start(self, epochs: int | None, steps: int, rows: int) -> None: ...
-
-    def step(self, epoch: int, step: int, loss: float) -> None: ...
-
-    def epoch(self, epoch: int, step: int, scores: Mapping[str, float], best: bool) -> None: ...
-
-    def notice(self, message: str) -> None: ...
 
 
 OnStep = Callable[[Trainer, Mapping[str, float]], object]
@@ -134,7 +80,6 @@ class Loop:
         trainer, progress = self.trainer, self.progress
         self.begun = time.monotonic() - progress.seconds
         trainer.set_control("total_steps", self.total_steps)
-        trainer.set_control("rate_scale", progress.rate_scale)
         self.reporter.start(self.train["epochs"], self.total_steps, self.rows)
         reason = "done"
         with Interrupt() as interrupt:
@@ -235,11 +180,10 @@ class Loop:
 
     def lower_rates(self, rule: Mapping[str, Any]) -> None:
         """Reduce-on-plateau: the host's rule over `rate_scale`."""
-        progress = self.progress
-        progress.plateau.waited = 0
-        progress.rate_scale = max(rule["floor"], progress.rate_scale * rule["factor"])
-        self.trainer.set_control("rate_scale", progress.rate_scale)
-        self.reporter.notice(f"rates multiplied by {rule['factor']:g} after epoch {progress.epoch}")
+        self.progress.plateau.waited = 0
+        scale = self.trainer.control("rate_scale") * rule["factor"]
+        self.trainer.set_control("rate_scale", max(rule["floor"], scale))
+        self.reporter.notice(f"rates multiplied by {rule['factor']:g} after epoch {self.progress.epoch}")
 
     # --- diagnostics --------------------------------------------------------------------------------------------------
 

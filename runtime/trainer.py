@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from netc.runtime.checkpoint import load_tensors, save_tensors
-from netc.runtime.data.arrays import array_of
 from netc.runtime.data.check import conform
 from netc.runtime.data.learned import Learned
 from netc.runtime.data.memory import in_memory
@@ -20,20 +19,15 @@ from netc.runtime.evaluation import Evaluator
 from netc.runtime.files import ProgramFolder, RunnableProgram
 from netc.runtime.interrupt import Interrupt
 from netc.runtime.rows import RESIDENT_BYTES, DeviceRows, HostRows, Rows
+from netc.runtime.state import State, whole
 from netc.runtime.step import StepBinding
 
 Batch = Mapping[str, Any]
-MAX_STEPS = 2**31 - 2  # that the program's counter, an int32, can go on from
-CONTROLS = ("rate_scale", "total_steps")
 MAX_BATCH_SIZES = 4  # with a step session of their own; on the CPU further sizes share one
 
 
 class Trainer:
-    """A program with its state on a device.
-
-    The state is held twice, as ONNX Runtime values: a step reads one set and writes the other, and then they change
-    places. So no buffer is ever read and written by one step, and the state before a step survives it.
-    """
+    """A program with its state on a device. `device` is auto, cpu, cuda or cuda:<number>."""
 
     def __init__(
         self,
@@ -50,7 +44,6 @@ class Trainer:
         self.seed = whole(self.manifest["train"]["seed"] if seed is None else seed, "seed", -(2**31))
         self.rows = {r["name"]: r for r in self.manifest["state"]}
         self.statistics = [n for n, r in self.rows.items() if r.get("fitted")]
-        self.changing = [n for n, r in self.rows.items() if r["changes"]]
         self.inputs = self.manifest["inputs"]
         self.scores = ["loss", *(m["name"] for m in self.manifest["metrics"])]
         self.learned = Learned()
@@ -58,103 +51,52 @@ class Trainer:
         self._sessions: dict[tuple[str, int], Any] = {}
         self._evaluator: Evaluator | None = None
         self._bindings: dict[Any, StepBinding] = {}
-        self._seed = self._value(np.array(self.seed, dtype=np.int32))
-        self._row = self._value(np.array(0, dtype=np.int32))
-        self._now: dict[str, Any] = {}
-        self._next: dict[str, Any] = {}
+        self._seed, self._row = (value_on(self.device, np.array(k, dtype=np.int32)) for k in (self.seed, 0))
+        self._state = State(self.rows, self.device, self._bindings.clear)
         self.reset()
 
     # --- state --------------------------------------------------------------------------------------------------------
 
     def reset(self) -> None:
         """First values of everything, from init.onnx and the seed."""
-        self._set(dict(zip(self.rows, self._first_values())))
+        self._state.put(dict(zip(self.rows, self._first_values())))
 
     def _first_values(self) -> list[np.ndarray]:
         init = session(self.program.model_bytes("init"), Device(threads=self.device.threads))
         found: list[np.ndarray] = init.run(list(self.rows), {"seed": np.array(self.seed, dtype=np.int32)})
         return found
 
-    def _set(self, tensors: Mapping[str, np.ndarray]) -> None:
-        self._steps = _counted(tensors["step"])
-        self._now = {n: self._value(np.asarray(t)) for n, t in tensors.items()}
-        self._next = {**self._now, **{n: self._value(np.asarray(tensors[n])) for n in self.changing}}
-        self._bindings.clear()
-
-    def _replace(self, name: str, value: np.ndarray) -> None:
-        """Puts a value in the place of a state tensor; what never changes is one value in both sets."""
-        if name == "step":
-            self._steps = _counted(value)
-        self._now[name] = self._value(value)
-        if name not in self.changing:
-            self._next[name] = self._now[name]
-        self._bindings.clear()
-
-    def _value(self, array: np.ndarray) -> Any:
-        return value_on(self.device, array)
-
     @property
     def state(self) -> dict[str, np.ndarray]:
         """A copy of every state tensor, by name."""
-        return {n: np.array(v.numpy()) for n, v in self._now.items()}
+        return self._state.arrays()
 
     @property
     def steps(self) -> int:
         """How many steps have been done."""
-        return self._steps
+        return self._state.steps
 
     @property
     def parameters(self) -> dict[str, np.ndarray]:
         """A copy of every parameter, by name."""
-        return {n: np.array(self._now[n].numpy()) for n, r in self.rows.items() if r["role"] == "parameter"}
+        return self._state.arrays("parameter")
 
     def load_parameters(self, tensors: Mapping[str, Any]) -> None:
         """Replaces parameters (or any other state) by name. Raises InputError for an unknown name or another shape."""
-        if not isinstance(tensors, Mapping):
-            raise InputError(
-                f"parameters are a mapping of arrays by name, not {type(tensors).__name__}", _names(self.rows)
-            )
-        for name, value in tensors.items():
-            row = self.rows.get(name)
-            if row is None:
-                raise InputError(f"the program has no parameter `{name}`", _names(self.rows))
-            array = array_of(value, f"`{name}`")
-            if array.dtype.kind not in "biuf":
-                raise InputError(f"`{name}` is {row['dtype']}, the given value {array.dtype}")
-            if list(array.shape) != row["shape"]:
-                raise InputError(f"`{name}` has shape {row['shape']}, the given value {list(array.shape)}")
-            self._replace(name, array.astype(row["dtype"]))
+        self._state.load_some(tensors)
 
     def load_state(self, tensors: Mapping[str, np.ndarray]) -> None:
         """Replaces the whole state. Raises InputError when it belongs to another program."""
-        if not isinstance(tensors, Mapping):
-            raise InputError(f"a state is a mapping of arrays by name, not {type(tensors).__name__}")
-        tensors = {n: array_of(t, f"`{n}`") for n, t in tensors.items()}
-        missing, extra = self.rows.keys() - tensors.keys(), tensors.keys() - self.rows.keys()
-        if missing or extra:
-            what = f"lacks `{sorted(missing)[0]}`" if missing else f"has `{sorted(extra)[0]}`"
-            raise InputError(f"the checkpoint belongs to another model: it {what}")
-        for name, row in self.rows.items():
-            if list(tensors[name].shape) != row["shape"] or tensors[name].dtype != row["dtype"]:
-                raise InputError(
-                    f"the checkpoint belongs to another model: `{name}` is {list(tensors[name].shape)} there"
-                )
-        self._set({n: tensors[n] for n in self.rows})
+        self._state.load(tensors)
 
     def set_control(self, name: str, value: float) -> None:
         """Overwrites a control tensor (`rate_scale`, `total_steps`) between steps; a program without it ignores that.
         Raises InputError for another name, and for what is no number of its dtype."""
-        if name not in CONTROLS:
-            raise InputError(
-                f"there is no control `{name}`", f"the controls are {', '.join(f'`{n}`' for n in CONTROLS)}"
-            )
-        number = array_of(value, f"`{name}`")
-        if number.shape or number.dtype.kind not in "iuf" or not np.isfinite(number):
-            raise InputError(f"`{name}` is a finite number, this is {value!r}")
-        if name in self.rows:
-            dtype = np.dtype(self.rows[name]["dtype"])
-            made = whole(value, name, 0) if dtype.kind == "i" else number
-            self._replace(name, np.array(made, dtype=dtype))
+        self._state.set_control(name, value)
+
+    def control(self, name: str) -> float:
+        """The value of a control tensor. Raises InputError for another name."""
+        return self._state.control(name)
 
     def save(self, path: str | Path, notes: Mapping[str, Any] | None = None) -> None:
         """Writes the whole state as safetensors. Raises RunError."""
@@ -200,30 +142,24 @@ class Trainer:
         key = tuple(shape for shape, _ in inputs.values())
         if key not in self._bindings:
             run = self._session("step", key[0][0])
-            own = {"seed": self._seed, "row": self._row}
-            self._bindings[key] = StepBinding(run, self.device, inputs, self.scores, own, (self._now, self._next))
+            own, state = {"seed": self._seed, "row": self._row}, self._state
+            self._bindings[key] = StepBinding(run, self.device, inputs, self.scores, own, (state.now, state.following))
         return self._bindings[key]
 
     def _advance(self, binding: StepBinding, row: int = 0) -> dict[str, float]:
         """Runs the step on what lies in its buffers; the two sets of state change places."""
-        if self._steps >= MAX_STEPS:
-            raise RunError(
-                f"{self._steps:,} steps are done; the program's counter, of 32 bits, holds no more",
-                "start a new run from these weights",
-            )
+        self._state.refuse_full()
         if row:
             self._row.update_inplace(np.array(row, dtype=np.int32))
-        scores = binding.run(self._now, self.interrupt)
+        scores = binding.run(self._state.now, self.interrupt)
         if row:
             self._row.update_inplace(np.array(0, dtype=np.int32))
-        self._now, self._next = self._next, self._now
-        self._steps += 1
+        self._state.advance()
         return scores
 
     def undo(self) -> None:
         """Goes back to the state before the last step."""
-        self._now, self._next = self._next, self._now
-        self._steps -= 1
+        self._state.undo()
 
     def _session(self, name: str, size: int = 0) -> Any:
         """The session of a graph; of the step one for each batch size, so that shape arithmetic folds away."""
@@ -250,7 +186,7 @@ class Trainer:
         if run is None:
             run = session(self.program.model_bytes("rate"), Device(threads=1))  # a handful of scalars
             self._sessions["rate", 0] = run
-        held = {i.name: self._now[i.name].numpy() for i in run.get_inputs()}
+        held = {i.name: self._state.now[i.name].numpy() for i in run.get_inputs()}
         after = {} if step is None else {"step": np.array(whole(step, "step", 0), np.int32)}
         (rate,) = run.run(["rate"], {**held, **after})
         return float(str(np.float32(rate)))  # the shortest number that this float32 stands for: 0.001
@@ -263,7 +199,7 @@ class Trainer:
         feeds: dict[str, np.ndarray] = {}
         for i in run.get_inputs():
             known = checked.get(i.name, own.get(i.name))
-            feeds[i.name] = self._now[i.name].numpy() if known is None else known
+            feeds[i.name] = self._state.now[i.name].numpy() if known is None else known
         return dict(zip([o.name for o in run.get_outputs()], _values(run, feeds, f"`{name}`")))
 
     # --- statistics of the training rows ------------------------------------------------------------------------------
@@ -271,7 +207,7 @@ class Trainer:
     @property
     def fitted(self) -> bool:
         """Whether the statistics of the training rows are known, or there are none."""
-        return not any(n.endswith(".count") and not self._now[n].numpy() for n in self.statistics)
+        return not any(n.endswith(".count") and not self._state.now[n].numpy() for n in self.statistics)
 
     def fit_statistics(self, data: Mapping[str, Any], batch: int = 1024) -> None:
         """Computes what `standardize` subtracts and divides by, from all rows of `data`. Raises InputError."""
@@ -298,7 +234,7 @@ class Trainer:
         if self._evaluator is None:
             self._evaluator = Evaluator(self.program, self.device, self._session("eval"))
         made = self._evaluator
-        made.state = self._now
+        made.state = self._state.now
         made.interrupt = self.interrupt
         return made
 
@@ -309,7 +245,7 @@ class Trainer:
         batch = whole(batch, "batch", 1)
         checked = conform(in_memory(inputs, self.inputs), [r for r in self.inputs if r["role"] == "input"])
         run = self._session("infer")
-        state = {i.name: self._now[i.name].numpy() for i in run.get_inputs() if i.name in self._now}
+        state = {i.name: self._state.now[i.name].numpy() for i in run.get_inputs() if i.name in self._state.now}
         used = {i.name for i in run.get_inputs()}
         names = [o.name for o in run.get_outputs()]
         total = len(next(iter(checked.values())))
@@ -321,14 +257,6 @@ class Trainer:
         return {n: np.concatenate(p) if p and p[0].ndim else p[0] for n, p in parts.items()}
 
 
-def _counted(value: Any) -> int:
-    """The count of steps that a state holds. Raises InputError for one that no training has."""
-    done = int(value)
-    if not 0 <= done <= MAX_STEPS:
-        raise InputError(f"`step` counts the steps done; it must lie in 0..{MAX_STEPS}, not {done}")
-    return done
-
-
 def _values(run: Any, feeds: Mapping[str, np.ndarray], what: str) -> list[np.ndarray]:
     """What a session gives for these inputs. Raises RunError."""
     try:
@@ -336,17 +264,3 @@ def _values(run: Any, feeds: Mapping[str, np.ndarray], what: str) -> list[np.nda
     except Exception as e:  # onnxruntime raises its own types
         raise RunError(f"{what} failed: {e}") from None
     return found
-
-
-def whole(value: Any, name: str, least: int) -> int:
-    """A whole number from `least` on that fits the int32 of a program. Raises InputError."""
-    if isinstance(value, bool) or not isinstance(value, int | np.integer):
-        raise InputError(f"`{name}` is a whole number, this is {value!r}")
-    if not least <= value < 2**31:
-        raise InputError(f"`{name}` must lie in {least}..{2**31 - 1}, not {value}")
-    return int(value)
-
-
-def _names(rows: Mapping[str, Any]) -> str:
-    shown = [f"`{n}`" for n, r in rows.items() if r["role"] == "parameter"][:6]
-    return "the parameters are " + ", ".join(shown)

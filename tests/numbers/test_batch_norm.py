@@ -12,7 +12,7 @@ import pytest
 
 import netc
 from netc.inspecting import check_table, plan_text
-from netc.runtime.loop import Reporter
+from netc.runtime.progress import Reporter
 from tests.numbers import reference as ref
 from tests.numbers.host import Host, compiled
 

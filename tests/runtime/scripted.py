@@ -10,7 +10,8 @@ import numpy as np
 
 import netc
 from netc.runtime.data.sources import LoadedData
-from netc.runtime.loop import Loop, Outcome, Reporter
+from netc.runtime.loop import Loop
+from netc.runtime.progress import Outcome, Reporter
 
 Score = float | tuple[float, float]
 SPEC = """net n {{
@@ -58,6 +59,9 @@ class Scripted:
 
     def rate(self, step: int) -> float:
         return 0.1
+
+    def control(self, name: str) -> float:
+        return next((value for _, n, value in reversed(self.controls) if n == name), 1.0)
 
     def resident(self, arrays: Any) -> Any:
         return arrays

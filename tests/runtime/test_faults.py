@@ -22,7 +22,8 @@ from netc.runtime.data.sources import LoadedData
 from netc.runtime.device import Device, cuda_problem, parse_device, placed_elsewhere, session, value_on
 from netc.runtime.diagnose import first_bad
 from netc.runtime.evaluation import Evaluator
-from netc.runtime.loop import Loop, Reporter
+from netc.runtime.loop import Loop
+from netc.runtime.progress import Reporter
 from netc.runtime.rows import DeviceRows
 from netc.runtime.run_folder import RunFolder
 from tests.runtime.scripted import Scripted, data, run

@@ -19,7 +19,7 @@ import pytest
 import netc
 from netc import InputError, RunError
 from netc.runtime.checkpoint import load_latest, load_tensors, save_tensors
-from netc.runtime.loop import Reporter
+from netc.runtime.progress import Reporter
 from netc.runtime.run_folder import RunFolder
 
 STATE = Path("state") / "last.safetensors"

@@ -111,6 +111,7 @@ def test_a_function_may_change_the_rates() -> None:
         trainer.set_control("rate_scale", 0)
 
     one, three = run(overrides=["epochs=1"]), run(on_epoch=stand_still)
+    assert three.trainer.control("rate_scale") == 0
     np.testing.assert_array_equal(one.trainer.parameters["y.weight"], three.trainer.parameters["y.weight"])
 
 

@@ -22,7 +22,7 @@ from netc.runs import existing_run
 from netc.runtime.checkpoint import load_tensors, save_tensors
 from netc.runtime.events import Events
 from netc.runtime.journal import Journal
-from netc.runtime.loop import Reporter
+from netc.runtime.progress import Reporter
 from netc.runtime.run_folder import RunFolder
 
 SPEC = """net n {

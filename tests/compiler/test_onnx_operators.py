@@ -48,3 +48,11 @@ def test_a_newer_opset_without_a_kernel_is_refused_where_it_comes_from() -> None
             face(spec)
         (found,) = e.value.diagnostics
         assert [label.span.text for label in found.labels] == ["onnx.Swish(y)", "z = elu(y)"]
+
+
+@pytest.mark.parametrize(
+    ("scales", "shape"), [("[1, 2]", "f32[N, 8]"), ("[1, 1.6]", "f32[N, 6]"), ("[2, 1]", "f32[2*N, 4]")]
+)
+def test_a_resized_tensor_keeps_its_symbolic_sizes(scales: str, shape: str) -> None:
+    spec = f"net n {{\n  input x: f32[N, 4]\n  y = onnx.Resize(x, none, {scales})\n  loss = mean(x -> Dense(1))\n  output y\n}}"
+    assert str(netc.check(spec).outputs["y"].type) == shape

@@ -64,3 +64,15 @@ def test_two_mistakes_on_two_lines_are_two_errors(part: int) -> None:
         found = errors(both)
         assert len(found) == 2, f"{line} {at}\n{both}" + "".join(f"\n{d}" for d in found)
         done += 1
+
+
+def test_what_a_wrong_repeat_would_have_bound_again_is_unknown() -> None:
+    lines = [
+        "input x: f32[N, 4]",
+        "target r: f32[N, 3]",
+        "h = x",
+        "repeat 2.5 { h = h -> Dense(3) }",
+        "loss = mean((h - r)^2)",
+    ]
+    (found,) = errors("net n {\n" + "\n".join(lines) + "\n}\n")
+    assert "2.5" in found.message

@@ -29,6 +29,7 @@ LINES: dict[str, str] = {  # a line of the net -> what is said
     "y = x * (2.0^1023.5 * 2.0^1023.5)": "is out of range",
     "y = x * (10^400 + 0.5^0.5)": "is out of range",
     "y = x * (10^400 / 3)": "the literal 3.33333333333e+399 does not fit `f32`",
+    "y = x * [1, relu]": "a tensor or a number is needed here, this is 2 values",
     "y = huber(h, r, delta = 0)": "`delta` must be positive, not 0",
     "y = softmax_cross_entropy(h, t, smoothing = 1)": "`smoothing` must be in [0, 1), not 1",
     "y = softmax_cross_entropy(h, t, smoothing = -0.1)": "`smoothing` must be in [0, 1), not -0.1",
@@ -410,6 +411,8 @@ NETS: dict[str, str] = {  # a whole net
         "the block `f` makes parameters, so its name is capitalised",
     "net n {\n input x: f32[N, 4]\n block f(x) {\n repeat 2 { x = x -> Dense(4) }\n return x\n }\n loss = mean(f(x))\n}":
         "the block `f` makes parameters, so its name is capitalised",
+    "net n {\n input x: f32[N, 4]\n block F(x) {\n return x -> Dens(4)\n }\n loss = mean(x -> Dense(4))\n}":
+        "there is no layer or block `Dens`",  # also where nothing calls the block
     "net n(a = b) {\n input x: f32[N, 4]\n loss = mean(x -> Dense(a))\n}": "there is no name `b`",
     "net n {\n loss = 3\n}": "the loss is not a tensor",
     "net n {\n input x: i64[N, 4]\n loss = sum(x)\n}": "the loss is floating-point, this is `i64[]`",

@@ -31,6 +31,7 @@ VALUES: dict[str, Any] = {  # lines that bind z -> z, of X and T
     "a, b = x * 2, x + 1; z = a - b": X - 1,
     "a = x; repeat [2, 3] as f { a = a * f }; z = a": 6 * X,
     "a = x; repeat [relu, abs] as f { a = f(a) }; z = a": np.maximum(X, 0),
+    "w = x; w = x * w.shape[-1]; z = w": 3 * X,  # a line that reads a part of a name may bind it again
     "h = x; block b(x) { h = x * 2; return h }; z = b(x) + h": 3 * X,  # a name of a block is its own
     "levels = [1, 2, 4]; z = (levels - 1) * x": X * [0, 1, 3],
     "z = x / -[1, 2, 4] + [1, 1] @ [[1, 2, 3], [4, 5, 6]]": X / [-1, -2, -4] + [5, 7, 9],

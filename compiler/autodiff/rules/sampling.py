@@ -62,12 +62,13 @@ def mirrored_outside(align: bool) -> Outside:
 
 
 def sampled(op: Emitter, image: Value, places: list[Value], mode: str, outside: Outside) -> Value:
-    """The values of an image [B, D1, ..., Dn, C] at n coordinates, each [B, ...] in pixels: [B, ..., C]."""
+    """The values of an image [B, D1, ..., Dn, C] at n coordinates, each [B, ...] in pixels, which are whole for the nearest one:
+    [B, ..., C]."""
     taps = {"nearest": [0], "linear": [0, 1], "cubic": [-1, 0, 1, 2]}[mode]
     axes = []
     for i, x in enumerate(places):
         size = op.Squeeze(op.Shape(image, start=i + 1, end=i + 2), op.vector([0]))
-        low = op.Round(x) if mode == "nearest" else op.Floor(x)
+        low = op.Floor(x)
         t = op.Sub(x, low)
         choices = []
         for k in taps:

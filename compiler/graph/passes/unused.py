@@ -11,16 +11,14 @@ class UnusedPass(ir.passes.InPlacePass):
     """Goes through each graph from its end, so that what only dropped nodes read is dropped too."""
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
-        count = _drop_nodes(model.graph)
+        _drop_nodes(model.graph)
         for name, value in list(model.graph.initializers.items()):
             if not value.uses() and not value.is_graph_input() and not value.is_graph_output():
                 del model.graph.initializers[name]
-                count += 1
-        return ir.passes.PassResult(model, modified=bool(count))
+        return ir.passes.PassResult(model, modified=True)
 
 
-def _drop_nodes(graph: ir.Graph) -> int:
-    dropped = 0
+def _drop_nodes(graph: ir.Graph) -> None:
     for node in reversed(graph):
         if not any(y.is_graph_output() or y.uses() for y in node.outputs):
             for body in bodies(node):
@@ -28,8 +26,6 @@ def _drop_nodes(graph: ir.Graph) -> int:
                     for i in range(len(inner.inputs)):
                         inner.replace_input_with(i, None)
             graph.remove(node, safe=True)  # which lets go of its operands
-            dropped += 1
             continue
         for body in bodies(node):
-            dropped += _drop_nodes(body)
-    return dropped
+            _drop_nodes(body)

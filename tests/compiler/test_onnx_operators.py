@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 
 import netc
@@ -51,8 +52,14 @@ def test_a_newer_opset_without_a_kernel_is_refused_where_it_comes_from() -> None
 
 
 @pytest.mark.parametrize(
-    ("scales", "shape"), [("[1, 2]", "f32[N, 8]"), ("[1, 1.6]", "f32[N, 6]"), ("[2, 1]", "f32[2*N, 4]")]
+    ("scales", "shape"), [("[1, 2]", "f32[N, 8]"), ("[1, 1.6]", "f32[N, 6]"), ("[2, 1]", "f32[N*2, 4]")]
 )
 def test_a_resized_tensor_keeps_its_symbolic_sizes(scales: str, shape: str) -> None:
     spec = f"net n {{\n  input x: f32[N, 4]\n  y = onnx.Resize(x, none, {scales})\n  loss = mean(x -> Dense(1))\n  output y\n}}"
     assert str(netc.check(spec).outputs["y"].type) == shape
+
+
+def test_a_list_of_whole_numbers_is_i64_where_an_operator_takes_several_dtypes() -> None:
+    spec = "net n {\n  input x: f32[N, 4]\n  y = onnx.Gather(x, [0, 2], axis = 1)\n  loss = mean(x -> Dense(1))\n  output y\n}"
+    (indices,) = netc.compile(spec).infer.graph.initializer
+    assert indices.data_type == onnx.TensorProto.INT64

@@ -52,6 +52,7 @@ METRICS: dict[str, Callable[[Arrays], float]] = {
     "precision(p, b, threshold = 0.3)": lambda d: ref.precision(d["p"], d["b"], 0.3),
     "recall(x, b)": lambda d: ref.recall(d["x"], d["b"]),
     "recall(p, b, threshold = 0.3)": lambda d: ref.recall(d["p"], d["b"], 0.3),
+    "recall(x, p)": lambda d: ref.recall(d["x"], d["p"] > 0.5),  # a target is a yes beyond one half
     "f1(x, b)": lambda d: ref.f1(d["x"], d["b"]),
     "f1(p, b, threshold = 0.3)": lambda d: ref.f1(d["p"], d["b"], 0.3),
     "r2(y, r)": lambda d: ref.r2(d["y"], d["r"]),

@@ -228,3 +228,10 @@ def test_a_pointer_of_git_lfs_is_told_by_its_beginning(tmp_path: Path, name: str
     with pytest.raises(InputError) as e:
         load(manifest(tmp_path, source) if source else manifest(tmp_path))
     assert e.value.help == "it seems to be a pointer of Git LFS: fetch the file with `git lfs pull`"
+
+
+def test_a_table_that_has_no_column_for_an_input_of_symbolic_sizes(tmp_path: Path) -> None:
+    spec = "net n {\n  input x: f32[N, T, 2]\n  loss = mean(x -> Dense(1))\n}"
+    (tmp_path / "d.csv").write_text("x_0,x_1\n1,2\n")
+    with pytest.raises(InputError, match=r"has no column `x`"):
+        load(netc.compile(spec).manifest, data=tmp_path / "d.csv")

@@ -26,6 +26,11 @@ GOOD = {"x": X, "t": T}
 GIVE = "give {'x': array, 't': array}"
 
 
+class Empty:
+    def __array__(self, *arguments: Any, **options: Any) -> np.ndarray:
+        raise ValueError("nothing is in it")
+
+
 class Device:
     """An array elsewhere, which cannot be read from here."""
 
@@ -56,6 +61,7 @@ BATCHES: list[tuple[Any, str, str]] = [  # (batch, message, help)
     ({"x": {1, 2}, "t": T}, "`x` holds Python objects: it is a set", ""),
     ({"x": {}, "t": T}, "`x` holds Python objects: it is a dict", ""),
     ({"x": Device(), "t": T}, "`x` cannot be made an array: it is a Device", "give a NumPy array"),
+    ({"x": Empty(), "t": T}, "`x` cannot be made an array: it is an Empty", "give a NumPy array"),
     ({"x": "x.npy", "t": T}, "`x` holds text; numbers are needed", ""),
     ({"x": X, "t": ["a", "b", "c", "a"]}, "`t` holds text; numbers are needed", "`t = numpy.unique(labels"),
     ({"x": X, "t": b"0120"}, "`t` holds text", ""),

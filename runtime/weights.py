@@ -8,7 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from netc.runtime.checkpoint import load_latest
+from netc.runtime.data.learned import Learned
+from netc.runtime.data.naming import short
 from netc.runtime.errors import InputError
+from netc.runtime.run_folder import LEARNED
 from netc.runtime.trainer import Trainer
 
 Say = Callable[[str], None]
@@ -56,11 +59,26 @@ def begin_with(trainer: Trainer, source: Path, say: Say) -> None:
             )
     averages = {n: found[r["of"]] for n, r in trainer.rows.items() if r["role"] == "average" and r["of"] in found}
     trainer.load_parameters({**found, **averages})
+    if (source / LEARNED).is_file():
+        _tell_other_texts(Learned.read(source / LEARNED), trainer.learned, source, say)
     new = [n for n in wanted if n not in found]
     if new:
         say(
             f"{_few(new)} of this net {'is' if len(new) == 1 else 'are'} not in `{source}` and begin{'s' * (len(new) == 1)} anew"
         )
+
+
+def _tell_other_texts(then: Learned, now: Learned, source: Path, say: Say) -> None:
+    """Warns of texts that have other numbers than those that the weights were trained with."""
+    for name in then.texts.keys() & now.texts.keys():
+        before, after = then.texts[name], now.texts[name]
+        other = next((k for k, t in enumerate(after) if before[k : k + 1] != [t]), None)
+        if other is not None:
+            was = f"`{short(before[other])}`" if other < len(before) else "none"
+            say(
+                f"warning: the texts of `{name}` have other numbers than in `{source}`: {other} is `{short(after[other])}` now, "
+                f"and was {was}"
+            )
 
 
 def _few(names: Mapping[str, object] | list[str]) -> str:

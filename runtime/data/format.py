@@ -98,6 +98,6 @@ def one_each(files: list[DataFile], inputs: list[Row], kind: str) -> None:
     if len(files) != len(inputs):
         names = ", ".join(f"`{i['name']}`" for i in inputs)
         raise InputError(
-            f"`{kind}` has {len(files)} files for {len(inputs)} inputs and targets",
-            f"it reads one for each, in the order {names}",
+            f"`{kind}` has {len(files)} file{'s' * (len(files) != 1)} for {len(inputs)} inputs and targets",
+            f"it reads one for each, in the order {names}; an .npz archive holds all of them in one file",
         )

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 Arrays = dict[str, np.ndarray]
+Rule = Mapping[str, Any] | None  # what a data block says of missing values
 Row = Mapping[str, Any]  # of the manifest: an input or target; with `texts` where its numbers stand for texts
 
 

@@ -15,10 +15,10 @@ from netc.runtime.data.check import conform, refuse_misfits
 from netc.runtime.data.format import format_of
 from netc.runtime.data.formats import FORMATS
 from netc.runtime.data.joined import refuse_numbers_and_texts, refuse_other_columns
-from netc.runtime.data.learned import Learned, Rule, whole_rows
+from netc.runtime.data.learned import Learned, whole_rows
 from netc.runtime.data.memory import parts_in_memory
-from netc.runtime.data.naming import offer, short
-from netc.runtime.data.read import Arrays, Read, Row
+from netc.runtime.data.naming import offer, plural, short
+from netc.runtime.data.read import Arrays, Read, Row, Rule
 from netc.runtime.data.split import SPLITS, split_rows
 from netc.runtime.errors import InputError
 
@@ -72,10 +72,11 @@ def load(
     else:
         reads = dict(parts_in_memory(data, rows))
     found = LoadedData()
-    for read in reads.values():
-        refuse_misfits(read, inputs, texts=True)
+    there = {part: [r for r in rows if r in inputs or r["name"] in read.arrays] for part, read in reads.items()}
+    for part, read in reads.items():
+        refuse_misfits(read, there[part], texts=True)
     _same_texts(reads, inputs)
-    kept = {part: whole_rows(read, inputs, rule) for part, read in reads.items()}
+    kept = {part: whole_rows(read, there[part], rule) for part, read in reads.items()}
     divided = _divided(reads, kept, rule, split)
     if learned is None:
         part, training = divided["train"]
@@ -86,7 +87,7 @@ def load(
     checked = {}
     for part, read in reads.items():
         found.learned.prepare(read, kept[part], inputs, rule, found.say)
-        checked[part] = conform(read, inputs, found.say)
+        checked[part] = conform(read, inputs, found.say, rule)
     for name, (part, taken) in divided.items():
         found.splits[name] = {n: a if len(taken) == len(a) else a[taken] for n, a in checked[part].items()}
     _one_class(found, inputs)
@@ -99,9 +100,8 @@ def inputs_only(manifest: Mapping[str, Any], path: str | Path, learned: Learned 
     record, rule = manifest.get("data") or {}, (manifest.get("data") or {}).get("missing")
     read = _file(_with_columns(record, learned), path, rows)
     refuse_misfits(read, rows, texts=True)
-    filled = None if rule and rule["kind"] == "drop" else rule
-    (learned or Learned()).prepare(read, whole_rows(read, rows, None), rows, filled, _silent)
-    return conform(read, rows)
+    (learned or Learned()).prepare(read, whole_rows(read, rows, None), rows, rule, _silent)
+    return conform(read, rows, rule=rule)
 
 
 def _told(inputs: Iterable[Row], learned: Learned | None) -> list[Row]:
@@ -188,7 +188,7 @@ def _divided(
     for name, (part, taken_rows) in places.items():
         if not len(taken_rows):
             total = len(next(iter(reads[part].arrays.values())))
-            why = f"there are {total:,} rows in all; give it a larger share"
+            why = f"there {plural(total, 'row')} in all; give it a larger share"
             if rule and rule["kind"] == "drop":
                 why = f"of {total:,} rows those that miss a value are dropped; `missing = mean` keeps them"
             raise InputError(f"the {name} split has no rows", why)
@@ -209,7 +209,7 @@ def _drawn(reads: Mapping[str, Read], place: Place, split: Mapping[str, Any]) ->
             at = int(rows[holes[rows].argmax()])
             raise InputError(
                 f"{read.place(by, (at,))} {read.missing(by, (at,)) or 'is missing'}; rows are split by it",
-                "put a value in its place, or leave the row out",
+                "put a value in its place; `missing = drop` leaves such rows out",
             )
     drawn = split_rows(rows, split, None if by is None else read.arrays[by])
     return {name: (part, taken) for name, taken in drawn.items()}

@@ -14,6 +14,7 @@ import netc
 from netc import InputError
 from netc.runtime.data.learned import Learned
 from netc.runtime.data.sources import LoadedData, inputs_only, load
+from netc.runtime.loop import Reporter
 
 SPEC = """net n {{
   input  x: f32[N, 2]
@@ -87,7 +88,7 @@ def test_only_the_training_rows_teach_texts(tmp_path: Path) -> None:
 REFUSED = [  # what is changed in the table, what is said
     (("green,dog,r", "green,eel,r\n9,9,red,fly,r"), "`t` (`d.csv`) has 5 different texts in the training rows, and the net 3 "
      "classes\n  = help: they are `ant`, `cat`, `dog`, `eel`, `fly`; give the net as many classes"),
-    (("green", ""), "`d.csv`, line 5, column `colour` is blank\n  = help: `missing = drop` in the data block"),
+    (("green", ""), "`d.csv`, line 5, column `colour` is blank\n  = help: leave the row out, as `missing ="),
     (("green", "NA"), "line 5, column `colour` is `NA`, which says that it is missing"),
     (("7,8", "7,eight"), "line 5, column `b` is `eight`, not a number\n  = help: numbers are written like"),
     (("7,8", "7,"), "line 5, column `b` is blank\n  = help: leave the row out, or put a number in its place, as `missing ="),
@@ -107,6 +108,27 @@ def test_words_that_mean_nothing_elsewhere_are_texts_in_a_column_of_texts(tmp_pa
     assert found.learned.texts["colour"] == ["-", "blue"]
     found = read(tmp_path, TABLE.replace("1,2,red", "1,2,x9").replace("green", "12").replace("6,red", "6,blue"))
     assert found.learned.texts["colour"] == ["12", "blue", "x9"]
+
+
+NUMBERS_AND_TEXTS = [("2", "3+"), ("3+", "2")]
+
+
+@pytest.mark.parametrize(("first", "second"), NUMBERS_AND_TEXTS)
+def test_numbers_beside_texts_are_names_whatever_comes_first(tmp_path: Path, first: str, second: str) -> None:
+    table = "a,b,colour,kind\n" + "".join(f"1,2,{c},cat\n" for c in (first, second, "10"))
+    found = read(tmp_path, table)
+    assert found.learned.texts["colour"] == ["10", "2", "3+"]
+    assert found.splits["train"]["colour"].tolist() == [1 + (first == "3+"), 1 + (first == "2"), 0]
+    labels = "a,b,colour,kind\n" + "".join(f"1,2,red,{c}\n" for c in (first, second))
+    line = 2 if first == "3+" else 3
+    assert refusal(tmp_path, labels) == (
+        f"error: `d.csv`, line {line}, column `kind` is `3+`, not a number\n"
+        "  = help: other cells of the column are numbers, such as `2`: correct the cell, or write texts in all of them"
+    )
+    numbers = "a,b,colour,kind\n1,2,01,0\n1,2,-,1\n1,2,2.0,none\n"
+    assert "line 3, column `colour` is `-`, which says that it is missing" in refusal(tmp_path, numbers)
+    found = read(tmp_path, numbers, "missing = 2")
+    assert [found.splits["train"][n].tolist() for n in ("colour", "t")] == [[1, 2, 2], [0, 1, 2]]
 
 
 def test_texts_from_python_and_from_archives(tmp_path: Path) -> None:
@@ -141,7 +163,13 @@ def test_rows_that_miss_a_value_are_dropped(tmp_path: Path) -> None:
     assert found.splits["train"]["colour"].tolist() == [0, 0]
     assert found.learned.texts == {"colour": ["red"], "t": ["ant", "cat"]}
     few = "a,b,colour,kind\n1,,red,cat\n2,,red,dog\n"
-    assert "of 2 rows those that miss a value are dropped" in refusal(tmp_path, few, "missing = drop")
+    assert refusal(tmp_path, few, "missing = drop") == (
+        "error: each of 2 rows misses a value, so that `missing = drop` leaves none\n"
+        "  = help: `x` (`d.csv`) misses most, in 2: leave it out, or write `missing = mean`"
+    )
+    late = few.replace("1,,red", "1,2,red")
+    split = "missing = drop; split = ordered(train = 0.1, val = 0.9)"
+    assert "of 2 rows those that miss a value are dropped" in refusal(tmp_path, late, split)
 
 
 def test_the_mean_of_the_training_rows_fills_inputs(tmp_path: Path) -> None:
@@ -152,7 +180,23 @@ def test_the_mean_of_the_training_rows_fills_inputs(tmp_path: Path) -> None:
     assert found.learned.means["x"] == pytest.approx([5, 14 / 3])
     none = "a,b,colour,kind\n1,,red,cat\n2,,red,dog\n"
     assert "`d.csv`, column `b` is missing in all training rows" in refusal(tmp_path, none, "missing = mean")
-    assert "line 5, column `colour` is blank" in refusal(tmp_path, HOLES, "missing = mean")
+    assert (
+        "line 3, column `kind` is blank\n  = help: a mean stands in inputs of floating-point numbers alone"
+        in refusal(tmp_path, table.replace("blue,dog\n5", "blue,\n5"), "missing = mean")
+    )
+
+
+@pytest.mark.parametrize("rule", ["mean", "0"])
+def test_a_missing_text_of_an_input_gets_the_class_that_is_free(tmp_path: Path, rule: str) -> None:
+    found = read(tmp_path, HOLES, f"missing = {rule}")
+    assert found.splits["train"]["colour"].tolist() == [1, 0, 1, 2, 1]
+    said = found.notices[2].replace(f"{tmp_path}/", "")
+    assert said == "`colour` (`d.csv`) has no text, or one that no training row has, in 1 row; their number is 2"
+    said = refusal(tmp_path, HOLES.replace("7,NaN,red", "7,1,grey"), f"missing = {rule}")
+    assert said.endswith(
+        "line 5, column `colour` is blank\n"
+        "  = help: with a class more than there are texts, the last is for those that are missing"
+    )
 
 
 def test_a_number_fills_what_is_missing(tmp_path: Path) -> None:
@@ -216,17 +260,58 @@ SPLITS = [
     ('grouped("whom", train = 0.5, val = 0.5)', "`d.csv` has no column `whom`\n  = help: did you mean `who`?"),
     ('grouped("x", train = 0.5, val = 0.5)', "`x` (`d.csv`) has shape [4, 2]; rows are split by one value each"),
     ('grouped("kind", train = 0.9, val = 0.05, test = 0.05)', "the val split has no rows"),
+    ('stratified("n", train = 0.5, val = 0.5)', "`n` has 4 different values in 4 rows, too many to stratify by"),
+    ('stratified("u", train = 0.5, val = 0.5)', "`u` has 4 different values in 4 rows, too many to stratify by"),
+    ('grouped("one", train = 0.5, val = 0.5)', "in `one` there is 1 group, fewer than splits"),
 ]
 
 
 @pytest.mark.parametrize(("split", "said"), SPLITS)
 def test_a_split_that_cannot_be(tmp_path: Path, split: str, said: str) -> None:
-    assert said in refusal(tmp_path, TABLE, f"split = {split}")
+    table = "".join(f"{r},{m}\n" for r, m in zip(TABLE.splitlines(), ("n,u,one", "1,k,0", "2,l,0", "3,m,0", "4,n,0")))
+    assert said in refusal(tmp_path, table, f"split = {split}")
+
+
+GROUPS = [  # what stands in the column, and which rows are one group
+    (["7", "p8", "7", "9"], [(0, 2), (1,), (3,)]),
+    (["9007199254740992", "9007199254740993"] * 2, [(0, 2), (1, 3)]),
+    (["1", "1.0", "2", "02"], [(0, 1), (2, 3)]),
+]
+
+
+@pytest.mark.parametrize(("values", "groups"), GROUPS)
+def test_any_word_can_name_a_group(tmp_path: Path, values: list[str], groups: list[tuple[int, ...]]) -> None:
+    table = "a,b,colour,kind,who\n" + "".join(f"{k},0,red,cat,{v}\n" for k, v in enumerate(values))
+    for seed in range(6):
+        found = read(tmp_path, table, f'split = grouped("who", train = 0.5, val = 0.5, seed = {seed})')
+        parts = [set(a["x"][:, 0].astype(int)) for a in found.splits.values()]
+        assert all(any(p.issuperset(g) for p in parts) for g in groups)
+        assert sum(map(len, parts)) == 4
+
+
+@pytest.mark.parametrize(
+    ("who", "said"),
+    [
+        (np.arange(3), "`x` has 4 rows, `who` has 3"),
+        (np.zeros((4, 1)), "`who` has shape [4, 1]; the program needs [N]"),
+        (np.zeros(4, complex), "`who` holds complex numbers; numbers are needed"),
+        (None, "the data has no `who` to split by"),
+    ],
+)
+def test_an_array_that_does_not_divide_the_rows(tmp_path: Path, who: Any, said: str) -> None:
+    arrays = {"x": np.ones((4, 2)), "colour": np.zeros(4, int), "t": np.zeros(4, int)}
+    more = 'split = grouped("who", train = 0.5, val = 0.5)'
+    data = arrays if who is None else {**arrays, "who": who}
+    assert said in refusal(tmp_path, TABLE, more, data=data)
 
 
 def test_rows_without_the_value_they_are_split_by(tmp_path: Path) -> None:
     said = refusal(tmp_path, TABLE.replace(",q", ","), 'split = grouped("who", train = 0.5, val = 0.5)')
     assert "`d.csv`, line 4, column `who` is blank; rows are split by it" in said
+    assert "`missing = drop` leaves such rows out" in said
+    more = 'missing = drop; split = grouped("who", train = 0.5, val = 0.5)'
+    found = read(tmp_path, TABLE.replace("ant,q", "ant,"), more)
+    assert sorted(np.concatenate([a["x"][:, 0] for a in found.splits.values()])) == [1, 3, 7]
 
 
 # --- files ------------------------------------------------------------------------------------------------------------
@@ -267,6 +352,43 @@ def test_numbered_columns_stand_for_an_input_of_several_elements(tmp_path: Path)
 
 
 # --- through a run ----------------------------------------------------------------------------------------------------
+
+
+class Notices(Reporter):
+    """What a run says."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def notice(self, message: str) -> None:
+        self.said.append(message)
+
+
+OTHER_TEXTS = [  # the second run's colours in the place of red, and what is said of its weights
+    ("red", ""),
+    ("aqua", "warning: the texts of `colour` have other numbers than in `RUN`: 0 is `aqua` now, and was `blue`"),
+    ("grey", "warning: the texts of `colour` have other numbers than in `RUN`: 2 is `grey` now, and was `red`"),
+]
+
+
+@pytest.mark.parametrize(("colour", "said"), OTHER_TEXTS)
+def test_weights_that_were_trained_with_other_texts(tmp_path: Path, colour: str, said: str) -> None:
+    read(tmp_path)
+    first = netc.run(tmp_path / "n.net", folder=tmp_path / "runs", device="cpu", plots=False)
+    (tmp_path / "d.csv").write_text(TABLE.replace("red", colour))
+    heard = Notices()
+    netc.run(tmp_path / "n.net", folder=None, device="cpu", weights=first.folder, reporter=heard)
+    told = [m.replace(str(first.folder), "RUN") for m in heard.said if "other numbers" in m]
+    assert told == [said] * bool(said)
+
+
+def test_a_prediction_is_made_for_every_row(tmp_path: Path) -> None:
+    """What was dropped in training has no value to be predicted from."""
+    found = read(tmp_path, TABLE, "missing = drop")
+    (tmp_path / "new.csv").write_text("a,b,colour\n1,2,red\n,4,red\n")
+    with pytest.raises(InputError, match="line 3, column `a` is blank") as e:
+        inputs_only(netc.compile(tmp_path / "n.net").manifest, tmp_path / "new.csv", found.learned)
+    assert e.value.help == "a prediction is made for every row, so none is dropped: put a value in its place"
 
 
 def test_a_run_keeps_what_it_has_learned(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from netc.grammar.reader import read
 from netc.grammar.source import Source
 from netc.runtime.errors import InputError
-from netc.runtime.run_folder import RunFolder
+from netc.runtime.run_folder import RunFolder, refuse_no_run
 
 FILE = "run.json"
 IN_MEMORY = "<memory>"  # in the place of a data file: arrays that were given from Python
@@ -29,8 +29,7 @@ class Started:
     def of(cls, run: Path) -> Started:
         """How a run was started. Raises InputError."""
         path = run / FILE
-        if not (run / "program").is_dir():
-            raise InputError(f"`{run}` is no run folder", "name one such as `runs/digits/latest`")
+        refuse_no_run(run)
         try:
             return cls(**json.loads(path.read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError):

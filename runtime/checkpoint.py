@@ -32,7 +32,7 @@ def save_tensors(path: Path, tensors: Mapping[str, np.ndarray], notes: Mapping[s
 
     metadata = {"netc": FORMAT, "sha256": digest(tensors), "notes": json.dumps(notes)}
     content = save({n: np.ascontiguousarray(t).reshape(np.shape(t)) for n, t in tensors.items()}, metadata)
-    if path.exists():
+    if path.is_file():
         previous = path.with_name(path.name + ".previous")
         previous.unlink(missing_ok=True)
         previous.hardlink_to(path)

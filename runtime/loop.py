@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from netc.runtime.callbacks import OnEpoch, OnStep
 from netc.runtime.checkpoint import load_latest, save_tensors
 from netc.runtime.data.read import Arrays
 from netc.runtime.data.sources import LoadedData
@@ -39,7 +40,6 @@ class Progress:
     kept: Kept = field(default_factory=Kept)
     stop: Patience = field(default_factory=Patience)
     plateau: Patience = field(default_factory=Patience)
-    rate_scale: float = 1.0
 
     @classmethod
     def of(cls, saved: Mapping[str, Any]) -> Progress:
@@ -83,10 +83,6 @@ class Reporter:
     def notice(self, message: str) -> None: ...
 
 
-OnStep = Callable[[Trainer, Mapping[str, float]], object]
-OnEpoch = Callable[[Trainer, int, Mapping[str, float]], object]
-
-
 class Loop:
     """One run of a trainer over data, into a run folder (or none). `on_step` is called after each step with its scores,
     `on_epoch` after each epoch with its number and scores; where one raises StopIteration, training ends there."""
@@ -128,7 +124,6 @@ class Loop:
         begun = time.monotonic()
         trainer, progress = self.trainer, self.progress
         trainer.set_control("total_steps", self.total_steps)
-        trainer.set_control("rate_scale", progress.rate_scale)
         self.reporter.start(self.train["epochs"], self.total_steps, self.rows)
         reason = "done"
         with Interrupt() as interrupt:
@@ -221,18 +216,19 @@ class Loop:
         ended = stop is not None and progress.stop.ends(stop, scores)
         if plateau and progress.plateau.ends(plateau, scores):
             self.lower_rates(plateau)
-        self.save()
-        if self.on_epoch is not None:
-            self.on_epoch(trainer, progress.epoch, scores)
+        try:
+            if self.on_epoch is not None:
+                self.on_epoch(trainer, progress.epoch, scores)
+        finally:  # with what it has changed
+            self.save()
         return ended
 
     def lower_rates(self, rule: Mapping[str, Any]) -> None:
         """Reduce-on-plateau: the host's rule over `rate_scale`."""
-        progress = self.progress
-        progress.plateau.waited = 0
-        progress.rate_scale = max(rule["floor"], progress.rate_scale * rule["factor"])
-        self.trainer.set_control("rate_scale", progress.rate_scale)
-        self.reporter.notice(f"rates multiplied by {rule['factor']:g} after epoch {progress.epoch}")
+        self.progress.plateau.waited = 0
+        scale = float(self.trainer.state["rate_scale"]) * rule["factor"]
+        self.trainer.set_control("rate_scale", max(rule["floor"], scale))
+        self.reporter.notice(f"rates multiplied by {rule['factor']:g} after epoch {self.progress.epoch}")
 
     # --- diagnostics --------------------------------------------------------------------------------------------------
 

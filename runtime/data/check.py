@@ -21,8 +21,8 @@ NO_NUMBERS = {
 }  # fmt: skip
 
 
-def _silent(message: str) -> None:
-    pass
+def silent(message: str) -> None:
+    """Hears what nobody is told."""
 
 
 def missing_help(row: Row, rule: Rule, text: bool = False) -> str:
@@ -41,7 +41,7 @@ def missing_help(row: Row, rule: Rule, text: bool = False) -> str:
     return "leave the row out, as `missing = drop` in the data block does"
 
 
-def conform(read: Read, rows: Sequence[Row], say: Say = _silent, rule: Rule = None) -> Arrays:
+def conform(read: Read, rows: Sequence[Row], say: Say = silent, rule: Rule = None) -> Arrays:
     """The arrays that were read in the dtypes of the program's inputs, `rows` of its manifest.
 
     `say` hears of casts; `rule` has been done with what is missing. Raises InputError with the place of the first bad value.

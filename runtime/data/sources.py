@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from netc.runtime.data.check import conform, refuse_misfits
+from netc.runtime.data.check import conform, refuse_misfits, silent
 from netc.runtime.data.format import format_of
 from netc.runtime.data.formats import FORMATS
 from netc.runtime.data.joined import refuse_numbers_and_texts, refuse_other_columns
@@ -100,17 +100,13 @@ def inputs_only(manifest: Mapping[str, Any], path: str | Path, learned: Learned 
     record, rule = manifest.get("data") or {}, (manifest.get("data") or {}).get("missing")
     read = _file(_with_columns(record, learned), path, rows)
     refuse_misfits(read, rows, texts=True)
-    (learned or Learned()).prepare(read, whole_rows(read, rows, None), rows, rule, _silent)
+    (learned or Learned()).prepare(read, whole_rows(read, rows, None), rows, rule, silent)
     return conform(read, rows, rule=rule)
 
 
 def _told(inputs: Iterable[Row], learned: Learned | None) -> list[Row]:
     """The inputs, and which of them were texts in the training rows."""
     return [{**i, "texts": True} if learned is not None and i["name"] in learned.texts else i for i in inputs]
-
-
-def _silent(message: str) -> None:
-    pass
 
 
 def _with_columns(record: Mapping[str, Any], learned: Learned | None) -> dict[str, Any]:

@@ -110,7 +110,7 @@ PLATEAUS: list[tuple[str, Sequence[float], list[float]]] = [
 @pytest.mark.parametrize(("plateau", "script", "factors"), PLATEAUS, ids=str)
 def test_when_it_lowers_the_rates(plateau: str, script: Sequence[float], factors: list[float]) -> None:
     trainer, _ = run(f"  epochs = {len(script)}\n  plateau = {plateau}", script)
-    found, scale = [], 0.0
+    found, scale = [], 1.0
     for epoch in range(len(script)):
         for done, name, value in trainer.controls:
             if name == "rate_scale" and done == epoch:
@@ -126,4 +126,4 @@ def test_stop_and_plateau_wait_apart_from_each_other() -> None:
     )
     trainer, outcome = run(settings, [5, 4.5, 4.2, 4.1, 4.15, 4.2, 4.3, 4.4, 1])
     assert (outcome.epochs, outcome.best_epoch) == (8, 4)
-    assert [(k, v) for k, n, v in trainer.controls if n == "rate_scale"] == [(0, 1.0), (3, 0.5), (5, 0.25), (7, 0.125)]
+    assert [(k, v) for k, n, v in trainer.controls if n == "rate_scale"] == [(3, 0.5), (5, 0.25), (7, 0.125)]

@@ -10,6 +10,7 @@ import pytest
 
 import netc
 from netc import InputError
+from netc.runtime.checkpoint import load_tensors
 from netc.runtime.data.sources import load
 
 SPEC = """net n {
@@ -112,6 +113,26 @@ def test_a_function_may_change_the_rates() -> None:
 
     one, three = run(overrides=["epochs=1"]), run(on_epoch=stand_still)
     np.testing.assert_array_equal(one.trainer.parameters["y.weight"], three.trainer.parameters["y.weight"])
+
+
+@pytest.mark.parametrize("name", ["rate_scale", "weights"])
+def test_what_a_function_changes_is_saved(tmp_path: Any, name: str) -> None:
+    """What the run exports, and where it goes on, is what the function left."""
+
+    def change(trainer: netc.Trainer, epoch: int, scores: Mapping[str, float]) -> None:
+        if epoch == 2 and name == "weights":
+            trainer.load_parameters({"y.weight": np.full((2, 1), 7)})
+        elif epoch == 2:
+            trainer.set_control("rate_scale", 0)
+
+    options: dict[str, Any] = {"data": {"x": X, "t": T}, "device": "cpu", "plots": False}
+    half = netc.run(SPEC, ["epochs=2"], folder=tmp_path / "a", on_epoch=change, **options)
+    assert half.folder is not None
+    state, _ = load_tensors(half.folder / "state/last.safetensors")
+    np.testing.assert_array_equal(state["y.weight"], half.trainer.parameters["y.weight"])
+    resumed = netc.run(None, ["epochs=3"], resume=half.folder, **options)
+    whole = netc.run(SPEC, ["epochs=3"], folder=None, on_epoch=change, **options)
+    np.testing.assert_array_equal(resumed.trainer.parameters["y.weight"], whole.trainer.parameters["y.weight"])
 
 
 def test_what_a_function_raises_comes_out(tmp_path: Any) -> None:

@@ -354,6 +354,21 @@ def test_numbered_columns_stand_for_an_input_of_several_elements(tmp_path: Path)
 # --- through a run ----------------------------------------------------------------------------------------------------
 
 
+def test_a_trainer_numbers_and_fills_what_python_gives_as_its_run_has(tmp_path: Path) -> None:
+    (tmp_path / "d.csv").write_text(TABLE + ",4,red,cat,p\n")
+    (tmp_path / "n.net").write_text(SPEC.format(source=CSV, more="missing = mean"))
+    trainer = netc.run(tmp_path / "n.net", folder=None, device="cpu").trainer
+    texts = {"x": [[np.nan, 2], [3, 4]], "colour": ["green", "red"], "t": ["dog", "cat"]}
+    numbers = {"x": [[4, 2], [3, 4]], "colour": [1, 2], "t": [2, 1]}
+    assert trainer.evaluate(texts) == trainer.evaluate(numbers)
+    inputs = {n: texts[n] for n in ("x", "colour")}
+    np.testing.assert_array_equal(trainer.predict(inputs)["logits"], trainer.predict(numbers)["logits"])
+    with pytest.raises(InputError, match=r"`t\[1\]` is `eel`, which no training row has"):
+        trainer.step({**texts, "t": ["dog", "eel"]})
+    with pytest.raises(InputError, match="`colour` holds text; numbers are needed"):
+        netc.Trainer(netc.compile(tmp_path / "n.net"), "cpu").step(texts)
+
+
 class Notices(Reporter):
     """What a run says."""
 

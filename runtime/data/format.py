@@ -55,8 +55,10 @@ class Format:
         try:
             if self.columns == "none" or len(files) == 1:
                 found: Read = made.read(files, inputs, columns)
-                return found
-            return Joined([made.read([file], inputs, columns) for file in files])
+            else:
+                found = Joined([made.read([file], inputs, columns) for file in files])
+            found.files = frozenset(str(f.path.resolve()) for f in files)
+            return found
         except MemoryError:
             raise RunError(
                 f"{', '.join(map(str, files))}: the data does not fit in the memory of this machine"

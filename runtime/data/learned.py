@@ -14,6 +14,7 @@ from netc.runtime.data.check import missing_help
 from netc.runtime.data.naming import few, short
 from netc.runtime.data.read import Read, Row, Rule
 from netc.runtime.errors import InputError
+from netc.runtime.records import read_record
 
 MOST_TOLD = 12  # texts of a column that are told with their numbers
 Say = Callable[[str], None]
@@ -32,7 +33,11 @@ class Learned:
     def read(cls, path: Path) -> Learned:
         """What a run has written. Raises InputError."""
         try:
-            return cls(**json.loads(path.read_text(encoding="utf-8")))
+            found = read_record(cls, path)
+            found.means = {n: np.asarray(m, np.float64).tolist() for n, m in found.means.items()}
+            if any(t != sorted(set(t)) for t in found.texts.values()):
+                raise ValueError("texts that are not in order")
+            return found
         except (OSError, ValueError, TypeError):
             raise InputError(f"`{path}` is missing or damaged", "train again, or bring the file back") from None
 
@@ -107,6 +112,8 @@ class Learned:
         value: Any = {"drop": 0.0, "value": rule.get("value")}.get(rule["kind"], self.means.get(name))
         if value is None:
             return array
+        if np.shape(value) not in ((), array.shape[1:]):
+            raise InputError(f"the run has learned a mean of `{name}` of another shape", "train again")
         holes = np.isnan(array)
         if rule["kind"] == "drop":
             holes[kept] = False

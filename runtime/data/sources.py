@@ -15,7 +15,7 @@ from netc.runtime.data.check import conform, refuse_misfits, silent
 from netc.runtime.data.format import format_of
 from netc.runtime.data.formats import FORMATS
 from netc.runtime.data.joined import refuse_numbers_and_texts, refuse_other_columns
-from netc.runtime.data.learned import Learned, whole_rows
+from netc.runtime.data.learned import Learned, Say, whole_rows
 from netc.runtime.data.memory import parts_in_memory
 from netc.runtime.data.naming import offer, plural, short
 from netc.runtime.data.read import Arrays, Read, Row, Rule
@@ -72,6 +72,7 @@ def load(
     else:
         reads = dict(parts_in_memory(data, rows))
     found = LoadedData()
+    _tell_leaks(reads, found.say)
     there = {part: [r for r in rows if r in inputs or r["name"] in read.arrays] for part, read in reads.items()}
     for part, read in reads.items():
         refuse_misfits(read, there[part], texts=True)
@@ -140,11 +141,19 @@ def _parts(source: Mapping[str, Any], folder: Path, inputs: list[Row]) -> dict[s
         names = source.get(part)
         if names is not None:
             paths = [p for n in ([names] if isinstance(names, str) else names) for p in _paths(folder, n)]
+            _refuse_twice(paths, source["kind"])
             parts["all" if part == "path" else part] = FORMATS[source["kind"]].read(source, paths, inputs)
     one, *others = parts.values()
     for other in others:
         refuse_other_columns(one, other)
     return parts
+
+
+def _refuse_twice(paths: list[Path], kind: str) -> None:
+    """Refuses a file whose rows would be counted twice."""
+    if FORMATS[kind].columns != "none" and len(set(paths)) < len(paths):
+        again = next(p for k, p in enumerate(paths) if p in paths[:k])
+        raise InputError(f"`{again}` is named twice in one source", "a pattern names all the files that it matches")
 
 
 def _paths(folder: Path, name: str) -> list[Path]:
@@ -155,6 +164,13 @@ def _paths(folder: Path, name: str) -> list[Path]:
     if not found:
         raise InputError(f"no data file matches `{folder / name}`", "the paths of a spec are relative to its folder")
     return found
+
+
+def _tell_leaks(reads: Mapping[str, Read], say: Say) -> None:
+    """Warns of a file whose rows are trained on and scored."""
+    for part in reads.keys() & {"val", "test"}:
+        for path in sorted(reads["train"].files & reads[part].files if "train" in reads else ()):
+            say(f"warning: `{path}` is both in train and in {part}, whose scores say little then")
 
 
 def _same_texts(reads: Mapping[str, Read], inputs: list[Row]) -> None:

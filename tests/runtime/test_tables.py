@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -336,6 +337,36 @@ def test_several_files_are_one_table(tmp_path: Path) -> None:
     assert "no data file matches" in refusal(tmp_path, TABLE, "", CSV.replace("d.csv", "none_*.csv"))
 
 
+TWICE = ['("d.csv", "e.csv", "d.csv")', '("d.csv", "*.csv")', 'train = "e.csv", val = ("d.csv", "d*.csv")']
+
+
+@pytest.mark.parametrize("files", TWICE)
+def test_a_file_that_is_named_twice(tmp_path: Path, files: str) -> None:
+    (tmp_path / "e.csv").write_text(TABLE)
+    assert "`d.csv` is named twice in one source" in refusal(tmp_path, TABLE, "", CSV.replace('"d.csv"', files))
+
+
+def test_a_file_that_is_trained_on_and_scored_is_told(tmp_path: Path) -> None:
+    (tmp_path / "e.csv").write_text(TABLE)
+    said = [
+        [
+            n.replace(f"{tmp_path}/", "")
+            for n in read(tmp_path, TABLE, "", CSV.replace('"d.csv"', f)).notices
+            if "both" in n
+        ]
+        for f in (
+            'train = "*.csv", test = "d.csv"',
+            'train = "e.csv", val = "d.csv"',
+            'train = "e.csv", val = "./e.csv"',
+        )
+    ]
+    assert said == [
+        ["warning: `d.csv` is both in train and in test, whose scores say little then"],
+        [],
+        ["warning: `e.csv` is both in train and in val, whose scores say little then"],
+    ]
+
+
 def test_archives_are_joined_too(tmp_path: Path) -> None:
     for k in (0, 1):
         np.savez(tmp_path / f"{k}.npz", x=np.full((2, 2), k), colour=[k, k], t=[k, k + 1])
@@ -367,6 +398,40 @@ def test_a_trainer_numbers_and_fills_what_python_gives_as_its_run_has(tmp_path: 
         trainer.step({**texts, "t": ["dog", "eel"]})
     with pytest.raises(InputError, match="`colour` holds text; numbers are needed"):
         netc.Trainer(netc.compile(tmp_path / "n.net"), "cpu").step(texts)
+
+
+GOOD: dict[str, Any] = {"columns": {"x": ["a", "b"]}, "texts": {"t": ["cat", "dog"]}, "means": {"x": [1.0, 2.0]}}
+DAMAGED: list[Any] = [
+    [], 1, None, "x", {}, {**GOOD, "more": 1}, {n: v for n, v in GOOD.items() if n != "means"},
+    {**GOOD, "columns": []}, {**GOOD, "columns": {"x": 1}}, {**GOOD, "columns": {"x": [1]}}, {**GOOD, "texts": None},
+    {**GOOD, "texts": {"t": "cat"}}, {**GOOD, "texts": {"t": [1]}}, {**GOOD, "texts": {"t": ["b", "a"]}},
+    {**GOOD, "texts": {"t": ["a", "a"]}}, {**GOOD, "means": 1}, {**GOOD, "means": {"x": {}}}, {**GOOD, "means": {"x": "a"}},
+    {**GOOD, "means": {"x": [[1], [2, 3]]}},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("record", DAMAGED, ids=range(len(DAMAGED)))
+def test_what_a_run_has_learned_is_read_as_it_was_written(tmp_path: Path, record: Any) -> None:
+    path = tmp_path / "data.json"
+    path.write_text(json.dumps(GOOD))
+    assert asdict(Learned.read(path)) == GOOD
+    path.write_text(json.dumps(record))
+    with pytest.raises(InputError, match="is missing or damaged"):
+        Learned.read(path)
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, "{", "", "\udcff"])
+def test_a_record_that_is_no_json(tmp_path: Path, text: str) -> None:
+    (tmp_path / "data.json").write_bytes(text.encode(errors="surrogateescape"))
+    with pytest.raises(InputError, match="is missing or damaged"):
+        Learned.read(tmp_path / "data.json")
+
+
+def test_means_of_another_shape(tmp_path: Path) -> None:
+    (tmp_path / "data.json").write_text(json.dumps({**GOOD, "texts": {}, "means": {"x": [1.0, 2.0, 3.0]}}))
+    table = "a,b,colour,kind\n1,,1,0\n"
+    said = refusal(tmp_path, table, "missing = mean", learned=Learned.read(tmp_path / "data.json"))
+    assert "the run has learned a mean of `x` of another shape" in said
 
 
 class Notices(Reporter):

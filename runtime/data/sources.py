@@ -14,7 +14,7 @@ import numpy as np
 from netc.runtime.data.check import conform, refuse_misfits, silent
 from netc.runtime.data.format import format_of
 from netc.runtime.data.formats import FORMATS
-from netc.runtime.data.joined import refuse_numbers_and_texts, refuse_other_columns
+from netc.runtime.data.joined import agree_on_texts, refuse_other_columns
 from netc.runtime.data.learned import Learned, Say, whole_rows
 from netc.runtime.data.memory import parts_in_memory
 from netc.runtime.data.naming import offer, plural, short
@@ -175,7 +175,7 @@ def _tell_leaks(reads: Mapping[str, Read], say: Say) -> None:
 
 def _same_texts(reads: Mapping[str, Read], inputs: list[Row]) -> None:
     for row in inputs:
-        refuse_numbers_and_texts(row["name"], list(reads.values()))
+        agree_on_texts(row["name"], list(reads.values()))
 
 
 Place = tuple[str, np.ndarray]  # of a split: what it is read from, and its rows there

@@ -81,6 +81,11 @@ def test_only_the_training_rows_teach_texts(tmp_path: Path) -> None:
     said = found.notices[-1].replace(f"{tmp_path}/", "")
     assert said == "`colour` (`d.csv`) has texts that no training row has, in 1 row; their number is 2"
     said = refusal(tmp_path, TABLE.replace("green,dog", "red,eel"), FIRST)
+    spare = CSV.replace("Dense(3)", "Dense(4)")
+    (tmp_path / "d.csv").write_text(TABLE.replace("green,dog", "red,eel"))
+    (tmp_path / "n.net").write_text(SPEC.format(source=spare, more=FIRST).replace("Dense(3)", "Dense(4)"))
+    with pytest.raises(InputError, match="is `eel`, which no training row has"):  # a target has no class for others
+        load(netc.compile(tmp_path / "n.net").manifest)
     assert said.endswith(
         "column `kind` is `eel`, which no training row has\n  = help: the texts are `ant`, `cat`, `dog`"
     )
@@ -111,6 +116,14 @@ def test_words_that_mean_nothing_elsewhere_are_texts_in_a_column_of_texts(tmp_pa
     assert found.learned.texts["colour"] == ["12", "blue", "x9"]
 
 
+@pytest.mark.parametrize(("count", "ending"), [(12, "11 t11"), (13, "11 t11 and 1 more"), (14, "11 t11 and 2 more")])
+def test_the_first_texts_are_told(tmp_path: Path, count: int, ending: str) -> None:
+    table = "a,b,colour,kind\n" + "".join(f"1,2,t{k:02},cat\n" for k in range(count))
+    (tmp_path / "d.csv").write_text(table)
+    (tmp_path / "n.net").write_text(SPEC.format(source=CSV, more="").replace("colour, 3", "colour, 20"))
+    assert load(netc.compile(tmp_path / "n.net").manifest).notices[0].endswith(ending)
+
+
 NUMBERS_AND_TEXTS = [("2", "3+"), ("3+", "2")]
 
 
@@ -119,6 +132,10 @@ def test_numbers_beside_texts_are_names_whatever_comes_first(tmp_path: Path, fir
     table = "a,b,colour,kind\n" + "".join(f"1,2,{c},cat\n" for c in (first, second, "10"))
     found = read(tmp_path, table)
     assert found.learned.texts["colour"] == ["10", "2", "3+"]
+    spec = SPEC.format(source=CSV, more="").replace("one_hot(colour, 3)", "unsqueeze(f32(colour), 1)")
+    (tmp_path / "n.net").write_text(spec)  # a number that is counted with
+    with pytest.raises(InputError, match=r"column `colour` is `3\+`, not a number"):
+        load(netc.compile(tmp_path / "n.net").manifest)
     assert found.splits["train"]["colour"].tolist() == [1 + (first == "3+"), 1 + (first == "2"), 0]
     labels = "a,b,colour,kind\n" + "".join(f"1,2,red,{c}\n" for c in (first, second))
     line = 2 if first == "3+" else 3
@@ -130,6 +147,8 @@ def test_numbers_beside_texts_are_names_whatever_comes_first(tmp_path: Path, fir
     assert "line 3, column `colour` is `-`, which says that it is missing" in refusal(tmp_path, numbers)
     found = read(tmp_path, numbers, "missing = 2")
     assert [found.splits["train"][n].tolist() for n in ("colour", "t")] == [[1, 2, 2], [0, 1, 2]]
+    whole = "line 3, column `colour` is `-`, which says that it is missing\n  = help: a mean stands in inputs of floating-point"
+    assert whole in refusal(tmp_path, numbers, "missing = mean")
 
 
 def test_texts_from_python_and_from_archives(tmp_path: Path) -> None:
@@ -236,7 +255,9 @@ def test_a_stratified_split_gives_each_split_its_share_of_every_class(tmp_path: 
     assert found.sha256() == again.sha256() != other.sha256()
     assert counts(other) == counts(found)
     odd = {n: a[:37] for n, a in arrays.items()}
-    for part, shares in counts(read(tmp_path, more=split.format(""), data=odd)).items():
+    found = read(tmp_path, more=split.format(""), data=odd)
+    assert {s: found.rows(s) for s in found.splits} == {"train": 26, "val": 7, "test": 4}
+    for part, shares in counts(found).items():
         wanted = np.bincount(odd["t"]) * {"train": 0.7, "val": 0.2, "test": 0.1}[part]
         assert np.all(np.abs(np.array(shares) - wanted) <= 1)
     texts = read(
@@ -254,6 +275,30 @@ def test_a_grouped_split_keeps_groups_together(tmp_path: Path) -> None:
     assert sum(len(g) for g in groups) == len(set().union(*groups)) == 20
     other = read(tmp_path, TABLE.split("\n")[0] + "\n" + rows, split.format(", seed = 3"))
     assert other.sha256() != found.sha256()
+
+
+GROUPED = [  # rows of each group, and those of train and val for any seed
+    ((6, 4), {(6, 4), (4, 6)}),
+    ((2, 2, 2), {(2, 4)}),  # the middle of the second is the border, and what begins there is val
+    ((1, 8, 1), {(1, 9), (9, 1), (2, 8), (8, 2)}),
+]
+
+
+@pytest.mark.parametrize(("sizes", "counts"), GROUPED)
+def test_a_group_goes_where_its_middle_falls(
+    tmp_path: Path, sizes: tuple[int, ...], counts: set[tuple[int, int]]
+) -> None:
+    who = np.repeat(np.arange(len(sizes)), sizes)
+    arrays = {"x": np.zeros((len(who), 2)), "colour": 0 * who, "t": 0 * who, "who": who}
+    for seed in range(12):
+        found = read(tmp_path, more=f'split = grouped("who", train = 0.5, val = 0.5, seed = {seed})', data=arrays)
+        assert (found.rows("train"), found.rows("val")) in counts
+
+
+def test_few_rows_are_stratified_by_two_classes(tmp_path: Path) -> None:
+    arrays = {"x": np.zeros((3, 2)), "colour": [0, 0, 0], "t": [0, 1, 1]}
+    found = read(tmp_path, more='split = stratified("t", train = 0.67, val = 0.33)', data=arrays)
+    assert found.rows("train") == 2
 
 
 SPLITS = [
@@ -335,6 +380,64 @@ def test_several_files_are_one_table(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"part_2.csv`, line 3, column `b` is inf"):
         load(netc.compile(tmp_path / "n.net").manifest)
     assert "no data file matches" in refusal(tmp_path, TABLE, "", CSV.replace("d.csv", "none_*.csv"))
+
+
+JOINED = [  # the second of two files, and what is said of a row of it
+    ("a,b,colour,kind\nx,2,red,cat\n", "`e.csv`, line 2, column `a` is `x`, not a number"),
+    ("a,b,colour,kind\ninf,2,red,cat\n", "`e.csv`, line 2, column `a` is inf"),
+    ("a,b,colour,kind\n1,2,,cat\n", "`e.csv`, line 2, column `colour` is blank"),
+    (
+        "a,b,colour,kind\n1,2,red,cat\n1,2,red,?\n",
+        "`e.csv`, line 3, column `kind` is `?`, which says that it is missing",
+    ),
+]
+
+
+@pytest.mark.parametrize(("second", "said"), JOINED)
+def test_a_bad_row_is_named_in_its_own_file(tmp_path: Path, second: str, said: str) -> None:
+    (tmp_path / "e.csv").write_text(second)
+    assert said in refusal(tmp_path, TABLE, "", CSV.replace('"d.csv"', '("d.csv", "e.csv")'))
+
+
+def test_a_range_is_the_same_columns_in_all_files_of_a_table(tmp_path: Path) -> None:
+    (tmp_path / "e.csv").write_text("b,a,colour,kind\n1,2,red,cat\n")
+    source = CSV.replace('"d.csv"', '("d.csv", "e.csv")').replace('("a", "b")', '"a".."b"')
+    assert "`e.csv` has column `b` before `a`" in refusal(tmp_path, TABLE, "", source)
+    (tmp_path / "e.csv").write_text("a,other,b,colour,kind\n1,2,3,red,cat\n")
+    assert "`x` needs 2 columns of `e.csv`, 3 are named" in refusal(tmp_path, TABLE, "", source)
+    wide = "a,c,d,b,colour,kind\n1,2,3,4,red,cat\n"
+    (tmp_path / "e.csv").write_text(wide.replace("a,c", "a,x"))
+    spec = source.replace('"a".."b"', '"a".."d"')
+    (tmp_path / "d.csv").write_text(wide)
+    (tmp_path / "n.net").write_text(SPEC.format(source=spec, more="").replace("x: f32[N, 2]", "x: f32[N, 3]"))
+    with pytest.raises(InputError, match=r"is read from column `c` where .* has `x`"):
+        load(netc.compile(tmp_path / "n.net").manifest)
+
+
+def test_rows_of_archives_have_one_shape(tmp_path: Path) -> None:
+    (tmp_path / "n.net").write_text(
+        """net n {
+  input x: f32[N, T]
+  loss = mean(x)
+  param w: f32[1] = 1
+  output y = x * w
+}
+data { source = npz(("0.npz", "1.npz")) }""".replace("mean(x)", "mean(x * w)").replace(
+            "  loss = mean(x * w)\n  param w: f32[1] = 1\n", "  param w: f32[1] = 1\n  loss = mean(x * w)\n"
+        )
+    )
+    for k in (0, 1):
+        np.savez(tmp_path / f"{k}.npz", x=np.ones((2, 3 + k)))
+    with pytest.raises(InputError, match=r"a row of `x` .* has shape \[3\], of `x` .* \[4\]"):
+        load(netc.compile(tmp_path / "n.net").manifest)
+
+
+def test_names_of_files_and_folders_may_have_brackets(tmp_path: Path) -> None:
+    folder = tmp_path / "a[1]"
+    folder.mkdir()
+    (folder / "e[2].csv").write_text(TABLE)
+    assert read(folder, "a,b,colour,kind\n", "", CSV.replace("d.csv", "e[2].csv")).rows("train") == 4
+    assert read(folder, "a,b,colour,kind\n", "", CSV.replace("d.csv", "e*.csv")).rows("train") == 4
 
 
 TWICE = ['("d.csv", "e.csv", "d.csv")', '("d.csv", "*.csv")', 'train = "e.csv", val = ("d.csv", "d*.csv")']

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from netc.compiler.net import TypedNet
     from netc.compiler.program import Program
     from netc.grammar.source import Source
-    from netc.runtime.loop import OnEpoch, OnStep
+    from netc.runtime.callbacks import OnEpoch, OnStep
     from netc.runtime.progress import Reporter
     from netc.runtime.run_folder import RunFolder
     from netc.runtime.trainer import Trainer
@@ -103,6 +103,8 @@ def run(
     """
     from netc.compiler.program import compile as compile_source
     from netc.runs import existing_run
+    from netc.runtime.callbacks import refuse_uncallable
+    from netc.runtime.data.arrays import kind_of
     from netc.runtime.data.learned import Learned
     from netc.runtime.data.sources import load
     from netc.runtime.errors import InputError
@@ -116,6 +118,11 @@ def run(
 
     if resume is not None and weights is not None:
         raise InputError("a resumed run has weights already", "give either `resume` or `weights`")
+    refuse_uncallable(on_step, "on_step", "trainer", "scores")
+    refuse_uncallable(on_epoch, "on_epoch", "trainer", "epoch", "scores")
+    for name, path in (("spec", spec), ("folder", folder), ("resume", resume), ("weights", weights)):
+        if not isinstance(path, str | Path | None):
+            raise InputError(f"`{name}` is a path, this is {kind_of(path)}")
     resume = existing_run(resume, to_resume=True) if resume is not None else None
     started, source, data = Started.asked(spec, overrides, data, resume)
     program = compile_source(source, started.changes, Path(started.folder))
@@ -226,14 +233,17 @@ def _plots(outcome: Any, loop: Any, folder: Path) -> None:
 
 def export(trainer: Trainer, path: str | Path, *, overwrite: bool = False) -> onnx.ModelProto:
     """Writes infer.onnx with the trained values baked in: inputs in, outputs out. Raises InputError, RunError."""
+    from netc.runtime.data.arrays import kind_of
+    from netc.runtime.errors import InputError
     from netc.runtime.export import deployable
     from netc.runtime.files import write_atomically
+    from netc.runtime.trainer import Trainer
 
+    if not isinstance(trainer, Trainer):
+        raise InputError(f"a model is exported from a trainer, this is {kind_of(trainer)}", "give `result.trainer`")
     model = deployable(trainer)
     path = Path(path)
     if path.exists() and not overwrite:
-        from netc.runtime.errors import InputError
-
         raise InputError(f"`{path}` exists", "choose another name, or say `--overwrite`")
     write_atomically(path, model.SerializeToString())
     return model

@@ -10,6 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from netc.grammar.diagnostics import printable
 from netc.runtime.progress import Reporter
 from netc.tables import wrapped
 
@@ -88,7 +89,7 @@ class Display(Reporter):
         self.console.print(f"{first.rjust(5)}  {'  '.join(cells)}{mark}", style=style or None, markup=False)
 
     def notice(self, message: str) -> None:
-        self.errors.print(message, style="yellow", markup=False)
+        self.errors.print("\n".join(map(printable, message.splitlines())), style="yellow", markup=False)
 
     def stop(self) -> None:
         """Takes the progress bar away."""

@@ -11,6 +11,7 @@ from typing import Any
 from netc.grammar.reader import read
 from netc.grammar.source import Source
 from netc.runtime.errors import InputError
+from netc.runtime.records import read_record
 from netc.runtime.run_folder import RunFolder
 from netc.specs import find
 
@@ -33,8 +34,8 @@ class Started:
         """How a run was started. Raises InputError."""
         path = run / FILE
         try:
-            return cls(**json.loads(path.read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError):
+            return read_record(cls, path)
+        except (OSError, ValueError):
             raise InputError(
                 f"`{path}` is missing or damaged", f"name the spec too: `netc run SPEC --resume {run}`"
             ) from None

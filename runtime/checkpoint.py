@@ -32,6 +32,8 @@ def save_tensors(path: Path, tensors: Mapping[str, np.ndarray], notes: Mapping[s
 
     metadata = {"netc": FORMAT, "sha256": digest(tensors), "notes": json.dumps(notes)}
     content = save({n: np.ascontiguousarray(t).reshape(np.shape(t)) for n, t in tensors.items()}, metadata)
+    if not path.name:
+        raise RunError(f"`{path}` cannot be written: it is a folder")
     try:
         write_atomically(path, content, _previous(path))
     except RunError as e:

@@ -15,10 +15,12 @@ TRAINING_ONLY = ("Dropout", "RandomNormal", "RandomUniform", "RandomNormalLike",
 
 
 def deployable(trainer: Trainer) -> Any:
-    """The inference model as an onnx.ModelProto, checked. Raises InputError for a net without outputs."""
+    """The inference model as an onnx.ModelProto, checked. Raises InputError for a net without outputs, or without
+    the statistics that it needs."""
     import onnx
     from onnx import numpy_helper
 
+    trainer.refuse_unfitted()
     model = onnx.load_model_from_string(trainer.program.model_bytes("infer"))
     if not trainer.manifest["outputs"]:
         raise InputError("the spec has no `output`, so there is nothing to deploy", "add `output name = ...`")

@@ -34,7 +34,10 @@ class ProgramFolder:
         try:
             self.manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
-            raise InputError(f"`{self.folder}` holds no manifest.json, so it is no program") from None
+            raise InputError(
+                f"`{self.folder}` holds no manifest.json, so it is no program",
+                "a spec is compiled first: `netc compile SPEC`",
+            ) from None
         except (OSError, ValueError, RecursionError) as e:
             raise InputError(f"`{path}` cannot be read: {e}") from None
         if not isinstance(self.manifest, dict):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from netc.runtime.callbacks import OnEpoch, OnStep
 from netc.runtime.checkpoint import load_latest, save_tensors
 from netc.runtime.data.read import Arrays
 from netc.runtime.data.sources import LoadedData
@@ -28,10 +29,6 @@ from netc.runtime.trainer import Trainer
 
 WATCHES_PER_EPOCH = 4
 SAVE_SECONDS = 30.0  # between checkpoints inside a long epoch
-
-
-OnStep = Callable[[Trainer, Mapping[str, float]], object]
-OnEpoch = Callable[[Trainer, int, Mapping[str, float]], object]
 
 
 class Loop:
@@ -173,9 +170,11 @@ class Loop:
         ended = stop is not None and progress.stop.ends(stop, scores)
         if plateau and progress.plateau.ends(plateau, scores):
             self.lower_rates(plateau)
-        self.save()
-        if self.on_epoch is not None:
-            self.on_epoch(trainer, progress.epoch, scores)
+        try:
+            if self.on_epoch is not None:
+                self.on_epoch(trainer, progress.epoch, scores)
+        finally:  # with what it has changed
+            self.save()
         return ended
 
     def lower_rates(self, rule: Mapping[str, Any]) -> None:

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from netc.runtime.checkpoint import load_tensors, save_tensors
-from netc.runtime.data.check import conform
+from netc.runtime.data.arrays import kind_of
 from netc.runtime.data.learned import Learned
-from netc.runtime.data.memory import in_memory
+from netc.runtime.data.memory import given
 from netc.runtime.data.read import Arrays
 from netc.runtime.device import Device, parse_device, session, value_on
 from netc.runtime.errors import InputError, RunError
@@ -23,6 +23,8 @@ from netc.runtime.state import State, whole
 from netc.runtime.step import StepBinding
 
 Batch = Mapping[str, Any]
+CONTROLS = ("rate_scale", "total_steps")
+COMPILE = "compile it first: `netc.Trainer(netc.compile(spec))`"
 MAX_BATCH_SIZES = 4  # with a step session of their own; on the CPU further sizes share one
 
 
@@ -38,6 +40,10 @@ class Trainer:
         tf32: bool = False,
         threads: int = 0,
     ):
+        if not isinstance(program, str | Path) and not hasattr(program, "manifest"):
+            raise InputError(f"a trainer takes a program, this is {kind_of(program)}", COMPILE)
+        if isinstance(program, str) and "{" in program:
+            raise InputError("a trainer takes a program, or its folder; this is the text of a spec", COMPILE)
         self.program: RunnableProgram = ProgramFolder(program) if isinstance(program, str | Path) else program
         self.device = device if isinstance(device, Device) else parse_device(device, tf32, threads)
         self.manifest = self.program.manifest
@@ -52,7 +58,7 @@ class Trainer:
         self._evaluator: Evaluator | None = None
         self._bindings: dict[Any, StepBinding] = {}
         self._seed, self._row = (value_on(self.device, np.array(k, dtype=np.int32)) for k in (self.seed, 0))
-        self._state = State(self.rows, self.device, self._bindings.clear)
+        self._state = State(self.rows, self.device, self._replaced)
         self.reset()
 
     # --- state --------------------------------------------------------------------------------------------------------
@@ -65,6 +71,11 @@ class Trainer:
         init = session(self.program.model_bytes("init"), Device(threads=self.device.threads))
         found: list[np.ndarray] = init.run(list(self.rows), {"seed": np.array(self.seed, dtype=np.int32)})
         return found
+
+    def _replaced(self) -> None:
+        """After values of the state were put in the place of others."""
+        self._bindings.clear()
+        self._fitted = False  # until it is asked
 
     @property
     def state(self) -> dict[str, np.ndarray]:
@@ -121,9 +132,13 @@ class Trainer:
         binding.copy(checked)
         return self._advance(binding, first)
 
-    def _checked(self, batch: Batch) -> Arrays:
-        """A batch from Python as the program wants it. Raises InputError."""
-        return conform(in_memory(batch, self.inputs), self.inputs)
+    def _checked(self, batch: Batch, targets: bool = True) -> Arrays:
+        """A batch from Python as the program wants it, with or without targets. Raises InputError."""
+        self.refuse_unfitted()
+        return self._given(batch, [r for r in self.inputs if targets or r["role"] == "input"])
+
+    def _given(self, batch: Batch, wanted: list[Any]) -> Arrays:
+        return given(batch, self.inputs, wanted, self.learned, (self.manifest.get("data") or {}).get("missing"))
 
     def resident(self, data: Mapping[str, np.ndarray]) -> Rows:
         """Data as `step_rows` wants it: checked arrays on the CPU, a copy of them on another device."""
@@ -207,12 +222,22 @@ class Trainer:
     @property
     def fitted(self) -> bool:
         """Whether the statistics of the training rows are known, or there are none."""
-        return not any(n.endswith(".count") and not self._state.now[n].numpy() for n in self.statistics)
+        if not self._fitted:
+            self._fitted = not any(n.endswith(".count") and not self._state.now[n].numpy() for n in self.statistics)
+        return self._fitted
+
+    def refuse_unfitted(self) -> None:
+        """Raises InputError where `standardize` has no statistics yet, so that what it gives would be something else."""
+        if not self.fitted:
+            name = self.statistics[0].rpartition(".")[0]
+            raise InputError(
+                f"the statistics of `{name}` are not computed yet", "call `fit_statistics` with the training rows first"
+            )
 
     def fit_statistics(self, data: Mapping[str, Any], batch: int = 1024) -> None:
         """Computes what `standardize` subtracts and divides by, from all rows of `data`. Raises InputError."""
         if self.statistics:
-            self._fit(self._checked(data), whole(batch, "batch", 1))
+            self._fit(self._given(data, self.inputs), whole(batch, "batch", 1))
 
     def _fit(self, data: Arrays, batch: int) -> None:
         run, first = self._session("fit"), dict(zip(self.rows, self._first_values()))
@@ -243,7 +268,7 @@ class Trainer:
         if not self.manifest["outputs"]:
             raise InputError("the spec has no `output`, so there is nothing to predict", "add `output name = ...`")
         batch = whole(batch, "batch", 1)
-        checked = conform(in_memory(inputs, self.inputs), [r for r in self.inputs if r["role"] == "input"])
+        checked = self._checked(inputs, targets=False)
         run = self._session("infer")
         state = {i.name: self._state.now[i.name].numpy() for i in run.get_inputs() if i.name in self._state.now}
         used = {i.name for i in run.get_inputs()}

@@ -8,7 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from netc.runtime.checkpoint import load_latest
+from netc.runtime.data.learned import Learned
+from netc.runtime.data.naming import short
 from netc.runtime.errors import InputError
+from netc.runtime.run_folder import LEARNED, refuse_no_run
 from netc.runtime.trainer import Trainer
 
 Say = Callable[[str], None]
@@ -19,8 +22,7 @@ def weights_of(run: Path, kind: str = "best") -> Path:
     """The file of a run's best weights, which are its last ones where it keeps no others, or of its last ones."""
     if kind not in KINDS:
         raise InputError(f"there are no weights `{kind}`", "choose `best` or `last`")
-    if not (run / "program").is_dir():
-        raise InputError(f"`{run}` is no run folder", "name one such as `runs/digits/latest`")
+    refuse_no_run(run)
     path = run / "weights" / f"{kind}.safetensors"
     return path if path.exists() else run / "weights" / "last.safetensors"
 
@@ -56,11 +58,26 @@ def begin_with(trainer: Trainer, source: Path, say: Say) -> None:
             )
     averages = {n: found[r["of"]] for n, r in trainer.rows.items() if r["role"] == "average" and r["of"] in found}
     trainer.load_parameters({**found, **averages})
+    if (source / LEARNED).is_file():
+        _tell_other_texts(Learned.read(source / LEARNED), trainer.learned, source, say)
     new = [n for n in wanted if n not in found]
     if new:
         say(
             f"{_few(new)} of this net {'is' if len(new) == 1 else 'are'} not in `{source}` and begin{'s' * (len(new) == 1)} anew"
         )
+
+
+def _tell_other_texts(then: Learned, now: Learned, source: Path, say: Say) -> None:
+    """Warns of texts that have other numbers than those that the weights were trained with."""
+    for name in then.texts.keys() & now.texts.keys():
+        before, after = then.texts[name], now.texts[name]
+        other = next((k for k, t in enumerate(after) if before[k : k + 1] != [t]), None)
+        if other is not None:
+            was = f"`{short(before[other])}`" if other < len(before) else "none"
+            say(
+                f"warning: the texts of `{name}` have other numbers than in `{source}`: {other} is `{short(after[other])}` now, "
+                f"and was {was}"
+            )
 
 
 def _few(names: Mapping[str, object] | list[str]) -> str:

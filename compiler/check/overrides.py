@@ -42,7 +42,7 @@ def written(changes: Mapping[str, Any] | Iterable[str]) -> list[str]:
     """Changes as the command line has them: `key=value`."""
     if isinstance(changes, Mapping):
         return [f"{k}={v if isinstance(v, str) else show(v)}" for k, v in changes.items()]
-    return list(changes)
+    return [changes] if isinstance(changes, str) else list(changes)
 
 
 def _value(source: Source, start: int, old: ast.Expression | None) -> ast.Expression:

@@ -9,30 +9,45 @@ from typing import Any
 import numpy as np
 
 from netc.runtime.data.naming import offer
-from netc.runtime.data.read import Arrays, Read, Row
+from netc.runtime.data.read import Arrays, Read, Row, Rule
 from netc.runtime.errors import InputError
 
 Say = Callable[[str], None]
 TEXT = np.dtype("U1")
 BLOCK = 1 << 18  # elements that are looked at together, so that a check takes little memory beside the array
-MISSING = "leave the row out, or put a number in its place, as `missing = drop` or `missing = mean` of a data block do"
 MOST_SHOWN = 8  # dimensions of a shape
 NO_NUMBERS = {
     "c": "complex numbers", "O": "Python objects", "U": "text", "S": "text", "V": "records", "M": "dates", "m": "durations",
 }  # fmt: skip
 
 
-def _silent(message: str) -> None:
-    pass
+def silent(message: str) -> None:
+    """Hears what nobody is told."""
 
 
-def conform(read: Read, rows: Sequence[Row], say: Say = _silent) -> Arrays:
+def missing_help(row: Row, rule: Rule, text: bool = False) -> str:
+    """What can be done about a number or a text that is missing although a data block has this rule."""
+    kind = rule["kind"] if rule else ""
+    if kind == "drop":
+        return "a prediction is made for every row, so none is dropped: put a value in its place"
+    if kind and text and row["role"] == "input" and row.get("classes"):
+        return "with a class more than there are texts, the last is for those that are missing"
+    if kind == "value":
+        return "a number stands among numbers alone; `missing = drop` leaves such rows out"
+    if kind:
+        return "a mean stands in inputs of floating-point numbers alone; `missing = drop` leaves such rows out"
+    if np.dtype(row["dtype"]).kind == "f":
+        return "leave the row out, or put a number in its place, as `missing = drop` or `missing = mean` of a data block do"
+    return "leave the row out, as `missing = drop` in the data block does"
+
+
+def conform(read: Read, rows: Sequence[Row], say: Say = silent, rule: Rule = None) -> Arrays:
     """The arrays that were read in the dtypes of the program's inputs, `rows` of its manifest.
 
-    `say` hears of casts. Raises InputError with the place of the first bad value.
+    `say` hears of casts; `rule` has been done with what is missing. Raises InputError with the place of the first bad value.
     """
     refuse_misfits(read, rows)
-    return {r["name"]: _Elements(read, r, read.arrays[r["name"]]).converted(say) for r in rows}
+    return {r["name"]: _Elements(read, r, read.arrays[r["name"]], rule).converted(say) for r in rows}
 
 
 def refuse_misfits(read: Read, rows: Sequence[Row], texts: bool = False) -> None:
@@ -60,7 +75,8 @@ def fits(what: str, dtype: np.dtype, shape: Sequence[int], row: Row, texts: bool
     ):
         never = ", which are never loaded" if dtype.kind == "O" else ""
         raise InputError(
-            f"{what} holds {NO_NUMBERS.get(dtype.kind, str(dtype))}{never}; numbers are needed", _numbered(dtype, row)
+            f"{what} holds {NO_NUMBERS.get(dtype.kind, str(dtype))}{never}; numbers are needed",
+            _numbered(dtype, row, texts),
         )
     wanted = row["shape"]
     same = len(shape) == len(wanted) and all(isinstance(w, str) or w == s for s, w in zip(shape, wanted))
@@ -81,10 +97,14 @@ def shown_shape(shape: Sequence[Any]) -> str:
     return f"[{', '.join(shown)}]"
 
 
-def _numbered(dtype: np.dtype, row: Row) -> str:
+def _numbered(dtype: np.dtype, row: Row, texts: bool) -> str:
     """How text becomes numbers."""
+    if dtype.kind == "M":
+        return "subtract a first day, and divide by a unit: `(dates - dates.min()) / numpy.timedelta64(1, 'D')`"
     if dtype.kind not in "OUS":
         return ""
+    if texts and takes_texts(row) and dtype.kind != "U":
+        return f"texts are numbered where they are strings of NumPy: `{row['name']} = labels.astype(str)`"
     if takes_texts(row):
         return f"number the classes from 0: `{row['name']} = numpy.unique(labels, return_inverse=True)[1]`"
     return "texts are numbered where an input is declared as `i64[N]`; `one_hot` makes columns of the numbers"
@@ -115,8 +135,8 @@ def _one_size(what: str, array: np.ndarray, row: Row, sizes: dict[str, tuple[int
 class _Elements:
     """One array, and the checks of its elements."""
 
-    def __init__(self, read: Read, row: Row, array: np.ndarray):
-        self.read, self.row, self.array = read, row, array
+    def __init__(self, read: Read, row: Row, array: np.ndarray, rule: Rule):
+        self.read, self.row, self.array, self.rule = read, row, array, rule
         self.name = row["name"]
         self.wanted = np.dtype(row["dtype"])
         self.of_floats = array.dtype.kind == "f"
@@ -139,7 +159,7 @@ class _Elements:
             said = self.read.missing(self.name, found) if value != value else ""
             raise InputError(
                 f"{self.read.place(self.name, found)} {said or f'is {shown_number(value)}; `{self.name}` {must}'}",
-                MISSING if value != value else help,
+                missing_help(self.row, self.rule) if value != value else help,
             )
 
     def _floats(self, say: Say) -> np.ndarray:

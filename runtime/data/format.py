@@ -55,8 +55,10 @@ class Format:
         try:
             if self.columns == "none" or len(files) == 1:
                 found: Read = made.read(files, inputs, columns)
-                return found
-            return Joined([made.read([file], inputs, columns) for file in files])
+            else:
+                found = Joined([made.read([file], inputs, columns) for file in files])
+            found.files = frozenset(str(f.path.resolve()) for f in files)
+            return found
         except MemoryError:
             raise RunError(
                 f"{', '.join(map(str, files))}: the data does not fit in the memory of this machine"
@@ -98,6 +100,6 @@ def one_each(files: list[DataFile], inputs: list[Row], kind: str) -> None:
     if len(files) != len(inputs):
         names = ", ".join(f"`{i['name']}`" for i in inputs)
         raise InputError(
-            f"`{kind}` has {len(files)} files for {len(inputs)} inputs and targets",
-            f"it reads one for each, in the order {names}",
+            f"`{kind}` has {len(files)} file{'s' * (len(files) != 1)} for {len(inputs)} inputs and targets",
+            f"it reads one for each, in the order {names}; an .npz archive holds all of them in one file",
         )

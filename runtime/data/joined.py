@@ -59,7 +59,7 @@ class Joined(Read):
 
 def _one_list(name: str, parts: Sequence[Read]) -> tuple[list[np.ndarray], list[str]]:
     """The numbers of texts in each part, by one list of words. Raises InputError where a part has numbers."""
-    refuse_numbers_and_texts(name, parts)
+    agree_on_texts(name, parts)
     words: dict[str, int] = {}
     for part in parts:
         for word in part.words[name]:
@@ -68,9 +68,14 @@ def _one_list(name: str, parts: Sequence[Read]) -> tuple[list[np.ndarray], list[
     return codes, list(words)
 
 
-def refuse_numbers_and_texts(name: str, parts: Sequence[Read]) -> None:
-    """Refuses a column that has texts in one part and numbers in another."""
+def agree_on_texts(name: str, parts: Sequence[Read]) -> None:
+    """A column of texts is one in all parts, also where all of its cells are blank. Raises InputError where it has texts in
+    one part and numbers in another."""
     texts = next((p for p in parts if name in p.words), None)
+    for part in parts if texts is not None else ():
+        array = part.arrays[name]
+        if name not in part.words and array.dtype.kind == "f" and np.isnan(array).all():
+            part.arrays[name], part.words[name] = np.full(len(array), -1), []
     numbers = next((p for p in parts if name not in p.words), None)
     if texts is not None and numbers is not None:
         raise InputError(f"{texts.what(name)} has texts where {numbers.what(name)} has numbers", "write both alike")

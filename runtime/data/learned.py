@@ -10,13 +10,14 @@ from typing import Any
 
 import numpy as np
 
+from netc.runtime.data.check import missing_help
 from netc.runtime.data.naming import few, short
-from netc.runtime.data.read import Read, Row
+from netc.runtime.data.read import Read, Row, Rule
 from netc.runtime.errors import InputError
+from netc.runtime.records import read_record
 
 MOST_TOLD = 12  # texts of a column that are told with their numbers
 Say = Callable[[str], None]
-Rule = Mapping[str, Any] | None  # what a data block says of missing values
 
 
 @dataclass
@@ -32,7 +33,11 @@ class Learned:
     def read(cls, path: Path) -> Learned:
         """What a run has written. Raises InputError."""
         try:
-            return cls(**json.loads(path.read_text(encoding="utf-8")))
+            found = read_record(cls, path)
+            found.means = {n: np.asarray(m, np.float64).tolist() for n, m in found.means.items()}
+            if any(t != sorted(set(t)) for t in found.texts.values()):
+                raise ValueError("texts that are not in order")
+            return found
         except (OSError, ValueError, TypeError):
             raise InputError(f"`{path}` is missing or damaged", "train again, or bring the file back") from None
 
@@ -68,25 +73,29 @@ class Learned:
         for row in inputs:
             name = row["name"]
             if name in read.words:
-                read.arrays[name] = self._numbered(read, kept, row, say)
+                read.arrays[name] = self._numbered(read, kept, row, rule, say)
                 del read.words[name]
             elif rule and read.arrays[name].dtype.kind == "f":
-                read.arrays[name] = self._filled(read.arrays[name], name, rule)
+                read.arrays[name] = self._filled(read.arrays[name], kept, name, rule)
 
-    def _numbered(self, read: Read, kept: np.ndarray, row: Row, say: Say) -> np.ndarray:
-        """The number of each text. One that no training row has gets the last class of an input, if that is free."""
+    def _numbered(self, read: Read, kept: np.ndarray, row: Row, rule: Rule, say: Say) -> np.ndarray:
+        """The number of each text. One that no training row has gets the last class of an input, if that is free; so does one
+        that is missing, where a rule fills what is."""
         name, codes = row["name"], read.arrays[row["name"]]
         texts, classes = self.texts.get(name, []), row.get("classes", 0)
         spare = classes - 1 if row["role"] == "input" and texts and classes > len(texts) else -1
         known = {t: k for k, t in enumerate(texts)}
-        of_words = np.array([*(known.get(w, spare) for w in read.words[name]), -1])  # a missing text is -1, the last
+        blank = spare if rule and rule["kind"] != "drop" else -1
+        of_words = np.array([*(known.get(w, spare) for w in read.words[name]), blank])  # a missing text is -1, the last
         numbers = of_words[codes]
         wrong = kept[numbers[kept] < 0]
         if len(wrong):
             at = int(wrong[0])
             place, code = read.place(name, (at,)), int(codes[at])
             if code < 0:
-                raise InputError(f"{place} {read.missing(name, (at,)) or 'is missing'}", HELP_DROP)
+                raise InputError(
+                    f"{place} {read.missing(name, (at,)) or 'is missing'}", missing_help(row, rule, text=True)
+                )
             have = f"the texts are {few(known)}" if known else f"in the training rows `{name}` was numbers"
             if known and row["role"] == "input":
                 have += "; with a class more than there are texts, the last is for all others"
@@ -94,19 +103,21 @@ class Learned:
         others = int((numbers[kept] == spare).sum()) if spare >= 0 else 0
         if others:
             rows = f"{others:,} row{'s' * (others != 1)}"
-            say(f"{read.what(name)} has texts that no training row has, in {rows}; their number is {spare}")
+            what = "no text, or one that no training row has," if blank == spare else "texts that no training row has,"
+            say(f"{read.what(name)} has {what} in {rows}; their number is {spare}")
         found: np.ndarray = np.maximum(numbers, 0)
         return found
 
-    def _filled(self, array: np.ndarray, name: str, rule: Mapping[str, Any]) -> np.ndarray:
+    def _filled(self, array: np.ndarray, kept: np.ndarray, name: str, rule: Mapping[str, Any]) -> np.ndarray:
         value: Any = {"drop": 0.0, "value": rule.get("value")}.get(rule["kind"], self.means.get(name))
         if value is None:
             return array
+        if np.shape(value) not in ((), array.shape[1:]):
+            raise InputError(f"the run has learned a mean of `{name}` of another shape", "train again")
         holes = np.isnan(array)
+        if rule["kind"] == "drop":
+            holes[kept] = False
         return np.where(holes, np.asarray(value, array.dtype), array) if holes.any() else array
-
-
-HELP_DROP = "`missing = drop` in the data block leaves such rows out"
 
 
 def fillable(row: Row) -> bool:
@@ -115,12 +126,19 @@ def fillable(row: Row) -> bool:
 
 
 def whole_rows(read: Read, inputs: Sequence[Row], rule: Rule) -> np.ndarray:
-    """The numbers of the rows that stay: all, or where the rule drops others those that miss nothing."""
+    """The numbers of the rows that stay: all, or where the rule drops others those that miss nothing. Raises InputError
+    where none stays."""
     rows = len(next(iter(read.arrays.values())))
-    keep = np.ones(rows, bool)
-    if rule and rule["kind"] == "drop":
-        for row in inputs:
-            keep &= ~_holes(read, read.arrays[row["name"]], row["name"])
+    if not rule or rule["kind"] != "drop":
+        return np.arange(rows)
+    holes = {i["name"]: _holes(read, read.arrays[i["name"]], i["name"]) for i in inputs}
+    keep = ~np.any([*holes.values()], axis=0)
+    if not keep.any():
+        most = max(holes, key=lambda n: int(holes[n].sum()))
+        raise InputError(
+            f"each of {rows:,} rows misses a value, so that `missing = drop` leaves none",
+            f"{read.what(most)} misses most, in {int(holes[most].sum()):,}: leave it out, or write `missing = mean`",
+        )
     return np.flatnonzero(keep)
 
 

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from netc.runtime.data.arrays import array_of, example, kind_of
 from netc.runtime.data.batches import is_batches, joined_batches
+from netc.runtime.data.check import conform, refuse_misfits, silent
+from netc.runtime.data.learned import Learned
 from netc.runtime.data.naming import offer, short
-from netc.runtime.data.read import Read, Row
+from netc.runtime.data.read import Arrays, Read, Row, Rule
 from netc.runtime.data.split import SPLITS
 from netc.runtime.errors import InputError
 
@@ -28,7 +32,8 @@ def in_memory(data: Any, inputs: Sequence[Row], split: str = "") -> InMemory:
     """What `data` holds, a mapping of arrays by the names of `inputs`. Raises InputError."""
     names = [i["name"] for i in inputs]
     if not isinstance(data, Mapping):
-        raise InputError(f"data is a mapping of arrays by name, this is {kind_of(data)}", example(names))
+        help = "call it, so that it gives its batches" if callable(data) else example(names)
+        raise InputError(f"data is a mapping of arrays by name, this is {kind_of(data)}", help)
     read = InMemory()
     for name, value in data.items():
         if name not in names:
@@ -37,6 +42,16 @@ def in_memory(data: Any, inputs: Sequence[Row], split: str = "") -> InMemory:
         read.where[name] = split
         read.add(name, array_of(value, read.what(name)), split)
     return read
+
+
+def given(data: Any, inputs: Sequence[Row], wanted: Sequence[Row], learned: Learned, rule: Rule) -> Arrays:
+    """The `wanted` of the inputs of a program, from a mapping that Python gives: texts are numbered and missing values filled
+    as a run has `learned` it, and no row is dropped. Raises InputError."""
+    read = in_memory(data, inputs)
+    refuse_misfits(read, wanted, texts=bool(learned.texts))
+    filling = None if rule and rule["kind"] == "drop" else rule
+    learned.prepare(read, np.arange(len(next(iter(read.arrays.values())))), wanted, filling, silent)
+    return conform(read, wanted, rule=filling)
 
 
 def parts_in_memory(data: Any, inputs: Sequence[Row]) -> dict[str, InMemory]:
@@ -59,5 +74,5 @@ def _of_splits(data: Any, names: Sequence[str]) -> bool:
     """Whether data is given split by split."""
     if not isinstance(data, Mapping):
         return False
-    loaders = any(n in SPLITS and n not in names and is_batches(v) for n, v in data.items())
-    return loaders or any(isinstance(v, Mapping) for v in data.values())
+    named = any(n in SPLITS and n not in names for n in data)
+    return named or any(isinstance(v, Mapping) for v in data.values())

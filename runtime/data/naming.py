@@ -24,6 +24,11 @@ def few(names: Iterable[str]) -> str:
     return f"{shown} and {len(every) - MOST_NAMES:,} more" if len(every) > MOST_NAMES else shown
 
 
+def plural(count: int, noun: str) -> str:
+    """As `is 1 row`, `are 2 rows`."""
+    return f"is 1 {noun}" if count == 1 else f"are {count:,} {noun}s"
+
+
 def nearest(name: str, names: Iterable[str]) -> list[str]:
     """The names that a wrong one most likely stands for, the best first."""
     alike = [n for n in list(names)[:MOST_COMPARED] if isinstance(n, str) and len(n) <= 2 * len(name) + MOST_CHARACTERS]

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 Arrays = dict[str, np.ndarray]
+Rule = Mapping[str, Any] | None  # what a data block says of missing values
 Row = Mapping[str, Any]  # of the manifest: an input or target; with `texts` where its numbers stand for texts
 
 
@@ -23,6 +24,7 @@ class Read:
     where: dict[str, str] = field(default_factory=dict)
     columns: dict[str, tuple[str, ...]] = field(default_factory=dict)  # that an input was read from, where it has some
     words: dict[str, list[str]] = field(default_factory=dict)
+    files: frozenset[str] = frozenset()  # that were read
     typed: bool = True  # false where numbers are text: to give them a dtype is no news
 
     def add(self, name: str, array: np.ndarray, where: str) -> None:

@@ -11,14 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from netc.runtime.data.check import conform, refuse_misfits
+from netc.runtime.data.check import conform, refuse_misfits, silent
 from netc.runtime.data.format import format_of
 from netc.runtime.data.formats import FORMATS
-from netc.runtime.data.joined import refuse_numbers_and_texts, refuse_other_columns
-from netc.runtime.data.learned import Learned, Rule, whole_rows
+from netc.runtime.data.joined import agree_on_texts, refuse_other_columns
+from netc.runtime.data.learned import Learned, Say, whole_rows
 from netc.runtime.data.memory import parts_in_memory
-from netc.runtime.data.naming import offer, short
-from netc.runtime.data.read import Arrays, Read, Row
+from netc.runtime.data.naming import offer, plural, short
+from netc.runtime.data.read import Arrays, Read, Row, Rule
 from netc.runtime.data.split import SPLITS, split_rows
 from netc.runtime.errors import InputError
 
@@ -72,10 +72,12 @@ def load(
     else:
         reads = dict(parts_in_memory(data, rows))
     found = LoadedData()
-    for read in reads.values():
-        refuse_misfits(read, inputs, texts=True)
+    _tell_leaks(reads, found.say)
+    there = {part: [r for r in rows if r in inputs or r["name"] in read.arrays] for part, read in reads.items()}
+    for part, read in reads.items():
+        refuse_misfits(read, there[part], texts=True)
     _same_texts(reads, inputs)
-    kept = {part: whole_rows(read, inputs, rule) for part, read in reads.items()}
+    kept = {part: whole_rows(read, there[part], rule) for part, read in reads.items()}
     divided = _divided(reads, kept, rule, split)
     if learned is None:
         part, training = divided["train"]
@@ -86,7 +88,7 @@ def load(
     checked = {}
     for part, read in reads.items():
         found.learned.prepare(read, kept[part], inputs, rule, found.say)
-        checked[part] = conform(read, inputs, found.say)
+        checked[part] = conform(read, inputs, found.say, rule)
     for name, (part, taken) in divided.items():
         found.splits[name] = {n: a if len(taken) == len(a) else a[taken] for n, a in checked[part].items()}
     _one_class(found, inputs)
@@ -99,18 +101,13 @@ def inputs_only(manifest: Mapping[str, Any], path: str | Path, learned: Learned 
     record, rule = manifest.get("data") or {}, (manifest.get("data") or {}).get("missing")
     read = _file(_with_columns(record, learned), path, rows)
     refuse_misfits(read, rows, texts=True)
-    filled = None if rule and rule["kind"] == "drop" else rule
-    (learned or Learned()).prepare(read, whole_rows(read, rows, None), rows, filled, _silent)
-    return conform(read, rows)
+    (learned or Learned()).prepare(read, whole_rows(read, rows, None), rows, rule, silent)
+    return conform(read, rows, rule=rule)
 
 
 def _told(inputs: Iterable[Row], learned: Learned | None) -> list[Row]:
     """The inputs, and which of them were texts in the training rows."""
     return [{**i, "texts": True} if learned is not None and i["name"] in learned.texts else i for i in inputs]
-
-
-def _silent(message: str) -> None:
-    pass
 
 
 def _with_columns(record: Mapping[str, Any], learned: Learned | None) -> dict[str, Any]:
@@ -144,11 +141,19 @@ def _parts(source: Mapping[str, Any], folder: Path, inputs: list[Row]) -> dict[s
         names = source.get(part)
         if names is not None:
             paths = [p for n in ([names] if isinstance(names, str) else names) for p in _paths(folder, n)]
+            _refuse_twice(paths, source["kind"])
             parts["all" if part == "path" else part] = FORMATS[source["kind"]].read(source, paths, inputs)
     one, *others = parts.values()
     for other in others:
         refuse_other_columns(one, other)
     return parts
+
+
+def _refuse_twice(paths: list[Path], kind: str) -> None:
+    """Refuses a file whose rows would be counted twice."""
+    if FORMATS[kind].columns != "none" and len(set(paths)) < len(paths):
+        again = next(p for k, p in enumerate(paths) if p in paths[:k])
+        raise InputError(f"`{again}` is named twice in one source", "a pattern names all the files that it matches")
 
 
 def _paths(folder: Path, name: str) -> list[Path]:
@@ -161,9 +166,16 @@ def _paths(folder: Path, name: str) -> list[Path]:
     return found
 
 
+def _tell_leaks(reads: Mapping[str, Read], say: Say) -> None:
+    """Warns of a file whose rows are trained on and scored."""
+    for part in reads.keys() & {"val", "test"}:
+        for path in sorted(reads["train"].files & reads[part].files if "train" in reads else ()):
+            say(f"warning: `{path}` is both in train and in {part}, whose scores say little then")
+
+
 def _same_texts(reads: Mapping[str, Read], inputs: list[Row]) -> None:
     for row in inputs:
-        refuse_numbers_and_texts(row["name"], list(reads.values()))
+        agree_on_texts(row["name"], list(reads.values()))
 
 
 Place = tuple[str, np.ndarray]  # of a split: what it is read from, and its rows there
@@ -188,7 +200,7 @@ def _divided(
     for name, (part, taken_rows) in places.items():
         if not len(taken_rows):
             total = len(next(iter(reads[part].arrays.values())))
-            why = f"there are {total:,} rows in all; give it a larger share"
+            why = f"there {plural(total, 'row')} in all; give it a larger share"
             if rule and rule["kind"] == "drop":
                 why = f"of {total:,} rows those that miss a value are dropped; `missing = mean` keeps them"
             raise InputError(f"the {name} split has no rows", why)
@@ -209,7 +221,7 @@ def _drawn(reads: Mapping[str, Read], place: Place, split: Mapping[str, Any]) ->
             at = int(rows[holes[rows].argmax()])
             raise InputError(
                 f"{read.place(by, (at,))} {read.missing(by, (at,)) or 'is missing'}; rows are split by it",
-                "put a value in its place, or leave the row out",
+                "put a value in its place; `missing = drop` leaves such rows out",
             )
     drawn = split_rows(rows, split, None if by is None else read.arrays[by])
     return {name: (part, taken) for name, taken in drawn.items()}

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from netc.runtime.data.naming import short
+from netc.runtime.data.naming import plural, short
 from netc.runtime.errors import InputError
 
 SPLITS = ("train", "val", "test")
@@ -49,7 +49,7 @@ def _stratified(
     """Row k of a value in random order goes to a split as if rows were dealt out value by value, so that both the counts of
     each value and those of the splits are their shares, to within a row."""
     values, of_row = np.unique(by, return_inverse=True)
-    if by.dtype.kind == "f" and len(values) > max(2, len(rows) / 2):
+    if len(values) > max(2, len(rows) / 2):
         raise InputError(
             f"`{short(split['by'])}` has {len(values):,} different values in {len(rows):,} rows, too many to stratify by",
             "stratify by a class, or write `random(...)`",
@@ -73,7 +73,10 @@ def _grouped(
     """Groups in random order, each to the split in whose share the middle of its rows falls."""
     values, of_row = np.unique(by, return_inverse=True)
     if len(values) < sum(split[s] > 0 for s in SPLITS):
-        raise InputError(f"`{short(split['by'])}` has {len(values)} groups, fewer than there are splits")
+        raise InputError(
+            f"in `{short(split['by'])}` there {plural(len(values), 'group')}, fewer than splits",
+            "give fewer splits, or write `random(...)`",
+        )
     place = np.empty(len(values), int)
     place[_random(split).permutation(len(values))] = np.arange(len(values))  # of each group
     sizes = np.bincount(place[of_row], minlength=len(values))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import shlex
 import subprocess
 import sys
@@ -14,7 +15,10 @@ import onnxruntime as ort
 import pytest
 
 from netc import models, running
+from netc.display import Display
 from netc.runtime.checkpoint import load_tensors
+from netc.runtime.errors import InputError
+from netc.started import Started
 
 
 def netc(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
@@ -158,6 +162,33 @@ def test_a_folder_that_does_not_say_how_it_was_started_is_refused(tmp_path: Path
     for file in ("r/resolved.net", "r/state/last.safetensors"):
         (tmp_path / file).write_text("")
     assert "`r/run.json` is missing or damaged" in netc("run", "--resume", "r", cwd=tmp_path).stderr
+
+
+STARTED = {"spec": "n.net", "folder": ".", "changes": [], "data": None}
+WRONG_STARTS = [
+    ("spec", 1),
+    ("folder", None),
+    ("changes", None),
+    ("changes", [1]),
+    ("changes", "epochs=1"),
+    ("data", []),
+    ("more", 1),
+]
+
+
+@pytest.mark.parametrize(("field", "value"), WRONG_STARTS)
+def test_a_start_that_is_damaged(tmp_path: Path, field: str, value: object) -> None:
+    (tmp_path / "program").mkdir()
+    (tmp_path / "run.json").write_text(json.dumps(STARTED))
+    assert Started.of(tmp_path) == Started("n.net", ".", [], None)
+    (tmp_path / "run.json").write_text(json.dumps({**STARTED, field: value}))
+    with pytest.raises(InputError, match="is missing or damaged"):
+        Started.of(tmp_path)
+
+
+def test_notices_cannot_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    Display().notice("`c` is text: 0 a\x1b[31mred\u202e,\n1 b")
+    assert capsys.readouterr().err == "`c` is text: 0 a\\u{1b}[31mred\\u{202e},\n1 b\n"
 
 
 def test_init_copies_a_spec_with_its_data_or_writes_a_starter(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 import netc
 from netc.runtime.checkpoint import load_tensors
+from netc.runtime.export import deployable
 
 SPEC = """net n {{
   input x: {type}
@@ -92,6 +93,18 @@ def test_a_shared_layer_is_fitted_to_all_that_flows_in_and_its_statistics_can_be
     trainer = netc.Trainer(netc.compile(TWICE), "cpu")
     a, b, t = (RNG.normal(size=500).astype(np.float32) + k for k in (0, 5, 100))
     assert not trainer.fitted
+    rows = {"a": a, "b": b, "t": t}
+    calls = [
+        trainer.step,
+        trainer.gradients,
+        trainer.watch,
+        trainer.evaluate,
+        trainer.predict,
+        lambda _: deployable(trainer),
+    ]
+    for call in calls:
+        with pytest.raises(netc.InputError, match="the statistics of `own` are not computed yet"):
+            call(rows)  # type: ignore[operator]
     trainer.fit_statistics({"a": a, "b": b, "t": t}, batch=64)
     assert trainer.fitted
     state = trainer.state

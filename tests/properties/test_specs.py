@@ -36,6 +36,7 @@ def trains(text: str) -> None:
     """Every graph is built and loaded, three steps are made, and what is exported gives what the trainer gives."""
     program = netc.compile(text)
     trainer = netc.Trainer(program, device="cpu")
+    trainer.fit_statistics(batch(program, 9), batch=5)
     for rows in (5, 5, 3):
         trainer.step(batch(program, rows))
     for graph in ("grad", "apply", "watch", "rate"):
@@ -53,6 +54,7 @@ def scores_exactly(text: str) -> None:
     program = netc.compile(text)
     trainer = netc.Trainer(program, device="cpu")
     data = batch(program, ROWS)
+    trainer.fit_statistics(data)
     whole = trainer.evaluate(data, batch=ROWS)
     wide = {m.name for m in program.net.metrics if m.value.type.dtype.name == "f64"}
     for size in (1, 7, 13, 49):

@@ -47,15 +47,20 @@ class Scripted:
         self.evaluated: list[int] = []
         self.taken: list[list[int]] = []
         self.controls: list[tuple[int, str, float]] = []
-        self.weight = 0.0
+        self.weight, self.scale = 0.0, 1.0
         self.confusion: dict[str, Any] = {}
 
     @property
     def state(self) -> dict[str, np.ndarray]:
-        return {"w": np.array([self.weight], np.float32), "step": np.array(self.steps), "rate_scale": np.array(1.0)}
+        return {
+            "w": np.array([self.weight], np.float32),
+            "step": np.array(self.steps),
+            "rate_scale": np.array(self.scale),
+        }
 
     def set_control(self, name: str, value: float) -> None:
         self.controls.append((len(self.evaluated), name, value))
+        self.scale = value if name == "rate_scale" else self.scale
 
     def rate(self, step: int) -> float:
         return 0.1

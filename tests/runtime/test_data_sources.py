@@ -160,7 +160,7 @@ def test_the_first_columns_are_listed(tmp_path: Path) -> None:
     ("source", "message"),
     [
         ('csv("d.csv", x = "a", t = "t")', "`x` needs 2 columns of"),
-        ('npy("x.npy")', "`npy` has 1 files for 2 inputs and targets"),
+        ('npy("x.npy")', "`npy` has 1 file for 2 inputs and targets"),
         ('npy(("x.npy", "short.npy"))', "declares 48 bytes and has 47: it is truncated or damaged"),
         ('npy(("x.npy", "text.npy"))', "is no NPY file: it begins with the bytes 68 65 6c 6c 6f"),
         ('npz("damaged.npz")', "array `x` is truncated or damaged"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 
 import pytest
@@ -127,3 +128,10 @@ def test_stop_and_plateau_wait_apart_from_each_other() -> None:
     trainer, outcome = run(settings, [5, 4.5, 4.2, 4.1, 4.15, 4.2, 4.3, 4.4, 1])
     assert (outcome.epochs, outcome.best_epoch) == (8, 4)
     assert [(k, v) for k, n, v in trainer.controls if n == "rate_scale"] == [(3, 0.5), (5, 0.25), (7, 0.125)]
+
+
+def test_a_run_that_takes_no_time_took_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "monotonic", lambda: 5.0)
+    _, outcome = run("  epochs = 2", [2, 1])
+    assert outcome.seconds == 0
+    assert [row["seconds"] for row in outcome.history] == [0, 0]

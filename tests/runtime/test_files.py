@@ -174,7 +174,7 @@ def trainer(**changes: Any) -> Any:
     """A trainer with some of its parts replaced."""
     made = netc.Trainer(netc.compile("linear"), device="cpu")
     kept = {"program": made.program, "manifest": made.manifest, "state": made.state, "learned": made.learned}
-    return SimpleNamespace(**{**kept, **changes})
+    return SimpleNamespace(**{**kept, "refuse_unfitted": lambda: None, **changes})
 
 
 def test_a_model_that_no_file_can_hold_is_refused() -> None:

@@ -124,6 +124,12 @@ CALLS: list[tuple[Callable[[Trainer], Any], str]] = [
     (lambda t: t.set_control("rate_scale", [1]), "`rate_scale` is a finite number, this is [1]"),  # type: ignore[arg-type]
     (lambda t: t.set_control("y.weight", 1), "there is no control `y.weight`"),
     (lambda t: t.load_state([X]), "a state is a mapping of arrays by name, not list"),  # type: ignore[arg-type]
+    (lambda t: t.set_control("rate_scal", 1), "there is no control `rate_scal`"),
+    (lambda t: t.set_control("y.weight", 1), "there is no control `y.weight`"),
+    (lambda t: t.save("/"), "`/` cannot be written"),
+    (lambda t: netc.export(PROGRAM, "m.onnx"), "a model is exported from a trainer, this is a Program"),  # type: ignore[arg-type]
+    (lambda t: Trainer(None), "a trainer takes a program, this is None"),  # type: ignore[arg-type]
+    (lambda t: Trainer(SPEC), "a trainer takes a program, or its folder; this is the text of a spec"),
     (lambda t: t.load_state({n: v.astype(float).tolist() for n, v in t.state.items()}), "belongs to another model"),
 ]
 
@@ -139,6 +145,9 @@ RUNS: list[tuple[Any, str]] = [
     ((X, T), "data is a mapping of arrays by name, this is a tuple"),
     (5, "data is a mapping of arrays by name, this is an int"),
     (X, "data is a mapping of arrays by name, this is an array of float32"),
+    (lambda: [GOOD], "data is a mapping of arrays by name, this is a function"),
+    ({"train": Device(), "val": Device()}, "the train split is a mapping of arrays by name, this is a Device"),
+    ({"train": lambda: [GOOD]}, "the train split is a mapping of arrays by name, this is a function"),
     ({}, "the data has no `x`"),
     ({"train": GOOD, "validation": GOOD}, "there is no split `validation`"),
     ({"train": GOOD, "val": X}, "the val split is a mapping of arrays by name, this is an array of float32"),
@@ -157,6 +166,30 @@ RUNS: list[tuple[Any, str]] = [
 def test_data_that_no_run_can_use(data: Any, message: str) -> None:
     with pytest.raises(InputError, match=re.escape(message)):
         netc.run(SPEC, data=data, folder=None, device="cpu")
+
+
+OPTIONS: list[tuple[dict[str, Any], str]] = [
+    ({"on_step": lambda trainer: None}, "`on_step` must be a function of (trainer, scores)"),
+    ({"on_step": [print]}, "`on_step` must be a function of (trainer, scores)"),
+    ({"on_epoch": lambda trainer, scores: None}, "`on_epoch` must be a function of (trainer, epoch, scores)"),
+    (
+        {"on_epoch": lambda trainer, epoch, scores, more: None},
+        "`on_epoch` must be a function of (trainer, epoch, scores)",
+    ),
+    ({"weights": {"y.weight": X}}, "`weights` is a path, this is a dict"),
+    ({"folder": 5}, "`folder` is a path, this is an int"),
+    ({"spec": 5}, "`spec` is a path, this is an int"),
+    ({"resume": "none"}, "`none` is no run folder"),
+    ({"weights": "none"}, "`none` is no run folder"),
+    ({"overrides": "epoch=1"}, "did you mean `epochs`"),
+]
+
+
+@pytest.mark.parametrize(("options", "message"), OPTIONS, ids=range(len(OPTIONS)))
+def test_options_that_no_run_can_use(options: dict[str, Any], message: str) -> None:
+    with pytest.raises((InputError, netc.NetError)) as e:
+        netc.run(**{"spec": SPEC, "data": GOOD, "folder": None, "device": "cpu", **options})
+    assert message in e.value.render()
 
 
 def test_what_is_no_mistake() -> None:

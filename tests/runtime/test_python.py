@@ -10,6 +10,8 @@ import pytest
 
 import netc
 from netc import InputError
+from netc.runtime import trainer as trainers
+from netc.runtime.checkpoint import load_tensors
 from netc.runtime.data.sources import load
 
 SPEC = """net n {
@@ -115,6 +117,26 @@ def test_a_function_may_change_the_rates() -> None:
     np.testing.assert_array_equal(one.trainer.parameters["y.weight"], three.trainer.parameters["y.weight"])
 
 
+@pytest.mark.parametrize("name", ["rate_scale", "weights"])
+def test_what_a_function_changes_is_saved(tmp_path: Any, name: str) -> None:
+    """What the run exports, and where it goes on, is what the function left."""
+
+    def change(trainer: netc.Trainer, epoch: int, scores: Mapping[str, float]) -> None:
+        if epoch == 2 and name == "weights":
+            trainer.load_parameters({"y.weight": np.full((2, 1), 7)})
+        elif epoch == 2:
+            trainer.set_control("rate_scale", 0)
+
+    options: dict[str, Any] = {"data": {"x": X, "t": T}, "device": "cpu", "plots": False}
+    half = netc.run(SPEC, ["epochs=2"], folder=tmp_path / "a", on_epoch=change, **options)
+    assert half.folder is not None
+    state, _ = load_tensors(half.folder / "state/last.safetensors")
+    np.testing.assert_array_equal(state["y.weight"], half.trainer.parameters["y.weight"])
+    resumed = netc.run(None, ["epochs=3"], resume=half.folder, **options)
+    whole = netc.run(SPEC, ["epochs=3"], folder=None, on_epoch=change, **options)
+    np.testing.assert_array_equal(resumed.trainer.parameters["y.weight"], whole.trainer.parameters["y.weight"])
+
+
 def test_what_a_function_raises_comes_out(tmp_path: Any) -> None:
     def wrong(trainer: netc.Trainer, scores: Mapping[str, float]) -> None:
         raise ZeroDivisionError
@@ -122,3 +144,18 @@ def test_what_a_function_raises_comes_out(tmp_path: Any) -> None:
     with pytest.raises(ZeroDivisionError):
         netc.run(SPEC, data={"x": X, "t": T}, device="cpu", folder=tmp_path, on_step=wrong)
     assert (tmp_path / "n/1/state/last.safetensors").is_file()
+
+
+def test_the_first_four_batch_sizes_have_a_step_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[Any] = []
+    real = trainers.session
+
+    def session(model: bytes, device: Any, sizes: Any = None, **options: Any) -> Any:
+        made.append(sizes)
+        return real(model, device, sizes, **options)
+
+    trainer = netc.Trainer(netc.compile(SPEC), "cpu")
+    monkeypatch.setattr(trainers, "session", session)
+    for size in (1, 2, 3, 4, 5, 6, 5):
+        trainer.step({"x": X[:size], "t": T[:size]})
+    assert made == [{"N": 1}, {"N": 2}, {"N": 3}, {"N": 4}, None]

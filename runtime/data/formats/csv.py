@@ -63,7 +63,10 @@ class Csv:
 
 
 class Table(Read):
-    """The wanted columns: numbers in float64, texts as numbers of words; and the line that each row began in."""
+    """The wanted columns: numbers in float64, texts as numbers of words; and the line that each row began in.
+
+    What may be texts is kept as words until the end, when it is known whether all of them are numbers.
+    """
 
     def __init__(self, file: DataFile, header: TableHeader, inputs: list[Row], columns: Mapping[str, Any]):
         super().__init__(typed=False)
@@ -71,13 +74,11 @@ class Table(Read):
         self.positions = {i["name"]: header.of(i, columns.get(i["name"], i["name"])) for i in inputs}
         self.columns = {n: tuple(header.names[k] for k in at) for n, at in self.positions.items()}
         self.lines = array("q")
-        self.values = {i["name"]: array("d") for i in inputs}
-        self.numbers: dict[str, dict[str, int]] = {
-            n: {} for n, i in self.rows.items() if "texts" in i
-        }  # of their words
-        self.pick = {
-            n: _picker(at) for n, at in self.positions.items() if n not in self.numbers
-        }  # of columns of numbers
+        self.values = {n: array("d") for n, i in self.rows.items() if not takes_texts(i)}
+        self.pick = {n: _picker(self.positions[n]) for n in self.values}
+        self.cells: dict[str, tuple[dict[str, int], array[int]]] = {
+            n: ({}, array("q")) for n, i in self.rows.items() if takes_texts(i)
+        }  # the different words of a column, and the number of that in each row
         self.bytes_of_row = 8 * (1 + sum(map(len, self.positions.values())))
         self.holes: dict[str, tuple[int, int, str]] = {}  # row, column and text of the first missing cell of each input
 
@@ -94,58 +95,68 @@ class Table(Read):
             plain = False
         if not plain:
             self._take_each(cells, text.line)
-        for name, words in self.numbers.items():
-            cell = cells[self.positions[name][0]].strip(BLANKS)
-            missing = self._is_missing(name, 0, cell, NO_TEXT)
-            self.values[name].append(math.nan if missing else words.setdefault(cell, len(words)))
+        for name, (words, codes) in self.cells.items():
+            codes.append(words.setdefault(cells[self.positions[name][0]].strip(BLANKS), len(words)))
         self.lines.append(text.line)
         if len(self.lines) * self.bytes_of_row > self.file.limit:
             raise self.file.too_large(self.file.limit + 1)
 
     def _take_each(self, cells: list[str], line: int) -> None:
-        """The numbers of a row in which some cell may be none; a column of which all cells so far are missing may turn out
-        to hold texts."""
-        for name in list(self.pick):
-            values, positions = self.values[name], self.positions[name]
-            texts = takes_texts(self.rows[name])
+        """The numbers of a row in which some cell may be none."""
+        for name, values in self.values.items():
+            positions = self.positions[name]
             del values[len(self.lines) * len(positions) :]
             for k, at in enumerate(positions):
                 cell = cells[at].strip(BLANKS)
                 if is_number(cell):
                     values.append(float(cell))
-                elif self._is_missing(name, k, cell, NO_TEXT if texts else NO_NUMBER):
+                elif not cell or cell.lower() in NO_NUMBER:
                     values.append(math.nan)
-                elif texts and all(v != v for v in values):
-                    self.numbers[name] = {}
-                    del self.pick[name]
+                    self.holes.setdefault(name, (len(self.lines), k, cell))
                 else:
-                    raise self._no_number(at, cell, line, mixed=texts)
-
-    def _is_missing(self, name: str, column: int, cell: str, words: frozenset[str]) -> bool:
-        """Whether a cell says that its value is missing; the first one of an input is kept."""
-        missing = not cell or cell.lower() in words
-        if missing:
-            self.holes.setdefault(name, (len(self.lines), column, cell))
-        return missing
+                    raise self._no_number(at, cell, line)
 
     def finish(self) -> None:
         """Gives each input its array, in the shape that it has."""
-        for name, i in self.rows.items():
-            sizes = i["shape"][1:]
+        for name, values in self.values.items():
+            sizes = self.rows[name]["shape"][1:]
             fixed = all(isinstance(d, int) for d in sizes)
             shape = sizes if fixed else [len(self.positions[name])]
-            found = np.frombuffer(self.values[name]).reshape(len(self.lines), *shape)
-            if name in self.numbers:
-                self.words[name] = list(self.numbers[name])
-                found = np.where(np.isnan(found), -1, found).astype(np.int64)
-            self.add(name, found, str(self.file))
-            if np.dtype(i["dtype"]).kind in "iu":
+            self.add(name, np.frombuffer(values).reshape(len(self.lines), *shape), str(self.file))
+        for name, (words, numbers) in self.cells.items():
+            codes = np.frombuffer(numbers, np.int64)
+            if self._is_text(name, list(words), codes):
+                there = [w for w in words if w and w.lower() not in NO_TEXT]
+                self.words[name] = there
+                known = {w: k for k, w in enumerate(there)}
+                found = np.array([known.get(w, -1) for w in words])
+            else:
+                found = np.array([float(w) if is_number(w) else math.nan for w in words])
+            self.add(name, found[codes], str(self.file))
+        for name, i in self.rows.items():
+            if np.dtype(i["dtype"]).kind in "iu" and name not in self.words:
                 wrong = first(self.arrays[name], lambda b: np.isfinite(b) & (abs(b) >= INEXACT))
                 if wrong is not None:
                     raise InputError(
                         f"{self.place(name, wrong)} is beyond 2^53, where text is not read exactly",
                         "keep such numbers in an .npz file",
                     )
+
+    def _is_text(self, name: str, words: list[str], codes: np.ndarray) -> bool:
+        """Whether a column holds texts. Numbers beside texts are names as well where they stand for nothing else: in a column
+        that rows are split by, and in inputs whose classes are counted; elsewhere they are refused."""
+        row = self.rows[name]
+        if "texts" in row:
+            return True
+        numbers = [w for w in words if is_number(w) and w.lower() not in NO_TEXT]
+        missing = NO_NUMBER if numbers else NO_TEXT
+        other = [k for k, w in enumerate(words) if w and not is_number(w) and w.lower() not in missing]
+        if row["role"] == "split":
+            return bool(other) or any(abs(float(w)) >= INEXACT for w in numbers)
+        if numbers and other and not (row["role"] == "input" and "classes" in row):
+            at = int(np.isin(codes, other).argmax())
+            raise self._no_number(self.positions[name][0], words[codes[at]], self.lines[at], numbers[0])
+        return bool(other)
 
     def place(self, name: str, index: tuple[int, ...]) -> str:
         row, *rest = index
@@ -161,9 +172,13 @@ class Table(Read):
         return int(np.ravel_multi_index(tuple(rest), self.arrays[name].shape[1:])) if rest else 0
 
     def missing(self, name: str, index: tuple[int, ...]) -> str:
-        row, column, cell = self.holes.get(name, (-1, -1, ""))
-        if (row, column) != (index[0], self._flat(name, index[1:])):
-            return ""
+        if name in self.cells:
+            words, codes = self.cells[name]
+            cell = list(words)[codes[index[0]]]
+        else:
+            row, column, cell = self.holes.get(name, (-1, -1, ""))
+            if (row, column) != (index[0], self._flat(name, index[1:])):
+                return ""
         return f"is `{short(cell)}`, which says that it is missing" if cell else "is blank"
 
     def _ragged(self, cells: list[str], line: int) -> InputError:
@@ -181,12 +196,13 @@ class Table(Read):
         count = f"{len(cells):,} cell{'s' * (len(cells) != 1)}"
         return InputError(f"{self.file}, line {line}: {count} where the first line has {width:,}", help)
 
-    def _no_number(self, at: int, cell: str, line: int, mixed: bool) -> InputError:
-        """What can be done about a cell that is neither a number nor missing."""
-        if not self.header.written and not self.lines:
+    def _no_number(self, at: int, cell: str, line: int, number: str = "") -> InputError:
+        """What can be done about a cell that is neither a number nor missing, in a column that has a `number` or in one where
+        no text may stand."""
+        if not self.header.written and line == (self.lines[0] if self.lines else line):
             help = "the first line seems to name the columns: leave `header = false` out, and use the names"
         else:
-            help = _advice(cell, mixed)
+            help = _advice(cell, number)
         place = f"{self.file}, line {line}, column `{short(self.header.names[at])}`"
         return InputError(f"{place} is `{short(cell)}`, not a number", help)
 
@@ -198,14 +214,14 @@ def _picker(at: Sequence[int]) -> Callable[[list[str]], Sequence[str]]:
     return itemgetter(*at)
 
 
-def _advice(cell: str, mixed: bool) -> str:
-    """What to do about a cell that is no number, in a column that began with numbers where those and texts are `mixed`."""
+def _advice(cell: str, number: str) -> str:
+    """What to do about a cell that is no number."""
     if cell.lower() in ("true", "false"):
         return "write 1 for true and 0 for false"
     if is_number(cell.translate(_GROUPING)):
         return "decimals are written with a point, and digits are not grouped: `1234.5`"
-    if mixed:
-        return "the cells above are numbers; where all cells are texts they are numbered"
+    if number:
+        return f"other cells of the column are numbers, such as `{short(number)}`: correct the cell, or write texts in all of them"
     return (
         "numbers are written like `1000`, `-0.5` or `1e-3`; texts are numbered where an input is declared as `i64[N]`"
     )

@@ -15,6 +15,7 @@ from netc.runtime.data.signatures import LONGEST, seems
 from netc.runtime.errors import InputError
 
 ENCRYPTED = 0x1
+PACKED = "it is packed by gzip: unpack it; `numpy.savez_compressed` makes archives as small"
 METHODS = {zipfile.ZIP_STORED: 1, zipfile.ZIP_DEFLATED: MOST_DEFLATED}  # bytes that one byte can stand for
 
 
@@ -31,7 +32,8 @@ class Npz:
                 archive = zipfile.ZipFile(stream)
             except (*DAMAGE, OSError):
                 stream.seek(0)
-                help = seems(stream.read(LONGEST)) or "write it with `numpy.savez`"
+                begin = stream.read(LONGEST)
+                help = PACKED if begin.startswith(b"\x1f\x8b") else seems(begin) or "write it with `numpy.savez`"
                 raise InputError(f"{file} is no NPZ archive, or it is truncated or damaged", help) from None
             members = {i["name"]: _member(archive, file, columns.get(i["name"], i["name"]), i) for i in inputs}
             total = sum(m.file_size for m in members.values())

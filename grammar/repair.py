@@ -18,6 +18,7 @@ from netc.grammar.source import Source
 _OUTSIDE = ("net", "data", "train", "import")
 _KINDS = {
     "^": "CARET", "and": "AND", "or": "OR", "not": "NOT", "==": "COMPARE", "!=": "COMPARE", "->": "ARROW", "=": "EQ",
+    "<=": "COMPARE", ">=": "COMPARE", "-": "MINUS", "*": "STAR", "/": "SLASH", "@": "AT",
 }  # fmt: skip
 _AFTER_KEYWORD = ("NAME", "STRING", "NUMBER", "LBRACE", "NL", "RBRACE", "FREEZE")
 _INSIDE = ("input", "target", "output", "metric", "param", "block", "repeat", "return", "import", "rule", "freeze")

@@ -25,7 +25,7 @@ def meaning(frame: Frame, node: ast.Name) -> Any:
         return binding.value
     if node.id in frame.recorder.symbols:
         return symbol(node.id)
-    if node.id in frame.recorder.missing:
+    if node.id in frame.recorder.missing or not node.id.isascii():  # such a character is reported where names are read
         return UNKNOWN
     try:
         return _word(frame, node)

@@ -76,6 +76,9 @@ class Repair:
 
     def unexpected(self, start: int, at: int, accepts: Accepts) -> Diagnostic:
         """The error of a token that does not fit."""
+        if at < len(self.tokens) and self.tokens[at] == "?" and self.tokens[start].type in ("INPUT", "TARGET"):
+            help = "write `N`: a size that varies has a capital name"
+            return diagnostic("syntax", "`?` is no size", span(self.source, self.tokens[at]), help=help)
         if at < len(self.tokens) and self.tokens[at].type in STRANGE:
             return strange(self.source, self.tokens[at])
         if (

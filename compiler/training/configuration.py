@@ -190,7 +190,8 @@ class DroppedRows(MissingValues):
 
 @dataclass(frozen=True)
 class DataConfig:
-    """`source` is a plain record ({"kind": "csv", "path": ..., "columns": {...}}), paths relative to `folder`."""
+    """`source` is a plain record ({"kind": "csv", "path": ..., "columns": {...}}), paths relative to `folder`; empty
+    where the data comes from the caller."""
 
     source: Mapping[str, Any]
     split: Mapping[str, Any] | None

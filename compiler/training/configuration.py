@@ -27,7 +27,9 @@ class Watched:
 def _is_score(word: str, score: object) -> None:
     """Refuses what is no score of a split."""
     if not isinstance(score, Watched):
-        raise Refused("argument", f"`score` of `{word}` is a score of a split, such as `val.loss`", "score")
+        raise Refused(
+            "argument", f"`score` of `{word}` is a score of a split, such as `val.loss`", "score", "write `val.loss`"
+        )
 
 
 def _waits(word: str, score: object, patience: int, delta: float) -> None:

@@ -15,6 +15,7 @@ from netc.compiler.check.recorder import Recorder
 from netc.compiler.check.settings import SettingsBlock
 from netc.compiler.check.statements import execute, read_uncalled
 from netc.compiler.check.train_block import train_block
+from netc.compiler.check.unread import unread_values
 from netc.compiler.check.values import UNKNOWN
 from netc.compiler.net import TypedNet
 from netc.grammar import ast
@@ -59,7 +60,7 @@ def _check(spec: ast.Spec, source: Source, problems: list[Diagnostic], folder: P
     problems += recorder.problems + train.problems + data.problems
     if problems:
         raise NetError(sorted(problems, key=lambda d: d.labels[0].span.start if d.labels else -1))
-    net.warnings += [*recorder.unused_layers(), *doubts.warnings(net)]
+    net.warnings += [*recorder.unused_layers(), *unread_values(spec, frame.environment), *doubts.warnings(net)]
     return net
 
 

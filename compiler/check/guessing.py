@@ -115,6 +115,16 @@ def of_setting(block: str, name: str, known: Iterable[str]) -> str:
     return f"write `{written}`" + (f" in `{place} {{ ... }}`" if place != block else "")
 
 
+def of_unread(name: str) -> str:
+    """Help for a value of the net that nothing reads, and that is called like a setting; nothing for other names."""
+    for block, names in _SETTINGS.items():
+        if name in names:
+            return f"`{name}` belongs into `{block} {{ ... }}`"
+    if row(name, "NET"):
+        return f"write `{row(name, 'NET')}`"
+    return f"write `{row(name, 'TRAIN')}` in `train {{ ... }}`" if row(name, "TRAIN") else ""
+
+
 def of_argument(word: str, name: str, slots: Sequence[Slot]) -> str:
     """Help for an argument that a word does not have; nothing where none is known."""
     if name in foreign.NEEDLESS:

@@ -51,4 +51,4 @@ def outside(net: TypedNet) -> Iterator[Diagnostic]:
             wrong = [n for n in numbers_in(x.origin.value) if isinstance(size, int) and not -size <= n < size]
             if wrong:
                 message = f"there is no entry {wrong[0]} along an axis of size {size}"
-                yield from error("index", message, x.span, help=f"entries run from 0 to {size - 1}").diagnostics  # type: ignore[operator]
+                yield from error("index", message, x.span, help=f"entries run from 0 to {size - 1}").diagnostics

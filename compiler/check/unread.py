@@ -22,7 +22,8 @@ def unread_values(spec: ast.Spec, environment: Environment) -> Iterator[Diagnost
         return
     read = Counter(n.id for n in names_in(spec))
     read.subtract(n.id for n in bound)
-    read.subtract(s.name.id for part in (*spec.datas, *spec.trains) for s in part.settings)
+    settings = [*(s for d in spec.datas for s in d.settings), *(s for t in spec.trains for s in t.settings)]
+    read.subtract(s.name.id for s in settings)
     for name in found:
         if not read[name.id]:
             yield diagnostic(

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from lark import Token
 
 from netc.grammar.diagnostics import Diagnostic, diagnostic
-from netc.grammar.foreign import COMMENT, SIGNS, STRING
+from netc.grammar.foreign import COMMENT, LETTERS, SIGNS, STRING
 from netc.grammar.source import Source, Span
 
 STRANGE = {"UNKNOWN", "FOREIGN", "REMARK", "QUOTED", "UNCLOSED"}  # tokens of no sentence
@@ -29,7 +29,7 @@ def hidden(source: Source, tokens: Iterable[Token]) -> Iterator[Diagnostic]:
         if foreign:
             yield diagnostic(
                 "character", f"the name `{token}` has the character {_code_point(foreign)}", _span(source, token),
-                help="names are written with a-z, A-Z, 0-9 and _",
+                help=f"write `{LETTERS[foreign]}`" if foreign in LETTERS else "names are written with a-z, A-Z, 0-9 and _",
             )  # fmt: skip
         elif unseen and token.type != "UNKNOWN":
             yield diagnostic(
@@ -48,9 +48,10 @@ def strange(source: Source, token: Token) -> Diagnostic:
     if token.type == "QUOTED":
         written = f'"{token[1:-1]}"' if '"' not in token and "\\" not in token else STRING
         return diagnostic("character", "strings are written between double quotes", span, help=f"write `{written}`")
-    if token in SIGNS:
+    if token in SIGNS and token.isascii():
         return diagnostic("syntax", f"there is no operator `{token}`", span, help=f"write `{SIGNS[token][1]}`")
     help = 'strings are written between `"`' if token in _QUOTES else "remove it; a line goes on inside parentheses"
+    help = f"write `{SIGNS[token][1]}`" if token in SIGNS else help
     return diagnostic("character", f"unexpected character {_code_point(token)}", span, help=help)
 
 

@@ -73,6 +73,10 @@ def _help(tokens: Sequence[Token], start: int, index: int, accepts: set[str]) ->
         return f"`{word}` is a keyword here; choose another name"
     if index == start and word in HARD | SOFT and index + 1 < len(tokens) and tokens[index + 1].type == "EQ":
         return f"`{word}` is a keyword; choose another name"
+    if index == start and first.type in ("NET", "DATA", "TRAIN") and "NET" not in accepts:
+        return f"`{word}` stands behind the net: close the `}}` of the net before it"
+    if index == start and token.type == "NUMBER":
+        return "a name begins with a letter"
     if word == "for" and index > start and accepts & {"RSQB", "RPAR"}:
         return "a list is written out: `[0, 1, 2]`, or counted by `range(3)`"
     if str(previous) == "-" and word == ">":
@@ -121,8 +125,12 @@ def _help(tokens: Sequence[Token], start: int, index: int, accepts: set[str]) ->
         return f"write `{first} = ...`"
     if index == start and not accepts & {"NAME"} and accepts & {"NET"}:
         return _OUTSIDE
+    if first.type == "IMPORT" and token.type == "NAME":
+        return f"words need no import: leave the line out; another spec is brought in by {FORMS['IMPORT']}"
     if first.type in FORMS:
         return f"it is written {FORMS[first.type]}"
+    if index == start + 1 and first.type == "NAME" and _named(tokens, index):
+        return _named(tokens, index)
     if index == start + 1 and first.type == "NAME" and token.type in ("LPAR", "DOT", "ARROW"):
         return _NAMELESS
     if index == start + 1 and first.type == "NAME":
@@ -134,11 +142,30 @@ def _help(tokens: Sequence[Token], start: int, index: int, accepts: set[str]) ->
     return "a line has one statement: begin a new line, or separate with `;`" if "NL" in accepts else ""
 
 
+def _named(tokens: Sequence[Token], index: int) -> str:
+    """Help for what stands between the first name of a line and its `=`: a type before a name, a dot or a minus within one."""
+    token = tokens[index]
+    after = [t.type for t in tokens[index + 1 : index + 3]]
+    if token.type == "NAME" and after[:1] == ["EQ"]:
+        return f"write `{token} = ...`"
+    if token.type == "DOT" and after == ["NAME", "EQ"]:
+        return f"write `{tokens[index + 1]} = ...`; a name has no dots"
+    if token.type == "MINUS" and after == ["NAME", "EQ"]:
+        return f"write `{tokens[index - 1]}_{tokens[index + 1]} = ...`"
+    return ""
+
+
 def _joined(previous: Token, token: Token) -> str:
     """Help for two tokens that stand side by side without anything between them."""
     touching = previous.end_pos == token.start_pos
     if previous == "lambda":
         return "a function is a block: `block unit(a) { return relu(a) }`"
+    if token.type == "STRING" and previous.type == "NAME" and touching:
+        return f"write `{token}`: a string has no letter before it"
+    if token.type == "LBRACE" and previous.type == "NAME":
+        return f"arguments stand in parentheses: `{previous}(...)`"
+    if token.type == "RPAR" and previous.type == "COMMA":
+        return "a list of one entry is written `[...]`"
     if previous.type == "NUMBER" and token.type == "NAME":
         return (
             f"write `{previous}`, numbers have no suffix"

@@ -22,7 +22,27 @@ SIGNS: dict[str, tuple[str, str]] = {
     "/=": ("", "h = h / 2"),
     "...": ("", "x[:, 0]"),
     "?": ("", "1 if hidden > 2 else 0"),
+    "%>%": ("->", "x -> relu"),
+    "%*%": ("@", "x @ transpose(x)"),
+    ".*": ("*", "x * 2"),
+    ".^": ("^", "x ^ 2"),
+    "\N{RIGHTWARDS ARROW}": ("->", "x -> relu"),
+    "\N{LEFTWARDS ARROW}": ("=", "h = x -> relu"),
+    "\N{MINUS SIGN}": ("-", "x - 1"),
+    "\N{EN DASH}": ("-", "x - 1"),
+    "\N{MULTIPLICATION SIGN}": ("*", "x * 2"),
+    "\N{MIDDLE DOT}": ("*", "x * 2"),
+    "\N{DOT OPERATOR}": ("*", "x * 2"),
+    "\N{DIVISION SIGN}": ("/", "x / 2"),
+    "\N{LESS-THAN OR EQUAL TO}": ("<=", "x <= 0"),
+    "\N{GREATER-THAN OR EQUAL TO}": (">=", "x >= 0"),
+    "\N{NOT EQUAL TO}": ("!=", "x != 0"),
+    "\N{HORIZONTAL ELLIPSIS}": ("", "x[:, 0]"),
 }
+# Letters that stand for a number or a power -> how it is written.
+LETTERS: dict[str, str] = {
+    "\N{SUPERSCRIPT TWO}": "x ^ 2", "\N{SUPERSCRIPT THREE}": "x ^ 3", "\N{GREEK SMALL LETTER PI}": "pi",
+}  # fmt: skip
 COMMENT = "# a comment"
 STRING = 'l2("*.weight")'
 

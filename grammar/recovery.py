@@ -112,6 +112,8 @@ def bound_names(tokens: Sequence[Token], head: bool = False) -> tuple[str, ...]:
                 found[str(token)] = None
         elif kind == "EQ" and i and (head or depth <= 0 or begins_line(tokens, i - 1)):
             back = i - 1
+            if tokens[back] in SOFT:  # `input = ...`
+                found[str(tokens[back])] = None
             while back >= 0 and tokens[back].type == "NAME":  # `a, b = ...`
                 found[str(tokens[back])] = None
                 back -= 2 if back and tokens[back - 1].type == "COMMA" else len(tokens)

@@ -18,6 +18,7 @@ from netc.grammar.source import Source
 _OUTSIDE = ("net", "data", "train", "import")
 _KINDS = {
     "^": "CARET", "and": "AND", "or": "OR", "not": "NOT", "==": "COMPARE", "!=": "COMPARE", "->": "ARROW", "=": "EQ",
+    "<=": "COMPARE", ">=": "COMPARE", "-": "MINUS", "*": "STAR", "/": "SLASH", "@": "AT",
 }  # fmt: skip
 _AFTER_KEYWORD = ("NAME", "STRING", "NUMBER", "LBRACE", "NL", "RBRACE", "FREEZE")
 _INSIDE = ("input", "target", "output", "metric", "param", "block", "repeat", "return", "import", "rule", "freeze")
@@ -75,6 +76,9 @@ class Repair:
 
     def unexpected(self, start: int, at: int, accepts: Accepts) -> Diagnostic:
         """The error of a token that does not fit."""
+        if at < len(self.tokens) and self.tokens[at] == "?" and self.tokens[start].type in ("INPUT", "TARGET"):
+            help = "write `N`: a size that varies has a capital name"
+            return diagnostic("syntax", "`?` is no size", span(self.source, self.tokens[at]), help=help)
         if at < len(self.tokens) and self.tokens[at].type in STRANGE:
             return strange(self.source, self.tokens[at])
         if (

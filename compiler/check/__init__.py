@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from netc.compiler.check import doubts, whole_net
+from netc.compiler.check import doubts, indices, whole_net
 from netc.compiler.check.budget import Budget
 from netc.compiler.check.data_block import data_block
 from netc.compiler.check.declarations import new_name
@@ -15,6 +15,7 @@ from netc.compiler.check.recorder import Recorder
 from netc.compiler.check.settings import SettingsBlock
 from netc.compiler.check.statements import execute, read_uncalled
 from netc.compiler.check.train_block import train_block
+from netc.compiler.check.unread import unread_values
 from netc.compiler.check.values import UNKNOWN
 from netc.compiler.net import TypedNet
 from netc.grammar import ast
@@ -47,6 +48,7 @@ def _check(spec: ast.Spec, source: Source, problems: list[Diagnostic], folder: P
         if parsed and not recorder.problems:
             recorder.assign_names()
             recorder.problems += [*whole_net.patterns(net, budget), *whole_net.derivatives(net), *whole_net.fitted(net)]
+            recorder.problems += indices.outside(net)
         train.whole = data.whole = parsed and not recorder.problems
         net.train = train_block(train, spec.trains[0] if spec.trains else None)
         net.data = data_block(data, spec.datas[0] if spec.datas else None, folder)
@@ -58,7 +60,7 @@ def _check(spec: ast.Spec, source: Source, problems: list[Diagnostic], folder: P
     problems += recorder.problems + train.problems + data.problems
     if problems:
         raise NetError(sorted(problems, key=lambda d: d.labels[0].span.start if d.labels else -1))
-    net.warnings += [*recorder.unused_layers(), *doubts.warnings(net)]
+    net.warnings += [*recorder.unused_layers(), *unread_values(spec, frame.environment), *doubts.warnings(net)]
     return net
 
 

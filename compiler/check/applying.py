@@ -148,8 +148,8 @@ def tensors(frame: Frame, pairs: Sequence[tuple[Slot, Any, Span]], what: str) ->
             raise error(
                 "argument", f"`{what}` needs one tensor; choose an output: {names}", at, help=f"write {example}"
             )
-        elif is_array(value) and slot.kind == "tensor":
-            out.append(literal(value, near or F32, at, beside))
+        elif is_array(value) and slot.kind in ("tensor", "index"):
+            out.append(literal(value, (near or F32) if slot.kind == "tensor" else I64, at, beside))
         elif dtype is None or slot.kind == "index":
             raise error(
                 "argument", f"`{what}` needs a tensor, this is {describe(value)}", at,

@@ -25,6 +25,7 @@ from netc.grammar.diagnostics import Label, NetError, did_you_mean, error, spelt
 from netc.grammar.source import Span
 
 _EXAMPLES = {"int": "64", "float": "0.1", "sizes": "[N, 4]", "axes": "1", "rate": "1e-3", "str": '"text"'}
+_BY_NAME = {"score": "val.loss"}
 _FIRST = "write `he_normal`, `normal(std = 0.02)` or `0`"
 Bound = dict[str, tuple[Any, Span]]
 
@@ -58,8 +59,9 @@ def bind(slots: Sequence[Slot], arguments: Sequence[Given], what: str, span: Spa
         bound[a.name] = (a.value, a.span)
     for slot in slots:
         if slot.required and slot.name not in bound:
+            example = _BY_NAME.get(slot.name) or _EXAMPLES.get(slot.kind, "...")
             raise error("missing-argument", f"`{what}` needs its argument `{slot.name}`", span,
-                        help=f"write `{slot.name} = {_EXAMPLES.get(slot.kind, '...')}`; {_signature(slots)}")  # fmt: skip
+                        help=f"write `{slot.name} = {example}`; {_signature(slots)}")  # fmt: skip
     return bound
 
 

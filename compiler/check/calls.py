@@ -113,6 +113,11 @@ def _function(frame: Frame, function: Function, arguments: Sequence[Given], span
                 literal(first.value, F32, first.span), first.span
             )  # there is nothing else that a list could be
             return _function(frame, function, [written, *arguments[1:]], span)
+        if function.pattern and arguments:
+            raise error(
+                "argument", f"`{function.name}` takes a tensor or a pattern, this is {describe(arguments[0].value)}", span,
+                help=f'its size stands before it: write `0.01 * {function.name}("*.weight")`',
+            )  # fmt: skip
         bind(function.slots[1:], arguments, function.name, span)
         return Partial(function, list(arguments), span)
     bound = bind(function.slots, arguments, function.name, span)

@@ -10,7 +10,8 @@ from netc.compiler.check import static
 from netc.compiler.check.arguments import Bound, bind, convert, refusal
 from netc.compiler.check.columns import repeated, shared
 from netc.compiler.check.expressions import named
-from netc.compiler.check.guessing import of_setting
+from netc.compiler.check.guessing import of_argument, of_setting
+from netc.compiler.check.names import VALUES
 from netc.compiler.check.settings import SettingsBlock, constructor, value
 from netc.compiler.check.values import UNKNOWN, Given, NameRange, describe
 from netc.compiler.language.refusal import Refused
@@ -41,7 +42,7 @@ register_formats()
 
 
 def data_block(block: SettingsBlock, node: ast.Data | None, folder: Path) -> DataConfig | None:
-    """The data block, resolved."""
+    """The data block, resolved; without a source the rows come from the caller, and are divided as it says."""
     if node is None:
         return None
     found: dict[str, Any] = {}
@@ -49,14 +50,10 @@ def data_block(block: SettingsBlock, node: ast.Data | None, folder: Path) -> Dat
         read = block.attempt(partial(_setting, block, s))
         if read is not None:
             found[s.name.id] = read
-    if "source" not in block.seen and block.parsed and not block.problems:
+    if not block.seen and block.parsed and not block.problems:
         block.problems += error("missing-argument", "the data block names no `source`", node.span,
                                 help='write `source = npz("data.npz")`').diagnostics  # fmt: skip
-    return (
-        DataConfig(found["source"], found.get("split"), found.get("missing"), str(folder))
-        if "source" in found
-        else None
-    )
+    return DataConfig(found.get("source", {}), found.get("split"), found.get("missing"), str(folder))
 
 
 def _setting(block: SettingsBlock, node: ast.Setting) -> Any:
@@ -99,9 +96,9 @@ def _source(block: SettingsBlock, node: ast.Expression) -> dict[str, Any]:
         raise error("argument", f"`source` is one of {words}", node.span, help='write `csv("data.csv", ...)`')
     word = constructor(node.function, ("source",))
     for a in node.arguments:
-        if isinstance(a.value, ast.Binary) and a.value.operator == "/":
-            raise error("argument", "a path is a string", a.value.span, help=f'write `"{a.value.span.text}"`')
+        _refuse_unquoted(block, a.value)
     arguments = [named(a, value(block, a.value)) for a in node.arguments]
+    _refuse_files_one_by_one(block, word, arguments, node.span)
     bound = bind(word.slots, arguments, word.name, node.span, word.open)
     record = {"kind": word.name, **_settings(word, bound, node.span)}
     if not any(k in record for k in ("path", "train")):
@@ -112,6 +109,29 @@ def _source(block: SettingsBlock, node: ast.Expression) -> dict[str, Any]:
     if word.open:
         record["columns"] = _columns(block, word, arguments, node.span)
     return record
+
+
+def _refuse_unquoted(block: SettingsBlock, node: ast.Expression) -> None:
+    """Raises NetError for a path or a column without quotes: `data/a.csv`, `p0..p63`, `label`."""
+    if isinstance(node, ast.Binary) and node.operator == "/":
+        raise error("argument", "a path is a string", node.span, help=f'write `"{node.span.text}"`')
+    ends = (node.left, node.right) if isinstance(node, ast.Binary) and node.operator == ".." else (node,)
+    first = [e.value if isinstance(e, ast.Attribute) else e for e in ends]  # `a.csv`
+    known = (block.frame.environment.find, LIBRARY.word, lambda n: n in VALUES)
+    if all(isinstance(e, ast.Name) and not any(find(e.id) for find in known) for e in first):
+        quoted = "..".join(f'"{e.span.text}"' for e in ends)
+        raise error("argument", "a path or a column is a string", node.span, help=f"write `{quoted}`")
+
+
+def _refuse_files_one_by_one(block: SettingsBlock, word: Constructor, arguments: list[Given], span: Span) -> None:
+    """Raises NetError for several files that are not in one list: `npy("x.npy", "t.npy")`, `npy(x = "x.npy", t = "t.npy")`."""
+    declared = [i.name for i in block.net.inputs] if not word.open else []
+    files = [a for a in arguments if isinstance(a.value, str) and (a.name is None or a.name in declared)]
+    if len(files) > 1 and len({a.name is None for a in files}) == 1:
+        files.sort(key=lambda a: declared.index(a.name) if a.name else 0)
+        listed = ", ".join(a.span.text for a in files)
+        raise error("argument", f"`{word.name}` takes several files as one list", span,
+                    help=f"write `{word.name}(({listed}))`")  # fmt: skip
 
 
 def _settings(word: Constructor, bound: Bound, span: Span) -> dict[str, Any]:
@@ -144,7 +164,9 @@ def _columns(block: SettingsBlock, word: Constructor, arguments: list[Given], sp
         if a.name not in declared and binding is not None and binding.value is UNKNOWN:
             continue  # its declaration is wrong
         if a.name not in declared:
-            near = did_you_mean(a.name, [*declared, *own], "name an input or a target of the net")
+            near = of_argument(word.name, a.name, word.slots) or did_you_mean(
+                a.name, [*declared, *own], "name an input or a target of the net"
+            )
             raise error("unknown-argument", f"the net has no input or target `{a.name}`", a.place, help=near)
         columns[a.name] = _key(a) if FORMATS[word.name].columns == "keys" else _column(a)
         for other, given in columns.items():

@@ -101,7 +101,7 @@ def declare(frame: Frame, node: ast.Declare) -> None:
     if not shape or not isinstance(shape[0], Symbolic) or str(shape[0]) not in frame.recorder.symbols:
         raise error(
             "batch-dimension", f"the first dimension of `{node.name.id}` is the batch and needs a name",
-            node.type.dims[0].span if node.type.dims else node.type.span, help=f"write `{dtype}[N, ...]`",
+            node.type.dims[0].span if node.type.dims else node.type.span, help=_with_batch(found),
         )  # fmt: skip
     first = next(iter(net.inputs), None)
     if first is not None and first.type.shape[0] != shape[0]:
@@ -113,6 +113,14 @@ def declare(frame: Frame, node: ast.Declare) -> None:
     new_name(frame, node.name, Tensor(found, node.span, made))
     net.batch = str(shape[0])
     net.inputs.append(made)
+
+
+def _with_batch(found: TensorType) -> str:
+    """Help for a type without a batch: its first size was meant as the batch, or as the size of each row."""
+    if len(found.shape) == 1:
+        each = found.shape[0]
+        return f"write `{found.dtype}[N, {each}]`, or `{found.dtype}[N]` where {each} is the batch"
+    return f"write `{found.dtype}[{', '.join(['N', *map(str, found.shape[1:])])}]`"
 
 
 def _only_outermost(frame: Frame, what: str, node: ast.Node) -> None:

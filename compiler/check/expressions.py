@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any
 
-from netc.compiler.check import attributes, static
+from netc.compiler.check import attributes, indices, static
 from netc.compiler.check.applying import apply, guard, literal, settled, tensors
 from netc.compiler.check.arrays import is_array
 from netc.compiler.check.budget import Exhausted
 from netc.compiler.check.calls import call, instance
+from netc.compiler.check.foreign import NOTHING
 from netc.compiler.check.frame import Frame
 from netc.compiler.check.names import called, meaning
 from netc.compiler.check.two_readings import ON_A_LINE, two_readings
@@ -210,7 +210,10 @@ def _stage(frame: Frame, node: ast.Expression) -> Any:
 
 
 def _call(frame: Frame, node: ast.Call) -> Any:
+    before = len(frame.recorder.problems)
     callee = _callee(frame, node.function)
+    if callee is UNKNOWN and isinstance(node.function, ast.Attribute) and len(frame.recorder.problems) > before:
+        return UNKNOWN  # what `x.astype(float32)` is given goes with the method
     return call(frame, callee, _arguments(frame, callee, node.arguments), node.span)
 
 
@@ -242,16 +245,14 @@ def _index(frame: Frame, node: ast.Index) -> Any:
     value = settled(evaluate(frame, node.value))
     if value is UNKNOWN:
         return UNKNOWN
+    if not isinstance(value, tuple | Tensor):
+        raise indices.not_indexed(value, node)
     items = tuple(_range(frame, i) if isinstance(i, ast.Slice) else _entry(frame, i) for i in node.items)
     if isinstance(value, tuple):
         if len(items) == 1 and isinstance(items[0], int) and -len(value) <= items[0] < len(value):
             return value[items[0]]
         raise error("index", f"there is no such entry among {len(value)} values", node.span,
                     help=f"entries run from 0 to {len(value) - 1}")  # fmt: skip
-    if not isinstance(value, Tensor):
-        raise error(
-            "index", f"{describe(value)} cannot be indexed", node.value.span, help="tensors are indexed: `x[:, 0]`"
-        )
     return apply(frame, LIBRARY.operations["index"], [value], {"items": items}, node.span)
 
 
@@ -266,15 +267,10 @@ def _range(frame: Frame, node: ast.Slice) -> tuple[int | None, int | None, int]:
 
 
 def _entry(frame: Frame, node: ast.Expression) -> int:
-    entry = evaluate(frame, node)
-    if entry is UNKNOWN:
+    value = None if isinstance(node, ast.Name) and node.id in NOTHING else evaluate(frame, node)
+    if value is UNKNOWN:
         raise SILENT
-    if isinstance(entry, Tensor):
-        raise error(
-            "static-argument", "an index is decided while compiling; a tensor cannot be", node.span,
-            help="`gather(x, indices, axis = 0)` selects by a tensor",
-        )  # fmt: skip
-    return guard(partial(static.whole, entry, "an index"), node.span)
+    return indices.entry(value, node)
 
 
 def _attribute(frame: Frame, node: ast.Attribute) -> Any:

@@ -47,7 +47,7 @@ EXPRESSIONS: dict[str, str] = {
     "x // 2": "floor_divide floordiv",
     "x % 2": "mod fmod remainder",
     "-x": "neg negative negate",
-    "transpose(x) @ x": "matmul mm bmm dot tensordot gemm inner",
+    "x @ transpose(x)": "matmul mm bmm dot tensordot gemm inner",
     "sum(x)": "reduce_sum total cumulative add_all",
     "mean(x)": "reduce_mean average avg",
     "max(x)": "reduce_max amax",
@@ -80,7 +80,7 @@ EXPRESSIONS: dict[str, str] = {
     "f16(x)": "half float16 bfloat16",
     "i64(t)": "int int64 long integer",
     "i32(t)": "int32",
-    "x": "identity Lambda noop",
+    "x": "identity Lambda noop jit vmap pmap remat",
     "zeros(x.shape)": "zeros_like",
     "ones(x.shape)": "ones_like",
     "full(x.shape, 2)": "full_like fill",
@@ -128,7 +128,7 @@ LINES: dict[str, str] = {
     "input v: f32[N, 4]": "Input InputLayer placeholder Placeholder",
     "param v: f32[4, 3] = he_normal": "Parameter Variable get_variable",
     "a, g = x -> split(2); h = a * sigmoid(g)": "GLU glu",
-    "output probability = softmax(y)": "predict",
+    "output probability = softmax(y)": "predict Model",
     "metric top = accuracy(y, t)": "metrics",
 }
 # Lines of the net that call ONNX operators where this version has no word of its own.
@@ -209,6 +209,7 @@ TRAINERS: dict[str, str] = {
 # What others write after the dot of a tensor or a layer.
 METHODS: dict[str, str] = {
     "x.shape[0]": "size dim len",
+    "x -> reshape([N, 2, 2])": "reshape",
     "x.shape[0] * x.shape[1]": "numel",
     "transpose(x)": "T mT",
     "x": "item numpy cpu cuda to data clone copy contiguous value",

@@ -24,7 +24,7 @@ _USES = {  # how the words of a group are used, which no line of a net uses
     "missing": "data {{ missing = {} }}",
 }  # fmt: skip
 _SETTINGS = {"data": ("source", "split", "missing"), "train": tuple(s.name for s in setting_slots(TrainConfig))}
-_BIND = "names are bound by an earlier line"
+_BIND = "names are bound by an earlier line, or declared as `input`, `target` or `param`"
 
 
 @cache
@@ -66,6 +66,9 @@ def of_framework(path: str, name: str, at: Span) -> NetError:
     """The error of `nn.ReLU`: words stand alone here."""
     groups = [*(w for group in LIBRARY.constructors.values() for w in group), *LIBRARY.words()]
     alike = spelt_alike(name, groups)
+    if ".random." in path:
+        help = "a net draws in `dropout` and in first values; other random numbers come as an `input`"
+        return error("undefined-name", f"there is no `{path}`", at, help=help)
     if alike:
         return error("undefined-name", f"there is no `{path}`", at, help=f"write `{alike[0]}`")
     help = f"words of the language stand alone: `relu(x)`, not `{path.partition('.')[0]}.relu(x)`"
@@ -77,7 +80,7 @@ def of_framework(path: str, name: str, at: Span) -> NetError:
 
 def of_tensor(value: str, name: str, at: Span, what: str) -> NetError:
     """The error of `x.mean()`: tensors have no parts."""
-    alike = spelt_alike(name, LIBRARY.words())
+    alike = spelt_alike(name, LIBRARY.words()) if not row(name, "METHODS") else []
     call = f"{alike[0]}({value})" if alike else re.sub(r"\bx\b", value, row(name, "METHODS", "EXPRESSIONS"))
     help = f"write `{call}`" if call else f"functions are called: `mean({value})`"
     return error("attribute", f"{what} has no parts", at, help=help)
@@ -110,6 +113,16 @@ def of_setting(block: str, name: str, known: Iterable[str]) -> str:
         return alike or did_you_mean(name, known, "its settings are " + ", ".join(f"`{k}`" for k in known))
     place, written = found
     return f"write `{written}`" + (f" in `{place} {{ ... }}`" if place != block else "")
+
+
+def of_unread(name: str) -> str:
+    """Help for a value of the net that nothing reads, and that is called like a setting; nothing for other names."""
+    for block, names in _SETTINGS.items():
+        if name in names:
+            return f"`{name}` belongs into `{block} {{ ... }}`"
+    if row(name, "NET"):
+        return f"write `{row(name, 'NET')}`"
+    return f"write `{row(name, 'TRAIN')}` in `train {{ ... }}`" if row(name, "TRAIN") else ""
 
 
 def of_argument(word: str, name: str, slots: Sequence[Slot]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from netc.compiler.check import guessing
@@ -25,7 +26,7 @@ def meaning(frame: Frame, node: ast.Name) -> Any:
         return binding.value
     if node.id in frame.recorder.symbols:
         return symbol(node.id)
-    if node.id in frame.recorder.missing:
+    if node.id in frame.recorder.missing or not node.id.isascii():  # such a character is reported where names are read
         return UNKNOWN
     try:
         return _word(frame, node)
@@ -63,8 +64,26 @@ def _word(frame: Frame, node: ast.Name) -> Any:
             "used-before", f"`{node.id}` is used before the line that binds it", node.span,
             Label(later[node.id].span, "bound here"), help="move that line up",
         )  # fmt: skip
+    inner = next(_inside(node.id, (s for body in frame.bodies for s in body)), None)
+    if inner is not None:
+        around, line = inner
+        helps = {
+            "block": f"a block gives what it returns: let it `return {node.id}`",
+            "repeat": f"what a repeat binds is its own: bind `{node.id}` before it, and let a line inside read it",
+        }
+        help = helps["block" if isinstance(around, ast.Block) else "repeat"]
+        raise error("undefined-name", f"there is no name `{node.id}` here", node.span, Label(line.span, "bound inside"),
+                    help=help)  # fmt: skip
     if node.span.source.text[: node.span.start].rstrip().endswith("//"):
         raise error(
             "undefined-name", f"there is no name `{node.id}`", node.span, help=f"a comment is written `{COMMENT}`"
         )
     raise guessing.in_a_net(node.id, node.span, [*frame.environment.visible(), *frame.recorder.symbols])
+
+
+def _inside(name: str, statements: Iterable[ast.Statement]) -> Iterator[tuple[ast.Block | ast.Repeat, ast.Bind]]:
+    """The repeats and blocks that bind a name for themselves, each with the line that does."""
+    for s in statements:
+        if isinstance(s, ast.Block | ast.Repeat):
+            yield from ((s, b) for b in s.body if isinstance(b, ast.Bind) and name in (n.id for n in b.names))
+            yield from _inside(name, s.body)

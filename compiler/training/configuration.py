@@ -27,7 +27,9 @@ class Watched:
 def _is_score(word: str, score: object) -> None:
     """Refuses what is no score of a split."""
     if not isinstance(score, Watched):
-        raise Refused("argument", f"`score` of `{word}` is a score of a split, such as `val.loss`", "score")
+        raise Refused(
+            "argument", f"`score` of `{word}` is a score of a split, such as `val.loss`", "score", "write `val.loss`"
+        )
 
 
 def _waits(word: str, score: object, patience: int, delta: float) -> None:
@@ -190,7 +192,8 @@ class DroppedRows(MissingValues):
 
 @dataclass(frozen=True)
 class DataConfig:
-    """`source` is a plain record ({"kind": "csv", "path": ..., "columns": {...}}), paths relative to `folder`."""
+    """`source` is a plain record ({"kind": "csv", "path": ..., "columns": {...}}), paths relative to `folder`; empty
+    where the data comes from the caller."""
 
     source: Mapping[str, Any]
     split: Mapping[str, Any] | None

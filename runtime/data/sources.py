@@ -60,8 +60,9 @@ def load(
     """
     inputs = _told(manifest["inputs"], learned)
     record = manifest.get("data") or {}
-    if data is None and not record:
-        raise InputError("the spec has no data block", "add one, or give the data: `--data file` or `data = arrays`")
+    if data is None and not record.get("source"):
+        lacking = "the data block names no `source`" if record else "the spec has no data block"
+        raise InputError(lacking, "add one, or give the data: `--data file` or `data = arrays`")
     split, rule = record.get("split") or {}, record.get("missing")
     source = _with_columns(record, learned)
     rows = [*inputs, *_row_of_split(split, inputs)]

@@ -58,6 +58,15 @@ def test_an_imported_net_is_a_layer_and_its_blocks_can_be_used(folder: Path) -> 
     assert all(trainer.step(batch)["loss"] < first for _ in range(3))
 
 
+def test_each_call_of_an_imported_net_makes_parameters_and_one_that_is_bound_shares_them(folder: Path) -> None:
+    for line, owners in (("", ["f", "g"]), ("\n  b2 = b", ["b2"])):
+        name = "b2" if line else "b"
+        lines = f"net m {{\n  input x: f32[N, 4]{line}\n  f = {name}(x).logits\n  g = {name}(x).logits\n  loss = mean(f + g)\n}}"
+        (folder / "calls.net").write_text('import "blocks.net" as b\n' + lines)
+        names = [p.name for p in netc.check(folder / "calls.net").parameters]
+        assert [n for n in names if n.endswith("y.weight")] == [f"{o}.y.weight" for o in owners]
+
+
 WRONG = [
     ("c = b(x) + 1", "is the outputs of `blocks`, of which one must be chosen"),
     ("c = b(x).featurs", "did you mean `features`?"),

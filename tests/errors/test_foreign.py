@@ -218,6 +218,11 @@ WRONG_SIGNS = {
     "|": "h = (x < 0) | (x > 1)", "!": "h = !(x > 0)", "~": "h = ~(x > 0)", "===": "h = x === 0", "!==": "h = x !== 0",
     "=>": "h = x => relu", "|>": "h = x |> relu", ":=": "h := x -> relu", "+=": "y += 1", "-=": "y -= 1", "*=": "y *= 2",
     "/=": "y /= 2", "...": "h = x[..., 0]", "?": "h = hidden > 2 ? 1 : 0",
+    "%>%": "h = x %>% relu", "%*%": "h = x %*% transpose(x)", ".*": "h = x .* x", ".^": "h = x .^ 2",
+    **{s: f"h = x {s} 1" for s in "\N{MINUS SIGN}\N{EN DASH}\N{MULTIPLICATION SIGN}\N{MIDDLE DOT}\N{DOT OPERATOR}"},
+    **{s: f"h = x {s} 1" for s in "\N{DIVISION SIGN}\N{LESS-THAN OR EQUAL TO}\N{GREATER-THAN OR EQUAL TO}\N{NOT EQUAL TO}"},
+    "\N{RIGHTWARDS ARROW}": "h = x \N{RIGHTWARDS ARROW} relu", "\N{LEFTWARDS ARROW}": "h \N{LEFTWARDS ARROW} x -> relu",
+    "\N{HORIZONTAL ELLIPSIS}": "h = x[\N{HORIZONTAL ELLIPSIS}, 0]",
 }  # fmt: skip
 COMMENTS = [
     "h = x  // a comment of words", "// a comment of words", "// one", "h = x /* words = 3 { */ -> relu", "/* several\n lines { */",
@@ -231,6 +236,14 @@ def test_a_foreign_sign_leads_to_ours(sign: str) -> None:
     assert checked(line=("" if " = " in written else "h = ") + written.replace("h = h", "h = x; h = h", 1) + LOSS) == []
     (found,) = checked(line=f"{WRONG_SIGNS[sign]}\n  {PLAIN['line']}")
     assert f"help: write `{written}`" in found
+
+
+@pytest.mark.parametrize(("letter", "written"), signs.LETTERS.items())
+def test_a_letter_that_is_no_name_leads_to_how_it_is_written(letter: str, written: str) -> None:
+    assert checked(line=f"h = x * {written}{LOSS}") == []
+    for line in (f"h = x{letter}", f"h = x * {letter}"):
+        (found,) = checked(line=line + LOSS)
+        assert f"help: write `{written}`" in found
 
 
 @pytest.mark.parametrize("line", COMMENTS)

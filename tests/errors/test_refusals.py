@@ -169,7 +169,7 @@ LINES: dict[str, str] = {  # a line of the net -> what is said
     "y = onnx + 1": "`+` needs numbers, this is the name `onnx`",
     "y = dropout(x, rate = \"a\")": "`rate` of `dropout` must be a number, this is the string \"a\"",
     "y = dropout(x, rate = (x > 0))": "`rate` of `dropout` is decided while compiling; a tensor cannot be",
-    "y = l2(3)": "`l2` takes at most 0 arguments, got 1",
+    "y = l2(3)": "`l2` takes a tensor or a pattern, this is the number 3",
     "y = 3(x)": "the number 3 cannot be called",
     "y = onnx(x)": "the name `onnx` cannot be called",
     "y = x -> 3": "the number 3 cannot be called",
@@ -372,7 +372,7 @@ SETTINGS = [  # at a bound
     'rule "h.*" { rate *= 0 }', 'rule "h.*" { rate *= 2; rate = 0.3; rate *= 3 }',
 ]  # fmt: skip
 DATA: dict[str, str] = {  # what stands in a data block
-    "split = random(train = 1)": "the data block names no `source`",
+    "": "the data block names no `source`",
     "sorce = 3": "the data block has no setting `sorce`",
     "source = csv": "`source` is one of `csv(...)`, `idx(...)`, `npy(...)`, `npz(...)`",
     "source = 3": "`source` is one of `csv(...)`, `idx(...)`, `npy(...)`, `npz(...)`",
@@ -388,7 +388,7 @@ DATA: dict[str, str] = {  # what stands in a data block
     "source = npz(\"a.npz\", x = (\"a\", \"b\"))": "an array of the file has one name, a string; this is 2 values",
     "source = npz(\"a.npz\", x = \"p3\"..\"p5\")": "an array of the file has one name, a string; this is a range of names",
     "source = npz(\"a.npz\", q = \"p\")": "the net has no input or target `q`",
-    "source = npz(\"a.npz\", x = nothing)": "there is no name `nothing`",
+    "source = npz(\"a.npz\", x = nothing)": "a path or a column is a string",
     "source = npy(\"a.npy\", x = \"p\")": "`npy` has no argument `x`",
     "source = csv(\"a.csv\", x = \"a\")": "`csv` does not say which columns `v` is",
     "source = csv(\"a.csv\", delimiter = 3, x = \"a\")": "`delimiter` of `csv` must be a string, this is the number 3",

@@ -19,6 +19,9 @@ VALUES: dict[str, Any] = {  # lines that bind z -> z, of X and T
     "scale = [2, 4, 8]; z = x / scale": X / [2, 4, 8],
     "z = unsqueeze(k, 1) + [10, 20]": T[:, None] + [10, 20],
     "z = gather([1, 2, 0.5], k)": np.array([1, 2, 0.5])[T],
+    "z = gather(x, [2, 0], axis = 1)": X[:, [2, 0]],
+    "z = gather(x, [[1, 0], [-1, 0]], axis = 0)": X[[[1, 0], [1, 0]]],
+    "z = reshape(x, [N, 3,])": X,  # the last comma of a list says nothing
     "z = where(x > [0, 0, 1], x, [[1, 2, 3]])": np.where(X > [0, 0, 1], X, [[1, 2, 3]]),
     "z = onnx.Mul(x, 3) + onnx.ReduceSum(x, [1])": 3 * X + X.sum(1, keepdims=True),
     "param w: f32[2, 3] = [[1, 2, 3], [4, 5, -6]]; z = w * 2": [[2, 4, 6], [8, 10, -12]],

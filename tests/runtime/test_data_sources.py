@@ -75,6 +75,15 @@ def test_without_a_data_block_there_must_be_data() -> None:
         load(bare)
 
 
+def test_a_split_of_data_that_comes_from_the_caller() -> None:
+    text = "net n {\n  input x: f32[N, 2]\n  loss = mean(x -> Dense(1))\n}\n"
+    told = netc.compile(text + "data { split = ordered(train = 0.5, val = 0.5) }").manifest
+    found = load(told, data={"x": X})
+    np.testing.assert_array_equal(found.splits["val"]["x"], X[3:])
+    with pytest.raises(InputError, match="the data block names no `source`"):
+        load(told)
+
+
 def test_files_for_single_splits_and_a_split_of_the_rest(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", **ARRAYS)
     np.savez(tmp_path / "b.npz", x=X[:2], t=T[:2])

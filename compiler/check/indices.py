@@ -1,0 +1,54 @@
+"""Indices: what stands between the brackets behind a tensor, and the numbers of a list that select along an axis."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+from netc.compiler.check import static
+from netc.compiler.check.applying import guard
+from netc.compiler.check.arrays import numbers_in
+from netc.compiler.check.values import CALLABLES, describe
+from netc.compiler.net import Constant, Tensor, TypedNet
+from netc.grammar import ast
+from netc.grammar.diagnostics import Diagnostic, NetError, error
+
+
+def not_indexed(value: Any, node: ast.Index) -> NetError:
+    """The error of brackets behind what is no tensor and no list: `Dense[3]`."""
+    ranges = any(isinstance(i, ast.Slice) for i in node.items)
+    called = f"{node.value.span.text}({', '.join(i.span.text for i in node.items)})"
+    meant = isinstance(value, CALLABLES) and not ranges
+    help = f"write `{called}`: arguments stand in parentheses" if meant else "tensors are indexed: `x[:, 0]`"
+    return error("index", f"{describe(value)} cannot be indexed", node.value.span, help=help)
+
+
+def entry(value: Any, node: ast.Expression) -> int:
+    """An index as a whole number. Raises NetError for a tensor, a list, and for nothing."""
+    if isinstance(value, Tensor):
+        raise error(
+            "static-argument", "an index is decided while compiling; a tensor cannot be", node.span,
+            help="`gather(x, indices, axis = 0)` selects by a tensor",
+        )  # fmt: skip
+    if value is None:
+        raise error("index", "an index is a number, this is nothing", node.span,
+                    help="a new axis is made by a word: write `unsqueeze(x, 1)`")  # fmt: skip
+    if isinstance(value, tuple):
+        raise error("index", f"an index is one number, this is {describe(value)}", node.span,
+                    help=f"several entries are taken by `gather(x, {node.span.text}, axis = 0)`")  # fmt: skip
+    return guard(partial(static.whole, value, "an index"), node.span)
+
+
+def outside(net: TypedNet) -> Iterator[Diagnostic]:
+    """An error for each list of indices with a number outside the axis that it selects from."""
+    for apply in net.applies:
+        slots = [s for s in apply.operation.slots if s.is_tensor]
+        for slot, x in zip(slots, apply.inputs):
+            if slot.kind != "index" or x is apply.inputs[0] or not isinstance(x.origin, Constant):
+                continue
+            size = apply.inputs[0].type.shape[apply.settings.get("axis", -1)]
+            wrong = [n for n in numbers_in(x.origin.value) if isinstance(size, int) and not -size <= n < size]
+            if wrong:
+                message = f"there is no entry {wrong[0]} along an axis of size {size}"
+                yield from error("index", message, x.span, help=f"entries run from 0 to {size - 1}").diagnostics

@@ -103,7 +103,7 @@ SECTIONS = {
     "functions": functions,
     "layers": lambda: table([o for o in LIBRARY.operations.values() if o.group == "layer"]),
     "initializers": lambda: constructors("initializer"),
-    "data": lambda: constructors("source", "split", "missing"),
+    "data": lambda: constructors("source", "column", "split", "missing"),
     "optimizers": lambda: constructors("optimizer"),
     "schedules": lambda: constructors("schedule"),
     "rest": lambda: constructors("stop", "keep", "plateau", "average"),

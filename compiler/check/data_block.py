@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from netc.compiler.language.refusal import Refused
 from netc.compiler.language.slots import Slot
 from netc.compiler.language.words import Constructor
 from netc.compiler.library import LIBRARY
-from netc.compiler.training.configuration import DataConfig, DataSplit, MissingValues
+from netc.compiler.training.configuration import Category, DataConfig, DataSplit, MissingValues
 from netc.grammar import ast
 from netc.grammar.diagnostics import Diagnostic, diagnostic, did_you_mean, error
 from netc.grammar.source import Span
@@ -97,7 +98,9 @@ def _source(block: SettingsBlock, node: ast.Expression) -> dict[str, Any]:
     word = constructor(node.function, ("source",))
     for a in node.arguments:
         _refuse_unquoted(block, a.value)
-    arguments = [named(a, value(block, a.value)) for a in node.arguments]
+    arguments = [
+        named(a, value(block, a.value, ("column",) if isinstance(a.value, ast.Call) else ())) for a in node.arguments
+    ]
     _refuse_files_one_by_one(block, word, arguments, node.span)
     bound = bind(word.slots, arguments, word.name, node.span, word.open)
     record = {"kind": word.name, **_settings(word, bound, node.span)}
@@ -107,7 +110,11 @@ def _source(block: SettingsBlock, node: ast.Expression) -> dict[str, Any]:
         message = f"`{word.name}` has both one `path` and a file for `train`"
         raise error("argument", message, node.span, help="keep one of them")
     if word.open:
+        categories = _categories(block, word, arguments)
+        arguments = [replace(a, value=categories.get(str(a.name), a.value)) for a in arguments]
         record["columns"] = _columns(block, word, arguments, node.span)
+        if categories:
+            record["categories"] = list(categories)
     return record
 
 
@@ -150,6 +157,25 @@ def _settings(word: Constructor, bound: Bound, span: Span) -> dict[str, Any]:
     except WrongSetting as e:
         raise error("argument", e.message, bound.get(e.setting, (None, span))[1], help=e.help) from None
     return record
+
+
+def _categories(block: SettingsBlock, word: Constructor, arguments: list[Given]) -> dict[str, str]:
+    """The columns that are read as names, by their inputs."""
+    found: dict[str, str] = {}
+    for a in arguments:
+        if not isinstance(a.value, Category):
+            continue
+        declared = next((i for i in block.net.inputs if i.name == a.name), None)
+        if FORMATS[word.name].columns != "columns":
+            raise error("argument", f"`category` is said of columns of a table, and `{word.name}` has none", a.span,
+                        help=f'write `{a.name} = "{a.value.column}"`')  # fmt: skip
+        if declared is not None and not (declared.type.dtype.is_integer and declared.type.rank == 1):
+            raise error(
+                "argument", f"categories are whole numbers, one a row; `{a.name}` is `{declared.type}`", a.span,
+                help=f"declare it as `{a.name}: i64[{declared.type.shape[0]}]`; `one_hot` makes columns of the numbers",
+            )  # fmt: skip
+        found[str(a.name)] = a.value.column
+    return found
 
 
 def _columns(block: SettingsBlock, word: Constructor, arguments: list[Given], span: Span) -> dict[str, Any]:

@@ -21,7 +21,7 @@ _USES = {  # how the words of a group are used, which no line of a net uses
     "optimizer": "train {{ optimizer = {} }}", "schedule": "train {{ optimizer = adam(rate = {}(0.1)) }}",
     "stop": "train {{ stop = {}(val.loss) }}", "keep": "train {{ keep = {} }}", "plateau": "train {{ plateau = {}(val.loss) }}",
     "average": "train {{ average = {} }}", "source": 'data {{ source = {}("data/file") }}', "split": "data {{ split = {} }}",
-    "missing": "data {{ missing = {} }}",
+    "missing": "data {{ missing = {} }}", "column": 'data {{ source = csv("data/file", x = {}("name")) }}',
 }  # fmt: skip
 _SETTINGS = {"data": ("source", "split", "missing"), "train": tuple(s.name for s in setting_slots(TrainConfig))}
 _BIND = "names are bound by an earlier line, or declared as `input`, `target` or `param`"

@@ -166,6 +166,13 @@ class GroupedSplit(StratifiedSplit):
         return {**super().record(), "kind": "grouped"}
 
 
+@constructor("column")
+class Category:
+    """a column whose cells are names even where they are digits, such as codes of places"""
+
+    column: str
+
+
 class MissingValues:
     """What is done about values that are missing from the data."""
 

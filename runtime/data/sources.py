@@ -58,8 +58,8 @@ def load(
     What each file holds is checked before it is divided, so that a bad element is named by its place there. What texts and
     means the training rows teach is learned, unless a run has `learned` it before. Raises InputError.
     """
-    inputs = _told(manifest["inputs"], learned)
     record = manifest.get("data") or {}
+    inputs = _told(manifest["inputs"], record, learned)
     if data is None and not record.get("source"):
         lacking = "the data block names no `source`" if record else "the spec has no data block"
         raise InputError(lacking, "add one, or give the data: `--data file` or `data = arrays`")
@@ -98,17 +98,19 @@ def load(
 
 def inputs_only(manifest: Mapping[str, Any], path: str | Path, learned: Learned | None = None) -> Arrays:
     """The inputs, without targets, of every row of a file; what is missing is filled, not dropped. Raises InputError."""
-    rows = _told((r for r in manifest["inputs"] if r["role"] == "input"), learned)
-    record, rule = manifest.get("data") or {}, (manifest.get("data") or {}).get("missing")
+    record = manifest.get("data") or {}
+    rows = _told((r for r in manifest["inputs"] if r["role"] == "input"), record, learned)
+    rule = record.get("missing")
     read = _file(_with_columns(record, learned), path, rows)
     refuse_misfits(read, rows, texts=True)
     (learned or Learned()).prepare(read, whole_rows(read, rows, None), rows, rule, silent)
     return conform(read, rows, rule=rule)
 
 
-def _told(inputs: Iterable[Row], learned: Learned | None) -> list[Row]:
-    """The inputs, and which of them were texts in the training rows."""
-    return [{**i, "texts": True} if learned is not None and i["name"] in learned.texts else i for i in inputs]
+def _told(inputs: Iterable[Row], record: Mapping[str, Any], learned: Learned | None) -> list[Row]:
+    """The inputs, and which of them are texts: those that the spec calls categories, or that were texts in the training rows."""
+    texts = (record.get("source") or {}).get("categories", ()) if learned is None else learned.texts
+    return [{**i, "texts": True} if i["name"] in texts else i for i in inputs]
 
 
 def _with_columns(record: Mapping[str, Any], learned: Learned | None) -> dict[str, Any]:

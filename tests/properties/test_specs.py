@@ -54,7 +54,9 @@ def scores_exactly(text: str) -> None:
     program = netc.compile(text)
     trainer = netc.Trainer(program, device="cpu")
     data = batch(program, ROWS)
-    trainer.fit_statistics(batch(program, 9))  # of other rows: the mean of those that are scored would be 0 but for rounding
+    trainer.fit_statistics(
+        batch(program, 9)
+    )  # of other rows: the mean of those that are scored would be 0 but for rounding
     whole = trainer.evaluate(data, batch=ROWS)
     wide = {m.name for m in program.net.metrics if m.value.type.dtype.name == "f64"}
     for size in (1, 7, 13, 49):

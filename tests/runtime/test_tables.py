@@ -172,6 +172,32 @@ def test_numbers_in_one_file_and_texts_in_another(tmp_path: Path) -> None:
     assert "has texts where" in refusal(tmp_path, TABLE, "", together)
 
 
+def test_digits_may_be_names(tmp_path: Path) -> None:
+    codes = TABLE.replace("red", "90210").replace("blue", "07").replace("green", "7")
+    source = CSV.replace('"colour"', 'category("colour")')
+    found = read(tmp_path, codes, source=source)
+    assert found.learned.texts["colour"] == ["07", "7", "90210"]
+    assert found.splits["train"]["colour"].tolist() == [2, 0, 2, 1]
+    assert "is 90210; `colour` must lie in 0..2" in refusal(tmp_path, codes)
+    again = inputs_only(netc.compile(tmp_path / "n.net").manifest, tmp_path / "d.csv", found.learned)
+    assert again["colour"].tolist() == [2, 0, 2, 1]
+
+
+CATEGORIES = [
+    (CSV.replace('("a", "b")', 'category("a")'), "categories are whole numbers, one a row; `x` is `f32[N, 2]`"),
+    ('npz("d.npz", colour = category("c"))', "`category` is said of columns of a table, and `npz` has none"),
+    (CSV.replace('"colour"', "category(3)"), "`column` of `category` must be a string, this is the number 3"),
+    (CSV.replace('"colour"', 'categry("colour")'), "there is no column `categry`"),
+]
+
+
+@pytest.mark.parametrize(("source", "said"), CATEGORIES)
+def test_a_category_that_cannot_be(tmp_path: Path, source: str, said: str) -> None:
+    with pytest.raises(netc.NetError) as e:
+        read(tmp_path, source=source)
+    assert said in e.value.diagnostics[0].message
+
+
 # --- missing values ---------------------------------------------------------------------------------------------------
 
 HOLES = "a,b,colour,kind\n1,2,red,cat\n,4,blue,dog\n5,,red,ant\n9,8,,dog\n7,NaN,red,cat\n"

@@ -133,7 +133,9 @@ def archived(data: bytes, random: Random) -> bytes:
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", random.choice((zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2))) as z:
         for name, content in (("x.npy", data), ("t.npy", _npy(T))):
-            z.writestr(name, content)
+            info = zipfile.ZipInfo(name)  # of a fixed date, where a name alone would have the present one
+            info.compress_type = z.compression
+            z.writestr(info, content)
     return out.getvalue()
 
 

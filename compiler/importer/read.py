@@ -18,7 +18,7 @@ OLDEST_OPSET = 7
 MAX_BYTES = 2**31  # of a protobuf message
 
 
-def read(model: onnx.ModelProto | str | Path, external_data: bool = False) -> ModelSource:
+def read(model: onnx.ModelProto | str | Path, external_data: bool) -> ModelSource:
     """A model, checked, at opset 18 or later, local functions inlined.
 
     External data is read only with `external_data`, and only from plain files inside the folder of the model's own file.

@@ -61,6 +61,7 @@ def test_a_resized_tensor_keeps_its_symbolic_sizes(scales: str, shape: str) -> N
 
 @pytest.mark.parametrize("written", ["[0, 2]", "2"])
 def test_whole_numbers_are_i64_where_an_operator_takes_several_dtypes(written: str) -> None:
-    spec = f"net n {{\n  input x: f32[N, 4]\n  y = onnx.Gather(x, {written}, axis = 1)\n  loss = mean(x -> Dense(1))\n  output y\n}}"
+    gather = f"onnx.Gather(x, {written}, axis = 1)"
+    spec = f"net n {{\n  input x: f32[N, 4]\n  y = {gather}\n  loss = mean(x -> Dense(1))\n  output y\n}}"
     (indices,) = netc.compile(spec).infer.graph.initializer
     assert indices.data_type == onnx.TensorProto.INT64

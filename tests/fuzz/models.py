@@ -133,7 +133,7 @@ def imports(data: bytes) -> bool:
     model = onnx.ModelProto()
     try:
         model.ParseFromString(data)
-        layer = ImportedModel("m", "imported", source=read(model))
+        layer = ImportedModel("m", "imported", source=read(model, external_data=False))
         _ = layer.weights, layer.input_names, layer.values
     except DecodeError:
         return False

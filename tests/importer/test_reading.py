@@ -193,6 +193,8 @@ def test_external_data_lies_within_its_file(tmp_path: Path, place: dict[str, str
         tensor.external_data.add(key=key, value=value)
     made.graph.initializer.append(tensor)
     onnx.save(made, tmp_path / "m.onnx")
+    with pytest.raises(NetError, match=r"w\.bin|external"):
+        netc.grad(tmp_path / "m.onnx")  # not unless it is asked for
     if not fine:
         with pytest.raises(NetError):
             netc.grad(tmp_path / "m.onnx", external_data=True)
@@ -252,3 +254,9 @@ def test_sizes_are_followed_unless_there_may_be_very_many(given: str, followed: 
     sizes = [d.dim_value or d.dim_param for d in z.type.tensor_type.shape.dim]
     wanted = [int(d) if d.isdigit() else d for d in given[6:-3].split(", ")]
     assert (sizes == wanted) == followed
+
+
+def test_the_size_of_what_has_no_known_dtype_is_not_counted() -> None:
+    assert source.size_in_bytes(TensorProto(data_type=TensorProto.DOUBLE, dims=[3, 2])) == 48
+    assert source.size_in_bytes(TensorProto(data_type=99, dims=[3])) == 0
+    assert source.size_in_bytes(TensorProto(data_type=TensorProto.INT4, dims=[3])) == 0

@@ -215,11 +215,11 @@ def loop(opset: int, turns: int) -> onnx.ModelProto:
 
 
 def test_an_old_model_with_a_loop_is_compared_and_one_without_end_is_refused() -> None:
-    assert read(loop(11, 3)).opset == 18
+    assert read(loop(11, 3), external_data=False).opset == 18
     with pytest.raises(
         NetError, match="the model runs longer than 1 s, too long to be raised from its opset and compared"
     ):
-        read(loop(11, 1 << 62))
+        read(loop(11, 1 << 62), external_data=False)
 
 
 def test_an_old_model_of_large_sizes_is_not_run() -> None:
@@ -228,7 +228,7 @@ def test_an_old_model_of_large_sizes_is_not_run() -> None:
     with pytest.raises(
         NetError, match="raised from opset 11 to 18, the model is too large for its results to be compared"
     ):
-        read(large)
+        read(large, external_data=False)
 
 
 def nested(depth: int, tag: str = "") -> onnx.GraphProto:
@@ -285,7 +285,8 @@ def test_bodies_of_nested_loops_are_built_a_few_times(monkeypatch: pytest.Monkey
     monkeypatch.setattr(
         Replay, "body", lambda self, op, graph, *rest: built.append(graph.name) or real(self, op, graph, *rest)
     )
-    rebuilt(read(model([*growing(12), helper.make_node("Relu", ["oL"], ["y"])], numbers("n", 2))))
+    made = model([*growing(12), helper.make_node("Relu", ["oL"], ["y"])], numbers("n", 2))
+    rebuilt(read(made, external_data=False))
     assert len(built) < 13 * 13
 
 

@@ -11,7 +11,8 @@ from netc.compiler.graph.dimensions import Dim, Symbolic
 from netc.compiler.graph.types import BASE_OPSET, TensorType
 from netc.compiler.language.operations import Operation
 from netc.compiler.language.variables import Variable
-from netc.compiler.training.configuration import DataConfig, TrainConfig
+from netc.compiler.training.configuration import TrainConfig
+from netc.compiler.training.data import DataConfig
 from netc.grammar.diagnostics import Diagnostic
 from netc.grammar.source import Source, Span
 

@@ -24,12 +24,6 @@ NUMBER = re.compile("[1-9][0-9]{0,8}")  # the name of a run; whatever else lies 
 LEARNED = "data.json"  # what reading the data has learned
 
 
-def refuse_no_run(path: Path) -> None:
-    """Refuses a folder that no run has left."""
-    if not (path / "program").is_dir():
-        raise InputError(f"`{path}` is no run folder", "name one such as `runs/digits/latest`")
-
-
 class RunFolder:
     """One run's folder, locked while it is open."""
 

@@ -11,7 +11,7 @@ from netc.runtime.checkpoint import load_latest
 from netc.runtime.data.learned import Learned
 from netc.runtime.data.naming import short
 from netc.runtime.errors import InputError
-from netc.runtime.run_folder import LEARNED, refuse_no_run
+from netc.runtime.run_folder import LEARNED
 from netc.runtime.trainer import Trainer
 
 Say = Callable[[str], None]
@@ -22,7 +22,6 @@ def weights_of(run: Path, kind: str = "best") -> Path:
     """The file of a run's best weights, which are its last ones where it keeps no others, or of its last ones."""
     if kind not in KINDS:
         raise InputError(f"there are no weights `{kind}`", "choose `best` or `last`")
-    refuse_no_run(run)
     path = run / "weights" / f"{kind}.safetensors"
     return path if path.exists() else run / "weights" / "last.safetensors"
 

@@ -19,7 +19,7 @@ from netc.compiler.language.refusal import Refused
 from netc.compiler.language.slots import Slot
 from netc.compiler.language.words import Constructor
 from netc.compiler.library import LIBRARY
-from netc.compiler.training.configuration import Category, DataConfig, DataSplit, MissingValues
+from netc.compiler.training.data import Category, DataConfig, DataSplit, MissingValues
 from netc.grammar import ast
 from netc.grammar.diagnostics import Diagnostic, diagnostic, did_you_mean, error
 from netc.grammar.source import Span

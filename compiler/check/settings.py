@@ -22,6 +22,7 @@ from netc.grammar.source import Span
 from netc.runtime.data.split import SPLITS
 
 T = TypeVar("T")
+SPOKEN = {"missing": "rule for missing values", "keep": "rule for weights to keep", "column": "kind of column"}
 WITHIN = {"optimizer": ("schedule",)}  # the words that arguments of a word of this group may be built from
 
 
@@ -96,7 +97,7 @@ def constructor(name: ast.Name, groups: Sequence[str]) -> Constructor:
 
 def undefined(name: ast.Name, groups: Sequence[str]) -> NetError:
     """The error of a name that is no word of these groups."""
-    what = " or ".join(groups) or "function"
+    what = " or ".join(SPOKEN.get(g, g) for g in groups) or "function"
     return error("undefined-name", f"there is no {what} `{name.id}`", name.span, help=of_group(name.id, groups))
 
 

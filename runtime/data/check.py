@@ -202,14 +202,17 @@ class _Elements:
             self.refuse(lambda b: (b < low) | (b > beyond - 1), self._range(low, beyond))
         classes = self.row.get("classes")
         if classes is not None:
-            ones = int(self.array.min()) == 1 and int(self.array.max()) == classes
-            self.refuse(
-                lambda b: (b < 0) | (b >= classes),
-                f"must lie in 0..{classes - 1}, as there are {classes} classes",
-                "the labels seem to count from 1: subtract 1"
-                if ones
-                else "correct the label, or give the net more classes",
-            )
+            must = f"must lie in 0..{classes - 1}, as there are {classes} classes"
+            self.refuse(lambda b: (b < 0) | (b >= classes), must, self._outside(classes))
+
+    def _outside(self, classes: int) -> str:
+        """Help for a number that is no class."""
+        if int(self.array.min()) == 1 and int(self.array.max()) == classes:
+            return "the labels seem to count from 1: subtract 1"
+        help = "correct the label, or give the net more classes"
+        if self.row["role"] == "input" and not self.read.typed:
+            help += f'; names in digits are read as `{self.name} = category("column")`'
+        return help
 
     def _range(self, low: int, beyond: int) -> str:
         return f"must fit {self.wanted}, {low:,} to {beyond - 1:,}"

@@ -395,6 +395,8 @@ DATA: dict[str, str] = {  # what stands in a data block
     "source = csv(\"a.csv\", header = 3, x = \"a\")": "`header` of `csv` must be `true` or `false`, this is the number 3",
     "source = npz(\"a.npz\"); split = 3":
         "`split` is `random(...)`, `ordered(...)`, `stratified(...)` or `grouped(...)`, this is the number 3",
+    "source = npz(\"a.npz\"); missing = avg": "there is no rule for missing values `avg`",
+    "source = npz(\"a.npz\"); missing = \"mean\"": "`missing` is `mean`, `drop` or a number, this is the string",
     "source = npz(\"a.npz\"); split = sgd(3)": "there is no split `sgd`",
     "source = npz(\"a.npz\"); split = random(train = 2)": "`train` must be a share from 0 to 1",
     "source = npz(\"a.npz\"); split = ordered(train = 1.5, test = -0.5)": "`train` must be a share from 0 to 1",

@@ -70,6 +70,11 @@ class Apply:
     outputs: tuple[Tensor, ...] = ()
     numbers: int = 0
 
+    @property
+    def origins(self) -> list[object]:
+        """What it reads: that which makes its tensors, and its variables."""
+        return [*(x.origin for x in self.inputs), *self.variables.values()]
+
 
 @dataclass(frozen=True)
 class PublishedMetric:
@@ -124,12 +129,8 @@ class TypedNet:
         return [p for p in self.parameters if p.trained]
 
 
-def ancestors(
-    tensor: Tensor,
-    through: Callable[[Apply], bool] = lambda _: True,
-    of: Callable[[Apply], Iterable[Tensor]] = lambda made: made.inputs,
-) -> set[object]:
-    """What a tensor is computed from: applies, inputs and variables; `of` says which tensors of an operation count."""
+def ancestors(tensor: Tensor, of: Callable[[Apply], Iterable[object]] = lambda made: made.origins) -> set[object]:
+    """What a tensor is computed from: applies, inputs and variables; `of` says which origins of an operation count."""
     seen: set[object] = set()
     stack: list[object] = [tensor.origin]
     while stack:
@@ -137,7 +138,6 @@ def ancestors(
         if origin in seen or isinstance(origin, Constant | Size):
             continue
         seen.add(origin)
-        if isinstance(origin, Apply) and through(origin):
-            stack += [x.origin for x in of(origin)]
-            stack += list(origin.variables.values())
+        if isinstance(origin, Apply):
+            stack += of(origin)
     return seen

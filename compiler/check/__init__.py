@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from netc.compiler.check import doubts, indices, whole_net
+from netc.compiler.check import doubts, gradients, indices, whole_net
 from netc.compiler.check.budget import Budget
 from netc.compiler.check.data_block import data_block
 from netc.compiler.check.declarations import new_name
@@ -47,7 +47,7 @@ def _check(spec: ast.Spec, source: Source, problems: list[Diagnostic], folder: P
         _body(frame, spec, node)
         if parsed and not recorder.problems:
             recorder.assign_names()
-            recorder.problems += [*whole_net.patterns(net, budget), *whole_net.derivatives(net), *whole_net.fitted(net)]
+            recorder.problems += [*whole_net.patterns(net, budget), *gradients.derivatives(net), *whole_net.fitted(net)]
             recorder.problems += indices.outside(net)
         train.whole = data.whole = parsed and not recorder.problems
         net.train = train_block(train, spec.trains[0] if spec.trains else None)

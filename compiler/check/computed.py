@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from netc.compiler.graph.dimensions import Symbolic
-from netc.compiler.graph.types import ONNX_DTYPES, DType, array_of, show_shape
+from netc.compiler.graph.types import BASE_OPSET, ONNX_DTYPES, DType, array_of, show_shape
 from netc.compiler.language.lowering import Context, Emitter, Random, Value
 from netc.compiler.language.operations import Function
 from netc.compiler.language.refusal import Refused
 from netc.compiler.language.variables import Initializer
 from netc.compiler.net import Apply, Constant, Size, Tensor
+
+if TYPE_CHECKING:
+    import numpy as np
 
 MAX_DEPTH = 32  # operations; what is computed by more has the dtype that it has
 
@@ -42,6 +45,16 @@ def counted(value: Any) -> Sequence[Any]:
         return ()
     found: Sequence[Any] | None = value.origin.operation.turns(value.origin.settings)
     return found or ()
+
+
+def numbers_of(tensor: Tensor) -> np.ndarray | None:
+    """The values of a tensor that is computed from a few numbers alone; None for any other."""
+    if not of_numbers(tensor) or _reads_a_size(tensor):
+        return None
+    from netc.compiler.graph.emitter import Emitter as Builder
+
+    op = Builder("numbers", BASE_OPSET)
+    return op.known(_emitted(op, tensor, tensor.type.dtype, {}))
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from netc.compiler.language.doubts import Seen
 from netc.compiler.language.variables import Variable
@@ -73,6 +73,6 @@ def _mixed_outputs(net: TypedNet) -> Iterator[Diagnostic]:
             yield diagnostic("mixed-output", message, first.span, help=help, severity="warning")
 
 
-def _of_rows(made: Apply) -> Iterable[Tensor]:
+def _of_rows(made: Apply) -> list[object]:
     """What an operation reads; a derivative is that of each row by itself where its sum over rows is derived."""
-    return made.inputs[1:] if made.operation.derives else made.inputs
+    return made.origins[1:] if made.operation.derives else made.origins

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
 from netc.compiler.check import static
 from netc.compiler.check.applying import guard
 from netc.compiler.check.arrays import numbers_in
+from netc.compiler.check.computed import counted, numbers_of
 from netc.compiler.check.values import CALLABLES, describe
 from netc.compiler.net import Constant, Tensor, TypedNet
 from netc.grammar import ast
@@ -45,10 +46,20 @@ def outside(net: TypedNet) -> Iterator[Diagnostic]:
     for apply in net.applies:
         slots = [s for s in apply.operation.slots if s.is_tensor]
         for slot, x in zip(slots, apply.inputs):
-            if slot.kind != "index" or x is apply.inputs[0] or not isinstance(x.origin, Constant):
+            if slot.kind != "index" or x is apply.inputs[0]:
                 continue
             size = apply.inputs[0].type.shape[apply.settings.get("axis", -1)]
-            wrong = [n for n in numbers_in(x.origin.value) if isinstance(size, int) and not -size <= n < size]
+            wrong = [n for n in _known(x) if not -size <= n < size] if isinstance(size, int) else []
             if wrong:
                 message = f"there is no entry {wrong[0]} along an axis of size {size}"
                 yield from error("index", message, x.span, help=f"entries run from 0 to {size - 1}").diagnostics
+
+
+def _known(indices: Tensor) -> Sequence[Any]:
+    """The numbers of a list, or those that are computed from numbers alone; nothing where they show at run time."""
+    if isinstance(indices.origin, Constant):
+        return list(numbers_in(indices.origin.value))
+    if turns := counted(indices):
+        return [turns[0], turns[-1]]
+    array = numbers_of(indices)
+    return [] if array is None else array.ravel().tolist()

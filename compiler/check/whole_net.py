@@ -1,4 +1,4 @@
-"""What only shows when the whole net has been read: the loss and what reaches it, what is published, sizes."""
+"""What only shows when the whole net has been read: patterns, the loss, what is published, sizes."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ from collections.abc import Iterable, Iterator
 
 from netc.compiler.check.budget import Budget, Exhausted
 from netc.compiler.check.environment import Binding
+from netc.compiler.check.gradients import train_what_is_reached
 from netc.compiler.check.reading import matching
 from netc.compiler.check.values import UNKNOWN
 from netc.compiler.graph.dimensions import bind
-from netc.compiler.language.variables import Variable
-from netc.compiler.library.derivative import UNREACHED
-from netc.compiler.net import Apply, Input, Tensor, TypedNet, ancestors
+from netc.compiler.net import Input, Tensor, TypedNet, ancestors
 from netc.grammar.diagnostics import Diagnostic, NetError, diagnostic, error, nearest
 from netc.grammar.source import Span
 
@@ -34,18 +33,6 @@ def patterns(net: TypedNet, budget: Budget) -> Iterator[Diagnostic]:
                 yield from e.diagnostics
                 if isinstance(e, Exhausted):
                     return
-
-
-def derivatives(net: TypedNet) -> Iterator[Diagnostic]:
-    """`gradient(y, x)` where y does not come from x by operators that have a gradient."""
-    for apply in net.applies:
-        if apply.operation.derives:
-            y, x = apply.inputs
-            if x.origin not in ancestors(y, through=lambda a: a.operation.differentiable):
-                yield diagnostic(
-                    "no-gradient", UNREACHED, apply.span,
-                    help="differentiate with respect to a tensor that it is computed from",
-                )  # fmt: skip
 
 
 def fitted(net: TypedNet) -> Iterator[Diagnostic]:
@@ -96,7 +83,7 @@ def loss(net: TypedNet, binding: Binding | None, names: Iterable[str], at: Span)
         )
     net.loss = found
     _published(net)
-    _trainable(net, found)
+    train_what_is_reached(net, found)
     _sizes(net)
 
 
@@ -120,59 +107,6 @@ def _published(net: TypedNet) -> None:
                 "output-of-target", f"the output `{name}` depends on the target `{target.name}`", tensor.span, target.span,
                 help="outputs are what the deployed model computes from inputs alone",
             )  # fmt: skip
-
-
-def _trainable(net: TypedNet, loss: Tensor) -> None:
-    """Each trained parameter reaches the loss by operators that have a gradient; buffers beside its way stay."""
-    if not net.trained:
-        why = "every parameter is frozen" if net.parameters else "it has no parameters"
-        help = (
-            "free one of them: make the pattern of the `freeze` rule narrower"
-            if net.parameters
-            else "add a layer: `x -> Dense(3)`"
-        )
-        raise error("nothing-to-train", f"nothing to train in `{net.name}`: {why}", loss.span, help=help)
-    reached, unused = ancestors(loss), list[Variable]()
-    flowing = ancestors(loss, through=lambda a: a.operation.differentiable)
-    for variable in net.variables:
-        if not variable.trained or variable in (reached if variable.role == "buffer" else flowing):
-            continue
-        if variable in reached:
-            stop = _blocking(net, loss, variable)
-            raise error(
-                "no-gradient", f"no gradient reaches `{variable.name}`: `{stop.operation.name}` has none", stop.span,
-                variable.span, help="use a smooth operation, or freeze the parameter with a rule",
-            )  # fmt: skip
-        variable.trained = False
-        if variable.role == "parameter":
-            unused.append(variable)
-    net.warnings += _unused(unused)
-    if not net.trained:
-        raise error("nothing-to-train", "the loss depends on no parameter", loss.span,
-                    help="compute it from what a layer gives")  # fmt: skip
-
-
-def _unused(variables: list[Variable]) -> Iterator[Diagnostic]:
-    """A warning for each layer whose parameters the loss does not depend on."""
-    places: dict[Span | None, list[str]] = {}
-    for v in variables:
-        places.setdefault(v.span, []).append(f"`{v.name}`")
-    for span, names in places.items():
-        message = f"the loss does not depend on {', '.join(names)}, so nothing is trained here"
-        help = "let the loss depend on it, remove the line, or freeze it with a rule to say that this is meant"
-        yield diagnostic("unused-parameter", message, span, help=help, severity="warning")
-
-
-def _blocking(net: TypedNet, loss: Tensor, parameter: Variable) -> Apply:
-    """The first operation without a gradient between the loss and a parameter."""
-    reaching: set[object] = {parameter}
-    for apply in net.applies:
-        if parameter in apply.variables.values() or any(x.origin in reaching for x in apply.inputs):
-            reaching.add(apply)
-    for origin in ancestors(loss, through=lambda a: a.operation.differentiable):
-        if isinstance(origin, Apply) and not origin.operation.differentiable and origin in reaching:
-            return origin
-    raise AssertionError(f"{parameter.name} is blocked by nothing")
 
 
 def _sizes(net: TypedNet) -> None:

@@ -26,6 +26,7 @@ Literal = int | float | bool | Fraction | tuple[Any, ...]
 class OnnxOperation(Operation):
     """One ONNX operator; `first` is the lowest opset from 18 on that has it."""
 
+    differentiable: bool | None = None
     first: int = BASE_OPSET
     constants: dict[int, Literal] = field(default_factory=dict)  # inputs that are written as numbers, by position
     left_out: frozenset[int] = frozenset()  # the positions of optional inputs that are not given

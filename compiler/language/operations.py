@@ -29,10 +29,10 @@ class Operation:
     """What the typed net applies to tensors.
 
     Its traits, so that nobody asks for its name: `mode`, which direction of a metric is better; `user`, whether specs
-    write it by name; `differentiable`; `draws`, whether it takes random numbers; `pattern`, whether it takes a pattern of
-    parameters in place of a tensor; `watched`, whether its units are looked at for dead ones; `derives`, whether it is
-    the derivative of its first tensor by its second; `gives`, what its values are where other words have to know (doubts.py);
-    `static`, its meaning for plain numbers.
+    write it by name; `differentiable`, None where only the derivative itself tells; `draws`, whether it takes random
+    numbers; `pattern`, whether it takes a pattern of parameters in place of a tensor; `watched`, whether its units are
+    looked at for dead ones; `derives`, whether it is the derivative of its first tensor by its second; `gives`, what its
+    values are where other words have to know (doubts.py); `static`, its meaning for plain numbers.
     """
 
     name: str
@@ -40,7 +40,7 @@ class Operation:
     doc: str = ""
     mode: str = ""
     user: bool = True
-    differentiable: bool = True
+    differentiable: bool | None = True
     draws: bool = False
     pattern: bool = False
     watched: bool = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -15,12 +16,13 @@ from netc.compiler.language.refusal import Refused
 from netc.compiler.language.variables import Variable, site
 from netc.compiler.net import Apply, TypedNet, ancestors
 from netc.grammar import ast
-from netc.grammar.diagnostics import Diagnostic, NetError, diagnostic, error
+from netc.grammar.diagnostics import Diagnostic, Label, NetError, diagnostic, error
 from netc.grammar.source import Span
 
 MAX_ELEMENTS = 2**63
 MAX_RANK = 64  # which is NumPy's
 MAX_PROBLEMS = 100
+MAX_LABELS = 6  # of a problem that shows at many places
 
 
 class Recorder:
@@ -41,6 +43,7 @@ class Recorder:
         self._weights: dict[Apply, int] = {}
         self.missing: set[str] = set()  # names that nothing binds, reported once
         self._places: set[Span | None] = set()  # of the problems
+        self._about: dict[Any, int] = {}  # the problem that tells of some tensors, by its position
 
     def apart(self) -> Recorder:
         """A recorder of a net that is thrown away, in which the same symbolic dimensions are known."""
@@ -54,12 +57,25 @@ class Recorder:
         return len(self.problems) >= MAX_PROBLEMS
 
     def report(self, e: NetError) -> None:
-        """Keeps the problems, one for each place, however many turns of a repeat and calls of a block meet it."""
+        """Keeps the problems, one for each place, however many turns of a repeat and calls of a block meet it; what is said of
+        the same tensors with the same help is one mistake, met at several places."""
         for d in e.diagnostics:
             place = d.labels[0].span if d.labels else None
-            if place is None or place not in self._places:
-                self.problems.append(d)
-                self._places.add(place)
+            if place is not None and place in self._places:
+                continue
+            self._places.add(place)
+            about = (d.slug, d.help, tuple(x.span for x in d.labels[1:]))
+            if d.labels[1:] and d.help and about in self._about:
+                self._here_too(self._about[about], d.labels[0])
+                continue
+            self._about.setdefault(about, len(self.problems))
+            self.problems.append(d)
+
+    def _here_too(self, position: int, label: Label) -> None:
+        """Marks another place of a problem, unless its line is marked."""
+        found = self.problems[position]
+        if len(found.labels) < MAX_LABELS and all(x.span.line != label.span.line for x in found.labels):
+            self.problems[position] = replace(found, labels=(*found.labels, Label(label.span, "here too")))
 
     def add(self, made: Apply) -> None:
         """Appends an operation. Raises Exhausted beyond the budget."""

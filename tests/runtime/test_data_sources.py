@@ -57,6 +57,7 @@ def test_arrays_come_whole_or_in_splits(tmp_path: Path) -> None:
 REFUSED: list[tuple[Any, str]] = [
     (X, "data is a mapping of arrays by name, this is an array of float32"),
     ({"x": X}, "the data has no `t`"),
+    ({"x": X, "tt": T}, "the net has no input or target `tt`"),
     ({"val": ARRAYS}, "the data has no training rows"),
     ({"train": ARRAYS, "val": {"x": X[:0], "t": T[:0]}}, "the val split has no rows"),
     ({"train": ARRAYS, "rows": ARRAYS}, "there is no split `rows`"),

@@ -107,7 +107,7 @@ def run(
     from netc.runtime.data.arrays import kind_of
     from netc.runtime.data.learned import Learned
     from netc.runtime.data.sources import load
-    from netc.runtime.errors import InputError
+    from netc.runtime.errors import InputError, RunError
     from netc.runtime.files import ProgramFolder
     from netc.runtime.loop import Loop
     from netc.runtime.progress import Reporter as Silent
@@ -120,6 +120,8 @@ def run(
         raise InputError("a resumed run has weights already", "give either `resume` or `weights`")
     refuse_uncallable(on_step, "on_step", "trainer", "scores")
     refuse_uncallable(on_epoch, "on_epoch", "trainer", "epoch", "scores")
+    if not isinstance(reporter, Silent | None):
+        raise InputError(f"`reporter` is a Reporter, this is {kind_of(reporter)}", "`on_epoch` takes a function")
     for name, path in (("spec", spec), ("folder", folder), ("resume", resume), ("weights", weights)):
         if not isinstance(path, str | Path | None):
             raise InputError(f"`{name}` is a path, this is {kind_of(path)}")
@@ -160,7 +162,10 @@ def run(
             if program.net.outputs:
                 export(trainer, home.file("export", "model.onnx"), overwrite=True)
             if plots and outcome.reason != "interrupted":
-                _plots(outcome, loop, home.file("plots"))
+                try:
+                    _plots(outcome, loop, home.file("plots"))
+                except RunError as e:  # the run is complete without them
+                    reporter.notice(e.render().replace("error", "warning", 1))
     finally:
         if home is not None:
             home.close()

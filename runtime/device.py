@@ -86,9 +86,10 @@ def session(
     sizes: Mapping[str, int] | None = None,
     exact: bool = False,
     resident: bool = False,
+    called: str = "the program",
 ) -> Any:
-    """An inference session. `sizes` fixes symbolic dimensions, so that shape arithmetic folds away; `exact` turns the
-    graph optimizer off; `resident` demands that on CUDA every node runs there. Raises RunError."""
+    """An inference session of a graph, which errors call so. `sizes` fixes symbolic dimensions, so that shape arithmetic
+    folds away; `exact` turns the graph optimizer off; `resident` demands that on CUDA every node runs there. Raises RunError."""
     import onnxruntime as ort
 
     options = ort.SessionOptions()
@@ -106,7 +107,7 @@ def session(
         made = ort.InferenceSession(model, options, providers=_providers(device))
     except Exception as e:  # onnxruntime raises its own types, one for each status code
         if LOST_VALUE not in str(e):
-            raise RunError(_reason(str(e), sizes or {})) from None
+            raise RunError(_reason(str(e), sizes or {}, called)) from None
         made = ort.InferenceSession(model, options, providers=_providers(device), disabled_optimizers=[LOSING])
     if device.kind == "cuda" and made.get_providers()[0] != "CUDAExecutionProvider":
         raise RunError("a GPU was asked for, but ONNX Runtime fell back to the CPU", CUDA_HELP)
@@ -146,10 +147,10 @@ def _providers(device: Device) -> list[Any]:
     return [("CUDAExecutionProvider", options), "CPUExecutionProvider"]
 
 
-def _reason(text: str, sizes: Mapping[str, int]) -> str:
+def _reason(text: str, sizes: Mapping[str, int], called: str) -> str:
     """ONNX Runtime's message without its status prefix, with the sizes that it is about; a missing kernel is named."""
     missing = re.search(r"Could not find an implementation for (\w+)\((\d+)\) node with name '([^']*)'", text)
     if missing:
         return f"ONNX Runtime has no kernel for the operator `{missing[1]}` here (node `{missing[3]}`)"
     fixed = " for " + ", ".join(f"{n} = {size}" for n, size in sizes.items()) if sizes else ""
-    return f"ONNX Runtime refuses the program{fixed}: " + re.sub(r"^\[ONNXRuntimeError\][^:]*: \d+ : \w+ : ", "", text)
+    return f"ONNX Runtime refuses {called}{fixed}: " + re.sub(r"^\[ONNXRuntimeError\][^:]*: \d+ : \w+ : ", "", text)

@@ -17,9 +17,9 @@ class Evaluator:
 
     def __init__(self, program: RunnableProgram, device: Device, run: Any = None):
         self.manifest = program.manifest
-        self.run = run or session(program.model_bytes("eval"), device)
+        self.run = run or session(program.model_bytes("eval"), device, called="`eval.onnx`")
         self.score = (
-            session(program.model_bytes("score"), Device(threads=device.threads))
+            session(program.model_bytes("score"), Device(threads=device.threads), called="`score.onnx`")
             if self.manifest["metrics"] or self.manifest.get("loss", {}).get("accumulate")
             else None
         )

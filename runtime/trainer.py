@@ -68,7 +68,7 @@ class Trainer:
         self._state.put(dict(zip(self.rows, self._first_values())))
 
     def _first_values(self) -> list[np.ndarray]:
-        init = session(self.program.model_bytes("init"), Device(threads=self.device.threads))
+        init = session(self.program.model_bytes("init"), Device(threads=self.device.threads), called="`init.onnx`")
         found: list[np.ndarray] = init.run(list(self.rows), {"seed": np.array(self.seed, dtype=np.int32)})
         return found
 
@@ -184,7 +184,7 @@ class Trainer:
         if key not in self._sessions:
             sizes = {str(self.inputs[0]["shape"][0]): fixed} if fixed else None
             model = self.program.model_bytes(name)
-            self._sessions[key] = session(model, self.device, sizes, resident=name == "step")
+            self._sessions[key] = session(model, self.device, sizes, resident=name == "step", called=f"`{name}.onnx`")
         return self._sessions[key]
 
     def gradients(self, batch: Batch) -> dict[str, np.ndarray]:
@@ -199,7 +199,9 @@ class Trainer:
         """The rate of the step after `step` others, by default of the next one: the optimizer's, before factors of rules."""
         run = self._sessions.get(("rate", 0))
         if run is None:
-            run = session(self.program.model_bytes("rate"), Device(threads=1))  # a handful of scalars
+            run = session(
+                self.program.model_bytes("rate"), Device(threads=1), called="`rate.onnx`"
+            )  # a handful of scalars
             self._sessions["rate", 0] = run
         held = {i.name: self._state.now[i.name].numpy() for i in run.get_inputs()}
         after = {} if step is None else {"step": np.array(whole(step, "step", 0), np.int32)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 from typing import Any
 
@@ -43,6 +44,8 @@ def kind_of(value: Any) -> str:
     """What a value is, in a few words."""
     if value is None:
         return "None"
+    if inspect.isroutine(value):
+        return "a function"
     name = type(value).__name__
     if isinstance(value, np.ndarray):
         return f"an array of {value.dtype}"

@@ -289,8 +289,8 @@ def model(nodes: str, dtype: str = "float") -> bytes:
 
 
 def test_a_program_that_the_runtime_refuses() -> None:
-    with pytest.raises(RunError, match=r"ONNX Runtime refuses the program: (?!\[ONNXRuntimeError)"):
-        session(b"nothing", Device())
+    with pytest.raises(RunError, match=r"ONNX Runtime refuses `eval.onnx`: (?!\[ONNXRuntimeError)"):
+        session(b"nothing", Device(), called="`eval.onnx`")
     with pytest.raises(RunError, match=r"has no kernel for the operator `Conv` here \(node `c`\)"):
         session(model("w = Constant <value: tensor = double[1, 1, 1] {1}> () [c] y = Conv (x, w)", "double"), Device())
 

@@ -176,6 +176,7 @@ OPTIONS: list[tuple[dict[str, Any], str]] = [
         {"on_epoch": lambda trainer, epoch, scores, more: None},
         "`on_epoch` must be a function of (trainer, epoch, scores)",
     ),
+    ({"reporter": print}, "`reporter` is a Reporter, this is a function"),
     ({"weights": {"y.weight": X}}, "`weights` is a path, this is a dict"),
     ({"folder": 5}, "`folder` is a path, this is an int"),
     ({"spec": 5}, "`spec` is a path, this is an int"),

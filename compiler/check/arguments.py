@@ -24,8 +24,8 @@ from netc.compiler.training.schedules import Schedule
 from netc.grammar.diagnostics import Label, NetError, did_you_mean, error, spelt_alike
 from netc.grammar.source import Span
 
-_EXAMPLES = {"int": "64", "float": "0.1", "sizes": "[N, 4]", "axes": "1", "rate": "1e-3", "str": '"text"'}
-_BY_NAME = {"score": "val.loss"}
+_EXAMPLES = {"int": "2", "float": "0.1", "sizes": "[N, 4]", "axes": "1", "rate": "1e-3", "length": "4", "number": "0"}
+_BY_NAME = {"score": "val.loss", "units": "64", "classes": "10", "repeats": "[1, 2]", "equation": '"ij,jk->ik"'}
 _FIRST = "write `he_normal`, `normal(std = 0.02)` or `0`"
 Bound = dict[str, tuple[Any, Span]]
 
@@ -38,6 +38,7 @@ def bind(slots: Sequence[Slot], arguments: Sequence[Given], what: str, span: Spa
     if variadic is not None:
         if not positional:
             raise error("missing-argument", f"`{what}` needs at least one tensor", span, help=f"write `{what}(a, b)`")
+        _refuse_unnamed(slots, positional, what)
         bound[variadic.name] = (tuple((a.value, a.span) for a in positional), positional[0].span)
         positional = []
     elif len(positional) > len(slots):
@@ -63,6 +64,16 @@ def bind(slots: Sequence[Slot], arguments: Sequence[Given], what: str, span: Spa
             raise error("missing-argument", f"`{what}` needs its argument `{slot.name}`", span,
                         help=f"write `{slot.name} = {example}`; {_signature(slots)}")  # fmt: skip
     return bound
+
+
+def _refuse_unnamed(slots: Sequence[Slot], positional: Sequence[Given], what: str) -> None:
+    """Raises NetError for a text among the tensors of a call, where a setting takes one."""
+    slot = next((s for s in slots if s.kind == "str"), None)
+    text = next((a for a in positional if isinstance(a.value, str)), None)
+    if slot is not None and text is not None:
+        given = [a.span.text for a in positional if a is not text]
+        call = f"{what}({', '.join([*given, f'{slot.name} = {text.span.text}'])})"
+        raise error("argument", f"`{slot.name}` of `{what}` is given by its name", text.span, help=f"write `{call}`")
 
 
 def refuse_unknown(slots: Sequence[Slot], argument: Given, what: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from onnx import defs
@@ -9,6 +10,7 @@ from onnx import defs
 from netc.compiler.autodiff import rules  # noqa: F401  (registers them)
 from netc.compiler.autodiff.expansion import has_body
 from netc.compiler.autodiff.registry import operators
+from netc.compiler.autodiff.rules.constant import PIECEWISE
 
 CLASSES = ("rule", "lowered", "expanded", "no gradient", "refused")
 
@@ -25,6 +27,16 @@ class Coverage:
 def coverage() -> list[Coverage]:
     """Every operator of the standard domain in its newest version, those included that left the standard."""
     return [Coverage(name, *_found(name, since)) for name, since in sorted(standard_operators().items())]
+
+
+def all_differentiable(names: Iterable[str], opset: int) -> bool:
+    """Whether each operator has a gradient wherever floating-point numbers flow through it."""
+    known = operators()
+    for name in {*names}:
+        entries = known.get(name)
+        if name in PIECEWISE or (entries[-1].kind == "refused" if entries else not has_body(name, opset)):
+            return False
+    return True
 
 
 def standard_operators() -> dict[str, int]:

@@ -116,8 +116,10 @@ def _spec(node: ast.Import, path: Path, load: Loader) -> Module:
 
 def _model(node: ast.Import, path: Path, known: dict[Path, ModelSource]) -> ImportedLayer:
     """An ONNX model as a layer. Raises NetError."""
+    from netc.compiler.autodiff.coverage import all_differentiable
     from netc.compiler.importer.layer import ImportedModel
     from netc.compiler.importer.read import read as read_model
+    from netc.compiler.importer.size import nodes
 
     at = node.path.span
     try:
@@ -133,4 +135,6 @@ def _model(node: ast.Import, path: Path, known: dict[Path, ModelSource]) -> Impo
     if source.opset > NEWEST_OPSET:
         raise error("opset", f"`{node.path.value}` has opset {source.opset}; runtimes load up to {NEWEST_OPSET}", at,
                     help="export it with an older opset, such as 18")  # fmt: skip
+    if not all_differentiable((n.op_type for n in nodes(source.proto.graph)), source.opset):
+        operation.differentiable = None
     return ImportedLayer(node.name.id, operation, node.span)

@@ -56,7 +56,6 @@ class StoredWeight:
 class ImportedModel(Operation):
     """One output (or inner value) of a model; the setting `output` says which."""
 
-    differentiable: bool | None = None
     source: ModelSource = field(default_factory=lambda: ModelSource(onnx.ModelProto(), {}, (), ()))
     converted: dict[int, onnx.ModelProto] = field(default_factory=dict)
     inferred: dict[Any, TensorType] = field(default_factory=dict)

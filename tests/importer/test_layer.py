@@ -194,3 +194,26 @@ def test_the_last_six_values_are_offered(use: Any) -> None:
         netc.check(path)
     names = ("h3", "h4", "h5", "h6", "y", "z")
     assert "choose an output: " + ", ".join(f"`.{n}`" for n in names) in e.value.diagnostics[0].message
+
+
+@pytest.mark.parametrize(
+    ("nodes", "said"),
+    [
+        ("h = MatMul (x, w) y = Round (h)", "no gradient reaches `m.w`: `m` has none"),
+        ("h = MatMul (x, w) q = Round (h) y = Add (h, q)", ""),
+        ("h = Round (x) y = MatMul (h, w)", ""),
+        (
+            "h = MatMul (x, w) i = Unsqueeze (h, last) p = MaxRoiPool <pooled_shape = [1, 1]> (i, r) q = Squeeze (p, last) "
+            "o = ReduceMean (q) y = Add (h, o)",
+            "the operator `MaxRoiPool` cannot be differentiated: region pooling",
+        ),
+    ],
+)
+def test_a_model_without_a_gradient_is_refused_when_it_is_checked(use: Any, nodes: str, said: str) -> None:
+    path = use(nodes, line="y = m(x) + (x -> Dense(3))", w=W, r=np.zeros((2, 5), np.float32), last=np.array([2, 3]))
+    if not said:
+        assert not netc.check(path).warnings
+        return
+    with pytest.raises(NetError, match=said) as e:
+        netc.check(path)
+    assert e.value.diagnostics[0].labels[0].span.text == "m(x)"

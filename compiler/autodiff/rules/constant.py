@@ -2,14 +2,22 @@
 
 from netc.compiler.autodiff.registry import no_gradient, refuse
 
-# whole numbers, truth values, text, and results that are piecewise constant
+PIECEWISE = (
+    "Ceil",
+    "Floor",
+    "Hardmax",
+    "Round",
+    "Sign",
+)  # floating-point numbers that stay the same around every point
+no_gradient(*PIECEWISE)
+# whole numbers, truth values, text, and what floating-point numbers do not change
 no_gradient(
     "And", "ArgMax", "ArgMin", "Bernoulli", "BitCast", "BitShift", "BitwiseAnd", "BitwiseNot", "BitwiseOr",
-    "BitwiseXor", "BlackmanWindow", "Ceil", "Constant", "ConstantOfShape", "ConvInteger", "Equal", "EyeLike", "Floor",
-    "Greater", "GreaterOrEqual", "HammingWindow", "HannWindow", "Hardmax", "ImageDecoder", "IsInf", "IsNaN", "Less",
+    "BitwiseXor", "BlackmanWindow", "Constant", "ConstantOfShape", "ConvInteger", "Equal", "EyeLike",
+    "Greater", "GreaterOrEqual", "HammingWindow", "HannWindow", "ImageDecoder", "IsInf", "IsNaN", "Less",
     "LessOrEqual", "MatMulInteger", "MelWeightMatrix", "Multinomial", "NonMaxSuppression", "NonZero", "Not",
     "OptionalHasElement", "Or", "QLinearConv", "QLinearMatMul", "QuantizeLinear", "RandomNormal", "RandomNormalLike",
-    "RandomUniform", "RandomUniformLike", "RegexFullMatch", "Round", "SequenceLength", "Shape", "Sign", "Size",
+    "RandomUniform", "RandomUniformLike", "RegexFullMatch", "SequenceLength", "Shape", "Size",
     "StringConcat", "StringNormalizer", "StringSplit", "TfIdfVectorizer", "Xor",
 )  # fmt: skip
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import onnx
-from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+from google.protobuf.message import DecodeError, Message  # type: ignore[import-untyped]
 from onnx import inliner, version_converter
 
 from netc.compiler.importer.opset import raised
@@ -42,6 +42,7 @@ def read(model: onnx.ModelProto | str | Path, external_data: bool) -> ModelSourc
 
 def _checked(proto: onnx.ModelProto, folder: Path | None, external_data: bool) -> ModelSource:
     """The source of a model. Raises NetError."""
+    _check_texts(proto)
     check_tensors(proto, folder, external_data)
     check_nodes(proto)
     check_dimensions(proto)
@@ -73,6 +74,18 @@ def _checked(proto: onnx.ModelProto, folder: Path | None, external_data: bool) -
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError, RuntimeError, ValueError) as e:
         raise error("invalid-model", f"the types in the model do not fit: {_first_line(e)}") from None
     return ModelSource(proto, weights, inputs, order)
+
+
+def _check_texts(message: Message) -> None:
+    """Refuses a model in which a name or a note is no text. Raises NetError."""
+    for field, value in message.ListFields():
+        if field.type not in (field.TYPE_STRING, field.TYPE_MESSAGE):
+            continue
+        for part in (value,) if isinstance(value, str | bytes | Message) else value:
+            if isinstance(part, Message):
+                _check_texts(part)
+            elif isinstance(part, bytes):  # so protobuf gives text that is no UTF-8
+                raise error("invalid-model", f"the text `{clean(part)}` in the model is not UTF-8")
 
 
 def _parsed(path: Path) -> onnx.ModelProto:

@@ -19,7 +19,7 @@ Key = tuple[str, str, str]
 
 
 def check_nodes(model: onnx.ModelProto) -> None:
-    """Refuses a model that has too many nodes, functions that call themselves, or names that are no text. Raises NetError."""
+    """Refuses a model that has too many nodes, or functions that call themselves. Raises NetError."""
     functions = {(f.domain, f.name, f.overload): f for f in model.functions}
     sizes: dict[Key, int] = {}
     open: list[Key] = []
@@ -27,9 +27,6 @@ def check_nodes(model: onnx.ModelProto) -> None:
     def counted(given: Iterable[onnx.NodeProto], depth: int) -> int:
         total = 0
         for node in given:
-            for text in (node.name, node.op_type, node.domain, *node.input, *node.output):
-                if isinstance(text, bytes):  # so protobuf gives text that is no UTF-8
-                    raise error("invalid-model", f"the name {text!r} in the model is not UTF-8 text")
             called = node.domain, node.op_type, node.overload
             total += depth * (written_out(called) if called in functions else 1)
             for a in node.attribute:

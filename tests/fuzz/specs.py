@@ -147,6 +147,7 @@ def trains(data: bytes) -> bool:
     trainer = Trainer(program, "cpu", threads=1)
     rows, failed = batch(program), ""
     try:
+        trainer.fit_statistics(rows)
         trainer.step(rows)
         if net.outputs:
             trainer.predict(rows)

@@ -19,7 +19,7 @@ from netc.compiler.check.budget import Exhausted
 from netc.compiler.check.computed import depth_in_numbers, of_numbers
 from netc.compiler.check.frame import Frame
 from netc.compiler.check.recorder import check_size
-from netc.compiler.check.values import CALLABLES, Record, describe
+from netc.compiler.check.values import CALLABLES, Record, describe, written_at
 from netc.compiler.graph.dimensions import Symbolic
 from netc.compiler.graph.types import F32, I64, DType, TensorType
 from netc.compiler.language.operations import Function, Operation
@@ -141,7 +141,8 @@ def tensors(frame: Frame, pairs: Sequence[tuple[Slot, Any, Span]], what: str) ->
             help = "let a tensor flow into it: `x -> f`, or call it: `f(x)`"
             if isinstance(value, Function) and not any(s.is_tensor for s in value.slots):
                 help = f"call it: `{value.name}([N, 4])`"
-            raise error("argument", f"`{what}` needs a tensor, this is {describe(value)}", at, help=help)
+            message = f"`{what}` needs a tensor, this is {describe(value)}"
+            raise error("argument", message, at, written_at(value, at), help=help)
         elif isinstance(value, Record):
             names = ", ".join(f"`.{n}`" for n in list(value.outputs)[-6:])
             example = f"`{at.text}.{list(value.outputs)[-1]}`"

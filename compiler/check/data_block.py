@@ -183,13 +183,15 @@ def _columns(block: SettingsBlock, word: Constructor, arguments: list[Given], sp
     declared = [i.name for i in block.net.inputs]
     own = {s.name for s in word.slots}
     columns: dict[str, Any] = {}
+    lost = False  # whether the declaration of a name is wrong
     for a in arguments:
         if a.name is None or a.name in own:
             continue
-        binding = block.frame.environment.find(a.name)
-        if a.name not in declared and binding is not None and binding.value is UNKNOWN:
-            continue  # its declaration is wrong
         if a.name not in declared:
+            binding = block.frame.environment.find(a.name)
+            if a.name in block.frame.recorder.missing or (binding is not None and binding.value is UNKNOWN):
+                lost = True
+                continue
             near = of_argument(word.name, a.name, word.slots) or did_you_mean(
                 a.name, [*declared, *own], "name an input or a target of the net"
             )
@@ -201,7 +203,7 @@ def _columns(block: SettingsBlock, word: Constructor, arguments: list[Given], sp
                 block.net.warnings.append(_duplicate(a.name, other, column, a.span))
                 break
     missing = next((n for n in declared if n not in columns), None)
-    if missing is not None and FORMATS[word.name].columns == "columns":
+    if missing is not None and not lost and FORMATS[word.name].columns == "columns":
         raise error(
             "missing-argument", f"`{word.name}` does not say which columns `{missing}` is", span,
             help=f'add `{missing} = "column"` or `{missing} = "first".."last"`',

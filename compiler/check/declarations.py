@@ -14,7 +14,7 @@ from netc.compiler.check.frame import Frame
 from netc.compiler.check.guessing import row
 from netc.compiler.check.reading import names_in
 from netc.compiler.check.recorder import check_size
-from netc.compiler.check.values import CALLABLES, SILENT, UNKNOWN, describe
+from netc.compiler.check.values import CALLABLES, SILENT, UNKNOWN, describe, written_at
 from netc.compiler.graph.dimensions import Dim, Symbolic, symbol
 from netc.compiler.graph.types import DTYPES, DType, TensorType
 from netc.compiler.language.operations import Operation
@@ -210,7 +210,8 @@ def _published(frame: Frame, name: ast.Name, expression: ast.Expression | None, 
             help = f"call it: `{value.name}(x)`"
         elif isinstance(value, CALLABLES):
             help = f"let a tensor flow into it: `{what} {name.id} = x -> f`"
-        raise error("argument", f"`{what} {name.id}` publishes a tensor, this is {describe(value)}", at, help=help)
+        message = f"`{what} {name.id}` publishes a tensor, this is {describe(value)}"
+        raise error("argument", message, at, written_at(value, at), help=help)
     if what == "output" and expression is not None:
         home_of(frame, name, expression).bind(name.id, value, name.span)
     if name.id in frame.recorder.published:

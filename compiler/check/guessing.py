@@ -62,6 +62,11 @@ def in_a_net(name: str, at: Span, own: Iterable[str], message: str = "") -> NetE
     return error("undefined-name", message or f"there is no {kind} `{name}`", at, help=help)
 
 
+def is_foreign(name: str) -> bool:
+    """Whether a name is a word of another framework."""
+    return bool(row(name, "UNAVAILABLE", "EXPRESSIONS", "LINES")) or name in foreign.MODELS or name in foreign.NOTHING
+
+
 def of_framework(path: str, name: str, at: Span) -> NetError:
     """The error of `nn.ReLU`: words stand alone here."""
     groups = [*(w for group in LIBRARY.constructors.values() for w in group), *LIBRARY.words()]

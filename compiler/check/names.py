@@ -31,10 +31,20 @@ def meaning(frame: Frame, node: ast.Name) -> Any:
     try:
         return _word(frame, node)
     except NetError as e:
-        frame.recorder.report(e)
+        if frame.recorder.parsed or _surely_wrong(frame, node, e.diagnostics[0].slug):
+            frame.recorder.report(e)
         if not nearest(node.id, LIBRARY.words()):  # else it is a word misspelt, which each line has to mend
             frame.recorder.missing.add(node.id)
         return UNKNOWN
+
+
+def _surely_wrong(frame: Frame, node: ast.Name, slug: str) -> bool:
+    """Whether a name is wrong though the parser left lines out, one of which may have bound it: it is near to one that is
+    known, or a word of another framework."""
+    environment = frame.environment
+    own = [n for n in environment.visible() if (found := environment.find(n)) is None or found.value is not UNKNOWN]
+    known = [*own, *frame.recorder.symbols, *LIBRARY.words()]
+    return slug not in ("cycle", "used-before") and (guessing.is_foreign(node.id) or bool(nearest(node.id, known)))
 
 
 def called(frame: Frame, node: ast.Name) -> Any:

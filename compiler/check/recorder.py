@@ -48,7 +48,7 @@ class Recorder:
     def apart(self) -> Recorder:
         """A recorder of a net that is thrown away, in which the same symbolic dimensions are known."""
         made = Recorder(TypedNet(self.net.name, self.net.source), self.load_module, self.budget)
-        made.symbols, made.missing = self.symbols, self.missing
+        made.symbols, made.missing, made.parsed = self.symbols, self.missing, self.parsed
         return made
 
     @property
@@ -58,14 +58,14 @@ class Recorder:
 
     def report(self, e: NetError) -> None:
         """Keeps the problems, one for each place, however many turns of a repeat and calls of a block meet it; what is said of
-        the same tensors with the same help is one mistake, met at several places."""
+        the same tensors is one mistake, met at several places."""
         for d in e.diagnostics:
             place = d.labels[0].span if d.labels else None
             if place is not None and place in self._places:
                 continue
             self._places.add(place)
-            about = (d.slug, d.help, tuple(x.span for x in d.labels[1:]))
-            if d.labels[1:] and d.help and about in self._about:
+            about = (d.slug, tuple(x.span for x in d.labels[1:]))
+            if d.labels[1:] and about in self._about:
                 self._here_too(self._about[about], d.labels[0])
                 continue
             self._about.setdefault(about, len(self.problems))

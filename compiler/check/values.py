@@ -18,7 +18,7 @@ from netc.compiler.language.variables import Initializer, Variable
 from netc.compiler.language.words import Constructor, show_number
 from netc.compiler.net import Tensor
 from netc.grammar import ast
-from netc.grammar.diagnostics import NetError
+from netc.grammar.diagnostics import Label, NetError
 from netc.grammar.source import Span
 
 if TYPE_CHECKING:
@@ -193,6 +193,18 @@ CALLABLES = (
     ImportedLayer,
 )  # fmt: skip
 Value = Any
+
+
+def written_at(value: Value, reader: Span) -> Label | None:
+    """Where a layer is written that somebody reads on another line."""
+    match value:
+        case LayerInstance() | BlockInstance() | NetInstance() | Partial():
+            place = value.span
+        case Pipeline():
+            place = value.stages[0][1]
+        case _:
+            return None
+    return Label(place, "a layer") if place.line != reader.line else None
 
 
 def describe(value: Value) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from lark import Token
 
 from netc.grammar.diagnostics import Diagnostic, Label, diagnostic
+from netc.grammar.forms import FORMS
 from netc.grammar.source import Source, Span
 
 OPENERS = {"LPAR": ")", "LSQB": "]", "LBRACE": "}"}
@@ -25,13 +26,15 @@ LOOKED_AT = 500  # tokens of a line behind a bracket that does not fit
 class Brackets:
     """What is wrong with the brackets of a text. Tokens are named by their offset.
 
-    `ended` are those `(` and `[` that are never closed: their statement ends with its line. `strays` close nothing.
-    `pairs` close a bracket of another kind. `closed` says how many `}` are missing before a token (at -1: at the end).
+    `ended` are those `(` and `[` that are never closed: their statement ends with its line. `strays` close nothing, or are a
+    `{` that stands twice. `pairs` close a bracket of another kind. `opened` are the tokens behind which a `{` is missing;
+    `closed` says how many `}` are missing before a token (at -1: at the end).
     """
 
     ended: set[int] = field(default_factory=set)
     strays: set[int] = field(default_factory=set)
     pairs: set[int] = field(default_factory=set)
+    opened: set[int] = field(default_factory=set)
     closed: dict[int, int] = field(default_factory=dict)
     problems: list[Diagnostic] = field(default_factory=list)
 
@@ -46,6 +49,7 @@ class _Matching:
         self.tokens, self.source = tokens, source
         self.found = Brackets()
         self.open: list[tuple[Token, int]] = []  # with the column at which its line begins
+        self.ended: set[tuple[str, int | None]] = set()  # kinds and lines of those that are never closed
         self.garbled = 0  # a line with a character of no token, which the parser names
         self.missing = sum((t.type == "LBRACE") - (t.type == "RBRACE") for t in tokens)  # how many `}`
 
@@ -61,6 +65,11 @@ class _Matching:
             if begins and kind != "COMMENT":
                 column, begins = token.column or 1, False
                 self.line(at, token, column)
+                self.header(at, column)
+            if kind == "LBRACE" and at and self.tokens[at - 1].type == "LBRACE":
+                self.stray(token, "stands twice", [])
+                self.missing -= 1
+                continue
             if kind == "LBRACE":
                 while self.open and self.open[-1][0].type != "LBRACE":  # no brace stands inside other brackets
                     self.unclosed(_at(token), token)
@@ -102,6 +111,48 @@ class _Matching:
                 return
             self.unclosed(_at(token))
 
+    def header(self, at: int, column: int) -> None:
+        """A `{` is missing behind what stands before one, such as `train` or `block Unit(x)`."""
+        end = self.header_end(at) if self.missing < 0 else None
+        if end is None:
+            return
+        last, follows = self.tokens[end], self.after(end)
+        spot = Label(_span(self.source, last), "the line ends here")
+        spot = Label(Span(self.source, spot.span.end, spot.span.end), spot.text)
+        found = "the end of the line"
+        if follows not in ("NL", "COMMENT", ""):
+            found, spot = f"`{self.tokens[end + 1]}`", Label(_span(self.source, self.tokens[end + 1]))
+        help = f"it is written {FORMS[str(self.tokens[at]).upper()]}"
+        self.found.problems.append(diagnostic("syntax", f"expected `{{`, found {found}", spot, help=help))
+        self.found.opened.add(_at(last))
+        self.open.append((Token.new_borrow_pos("LBRACE", "{", last), column))
+        self.missing += 1
+
+    def header_end(self, at: int) -> int | None:
+        """The last token of a header that has no `{`; None for other lines."""
+        word, end = str(self.tokens[at]), at
+        if word == "repeat":
+            while self.after(end) not in ("NL", "COMMENT", "LBRACE", ""):
+                end += 1
+        elif word == "rule" and self.after(at) == "STRING":
+            end += 1
+        elif word in ("net", "block"):
+            end += self.after(end) == "NAME"
+            if self.after(end) == "LPAR":
+                depth = 1
+                end += 1
+                while depth and end - at < LOOKED_AT and end + 1 < len(self.tokens):
+                    end += 1
+                    depth += (self.tokens[end].type == "LPAR") - (self.tokens[end].type == "RPAR")
+        elif word not in ITEMS:
+            return None
+        follows = self.after(end)
+        if follows in ("NL", "COMMENT", ""):
+            rest = (self.after(i) for i in range(end, len(self.tokens)))
+            return end if next((k for k in rest if k not in ("NL", "COMMENT")), "") != "LBRACE" else None
+        setting = follows == "NAME" and self.after(end, 1) in ("EQ", "STAREQ", "RBRACE")
+        return end if setting and word in ("rule", "data", "train") else None
+
     def brace(self, at: int, token: Token, column: int) -> None:
         while self.open and self.open[-1][0].type != "LBRACE":
             self.unclosed(_at(token), token)
@@ -131,6 +182,8 @@ class _Matching:
             self.stray(token, f"does not close `{opener}`", [self.open.pop()], f"write `{right}`")
             self.found.strays.discard(_at(token))
             self.found.pairs.add(_at(token))
+        elif (wanted, token.line) in self.ended:
+            self.found.strays.add(_at(token))  # what it closes was not closed in time, which is said
         else:
             self.stray(token, "closes nothing", [], "remove it, or open the bracket before it")
 
@@ -156,6 +209,7 @@ class _Matching:
             self.missing -= 1
         else:
             self.found.ended.add(_at(token))
+            self.ended.add((token.type, token.line))
             if token.line == self.garbled:
                 return
         what = f"`{token}` is never closed" if before is None else f"`{token}` is not closed before `{before}`"

@@ -8,6 +8,7 @@ from lark import Token
 
 from netc.grammar.diagnostics import Diagnostic, Label, diagnostic
 from netc.grammar.foreign import SIGNS
+from netc.grammar.forms import FORMS
 from netc.grammar.layout import CONTINUED_AFTER, HARD, OPERATORS, SOFT
 from netc.grammar.source import Source, Span
 
@@ -23,14 +24,6 @@ _STATEMENT = {"INPUT", "TARGET", "OUTPUT", "METRIC", "REPEAT", "BLOCK", "PARAM"}
 _INFIX = {
     "PLUS", "MINUS", "STAR", "SLASH", "DSLASH", "PERCENT", "AT", "CARET", "COMPARE", "AND", "OR", "DOTDOT", "DOT", "IF",
     "ARROW", "LSQB", "LPAR",
-}  # fmt: skip
-# How the statements that begin with a keyword are written.
-FORMS = {
-    "INPUT": "`input x: f32[N, 4]`", "TARGET": "`target t: i64[N]`", "PARAM": "`param w: f32[4, 3] = he_normal`",
-    "OUTPUT": "`output probability = softmax(logits)`", "METRIC": "`metric top = accuracy(logits, t)`",
-    "REPEAT": "`repeat 3 as i { h = h -> relu }`", "BLOCK": "`block Unit(x) { return x -> Dense(4) }`",
-    "RETURN": "`return x`", "IMPORT": '`import "blocks.net" as b`', "RULE": '`rule "*.bias" { freeze }`',
-    "NET": "`net digits(hidden = 64) { ... }`", "DATA": "`data { ... }`", "TRAIN": "`train { ... }`",
 }  # fmt: skip
 _CHOICE = "`if` chooses between two values: `a if condition else b`"
 _NAMELESS = "a line gives a name to what it computes: `h = x -> relu`"

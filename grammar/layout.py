@@ -28,7 +28,7 @@ CONTINUED_BEFORE = OPERATORS | {"RBRACE", "RPAR", "RSQB", "COMMA"}
 
 
 def lay_out(tokens: Iterable[Token], source: Source, found: Brackets) -> tuple[list[Token], list[Diagnostic]]:
-    """The tokens with keywords told apart and only those newlines that end a statement; a `}` that is missing is put in.
+    """The tokens with keywords told apart and only those newlines that end a statement; braces that are missing are put in.
 
     Fails for brackets that are nested too deep.
     """
@@ -40,7 +40,7 @@ def lay_out(tokens: Iterable[Token], source: Source, found: Brackets) -> tuple[l
         kind = token.type
         if closed and token.start_pos in closed:
             newline = _close(out, brackets, closed[token.start_pos], token) or newline
-        if kind in ("COMMENT", "REMARK") or (kind == "RBRACE" and token.start_pos in strays):
+        if kind in ("COMMENT", "REMARK") or (kind in ("LBRACE", "RBRACE") and token.start_pos in strays):
             continue
         if kind == "NL":
             while brackets and brackets[-1].start_pos in ended and out[-1].type not in CONTINUED_AFTER:
@@ -76,6 +76,9 @@ def lay_out(tokens: Iterable[Token], source: Source, found: Brackets) -> tuple[l
             if brackets:  # else a stray one, of a text that is nested too deep to be paired
                 brackets.pop()
         out.append(token)
+        if token.start_pos in found.opened:
+            brackets.append(Token.new_borrow_pos("LBRACE", "{", token))
+            out.append(brackets[-1])
     if out:
         _close(out, brackets, closed.get(-1, 0), out[-1])
     return out, []

@@ -11,6 +11,7 @@ from netc.grammar.characters import STRANGE, strange
 from netc.grammar.diagnostics import Diagnostic, diagnostic, nearest
 from netc.grammar.expectation import span
 from netc.grammar.foreign import COMMENT, KEYWORD_OF, SIGNS, STATEMENT_OF
+from netc.grammar.forms import FORMS
 from netc.grammar.layout import CONTINUED_AFTER, SOFT
 from netc.grammar.recovery import begins_line, bound_names, closing, end_of, line_break
 from netc.grammar.source import Source
@@ -34,6 +35,7 @@ class Repair:
         self.source, self.tokens = source, tokens
         self.problems = list(problems) if isinstance(problems, tuple) else problems
         self.placed = [x.span.start for d in problems for x in d.labels]  # where something is reported already
+        self.lines = {d.labels[0].span.line for d in problems if d.labels}  # on which a statement was left out
         self.signed = ("", 0)  # the last foreign sign, and its line
         self.branched = False  # whether the statement before was an `if`
 
@@ -68,11 +70,17 @@ class Repair:
             self.problems.append(problem)
             return None
         first, last = self.tokens[start], self.tokens[end - 1]
-        if not any(_at(first) <= p <= _at(last) for p in self.placed):
-            self.problems.append(problem)
+        self.told(first, last, problem)
         mark = _like(first, "BROKEN", " ".join(bound_names(self.tokens[start:end])))
         self.tokens[start:end] = [mark]
         return start
+
+    def told(self, first: Token, last: Token, problem: Diagnostic) -> None:
+        """Adds a problem of a statement, unless another is reported within it, or on its line."""
+        line = problem.labels[0].span.line
+        if line not in self.lines and not any(_at(first) <= p <= _at(last) for p in self.placed):
+            self.problems.append(problem)
+        self.lines.add(line)
 
     def unexpected(self, start: int, at: int, accepts: Accepts) -> Diagnostic:
         """The error of a token that does not fit."""
@@ -121,7 +129,7 @@ class Repair:
         near = nearest(word, known, limit=1) if found in _AFTER_KEYWORD and not fits else []
         if near or fits:
             meant = near[0] if near else meant
-            help = f"did you mean `{meant}`?" if near else f"it is written {expectation.FORMS[meant.upper()]}"
+            help = f"did you mean `{meant}`?" if near else f"it is written {FORMS[meant.upper()]}"
             self.report(first, f"no statement begins with `{word}`", help)
             self.tokens[start] = _like(first, meant.upper(), meant)
             return (start,)
@@ -161,10 +169,11 @@ class Repair:
         brace = next((i for i in range(start, len(self.tokens)) if self.tokens[i].type == "LBRACE"), -1)
         if first.type not in ("NET", "DATA", "TRAIN", "BLOCK", "REPEAT") or not start < at <= brace:
             return False
+        if first.type == "BLOCK" and self.kind(start + 1) != "NAME":
+            return False  # nobody could call it
         problem = refused or self.unexpected(start, at, accepts)
         head = self.tokens[start:brace]
-        if not any(_at(first) <= p <= _at(head[-1]) for p in self.placed):
-            self.problems.append(problem)
+        self.told(first, head[-1], problem)
         kept = [first]
         if first.type == "BLOCK":
             kept += [self.tokens[start + 1], _like(first, "LPAR", "("), _like(first, "RPAR", ")")]
@@ -212,6 +221,7 @@ class Repair:
     def report(self, token: Token, message: str, help: str) -> None:
         self.problems.append(diagnostic("syntax", message, span(self.source, token), help=help))
         self.placed.append(_at(token))
+        self.lines.add(token.line or 0)
 
     def kind(self, at: int) -> str:
         return str(self.tokens[at].type) if at < len(self.tokens) else ""

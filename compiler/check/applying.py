@@ -138,11 +138,7 @@ def tensors(frame: Frame, pairs: Sequence[tuple[Slot, Any, Span]], what: str) ->
             wanted = near if slot.kind == "tensor" else I64 if slot.kind == "index" else None
             out.append(in_dtype(frame, value, wanted) if wanted and of_numbers(value) else value)
         elif isinstance(value, CALLABLES):
-            help = "let a tensor flow into it: `x -> f`, or call it: `f(x)`"
-            if isinstance(value, Function) and not any(s.is_tensor for s in value.slots):
-                help = f"call it: `{value.name}([N, 4])`"
-            message = f"`{what}` needs a tensor, this is {describe(value)}"
-            raise error("argument", message, at, written_at(value, at), help=help)
+            raise not_flowing(what, value, at)
         elif isinstance(value, Record):
             names = ", ".join(f"`.{n}`" for n in list(value.outputs)[-6:])
             example = f"`{at.text}.{list(value.outputs)[-1]}`"
@@ -159,6 +155,16 @@ def tensors(frame: Frame, pairs: Sequence[tuple[Slot, Any, Span]], what: str) ->
         else:
             out.append(literal(value, dtype, at, beside))
     return out
+
+
+def not_flowing(what: str, value: Any, at: Span) -> NetError:
+    """The error of a word that needs a tensor and gets something that a tensor has to flow into."""
+    help = "let a tensor flow into it: `x -> f`, or call it: `f(x)`"
+    if isinstance(value, Function) and not any(s.is_tensor for s in value.slots):
+        help = f"call it: `{value.name}([N, 4])`"
+    return error(
+        "argument", f"`{what}` needs a tensor, this is {describe(value)}", at, written_at(value, at), help=help
+    )
 
 
 def in_dtype(frame: Frame, tensor: Tensor, dtype: DType) -> Tensor:

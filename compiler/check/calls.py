@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from netc.compiler.check import static
-from netc.compiler.check.applying import apply, guard, in_dtype, literal, refused, settled, tensors
+from netc.compiler.check.applying import apply, guard, in_dtype, literal, not_flowing, refused, settled, tensors
 from netc.compiler.check.arguments import bind, construct, convert, has_tensor, refuse_unknown
 from netc.compiler.check.arrays import is_array
 from netc.compiler.check.budget import Exhausted
@@ -20,6 +20,7 @@ from netc.compiler.check.operator_calls import call_operator
 from netc.compiler.check.recorder import check_size
 from netc.compiler.check.values import (
     UNKNOWN,
+    WAITING,
     BlockDefinition,
     BlockInstance,
     Given,
@@ -96,11 +97,14 @@ def _function(frame: Frame, function: Function, arguments: Sequence[Given], span
         return apply(frame, penalty, [], {"pattern": arguments[0].value}, arguments[0].span)
     for a in arguments:
         if isinstance(a.value, tuple) and any(isinstance(v, Tensor) for v in a.value):
-            inner = " ".join(a.span.text.split())[1:-1].strip(" ,")
+            written = " ".join(a.span.text.split())
+            inner = written[1:-1].strip(" ,") if written[0] in "([" else f"{written}[0]"
             raise error(
                 "argument", f"`{function.name}` takes its tensors one by one, not as a list", a.span,
                 help=f"write `{function.name}({inner})`",
             )  # fmt: skip
+        if isinstance(a.value, WAITING):
+            raise not_flowing(function.name, a.value, a.span)
     if not any(s.is_tensor for s in function.slots):
         return _made_of_numbers(frame, function, arguments, span)
     if not has_tensor(arguments):

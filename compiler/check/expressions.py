@@ -23,6 +23,7 @@ from netc.compiler.check.values import (
     Partial,
     Pipeline,
     describe,
+    written_at,
 )
 from netc.compiler.graph.types import F32
 from netc.compiler.language.operations import Function, Operation
@@ -142,7 +143,7 @@ def _combine(frame: Frame, node: ast.Binary, left: Any) -> Any:
     for value, part in ((left, node.left), (right, node.right)):
         if isinstance(value, CALLABLES):
             raise error("argument", f"`{node.operator}` needs numbers or tensors, this is {describe(value)}", part.span,
-                        help=f"let a tensor flow into it: `(x -> {part.span.text})`")  # fmt: skip
+                        written_at(value, part.span), help=f"let a tensor flow into it: `(x -> {part.span.text})`")  # fmt: skip
     return guard(lambda: static.binary(node.operator, left, right), node.span)
 
 

@@ -40,11 +40,12 @@ def meaning(frame: Frame, node: ast.Name) -> Any:
 
 def _surely_wrong(frame: Frame, node: ast.Name, slug: str) -> bool:
     """Whether a name is wrong though the parser left lines out, one of which may have bound it: it is near to one that is
-    known, or a word of another framework."""
+    known, or a layer of another framework."""
     environment = frame.environment
     own = [n for n in environment.visible() if (found := environment.find(n)) is None or found.value is not UNKNOWN]
     known = [*own, *frame.recorder.symbols, *LIBRARY.words()]
-    return slug not in ("cycle", "used-before") and (guessing.is_foreign(node.id) or bool(nearest(node.id, known)))
+    foreign = node.id[:1].isupper() and guessing.is_foreign(node.id)
+    return slug not in ("cycle", "used-before") and (foreign or bool(nearest(node.id, known)))
 
 
 def called(frame: Frame, node: ast.Name) -> Any:

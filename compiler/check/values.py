@@ -188,10 +188,8 @@ class OnnxNamespace:
     """The name `onnx` before a dot."""
 
 
-CALLABLES = (
-    Operation, LayerInstance, Partial, BlockDefinition, BlockInstance, Pipeline, Module, NetInstance, Constructor,
-    ImportedLayer,
-)  # fmt: skip
+WAITING = (LayerInstance, Partial, BlockInstance, Pipeline, NetInstance)  # for a tensor that flows in
+CALLABLES = (*WAITING, Operation, BlockDefinition, Module, Constructor, ImportedLayer)
 Value = Any
 
 
@@ -224,7 +222,7 @@ def describe(value: Value) -> str:
             return f"{len(value)} values"
         case Initializer():
             return "an initialiser"
-        case LayerInstance() | BlockInstance() | Pipeline() | NetInstance() | Partial():
+        case _ if isinstance(value, WAITING):
             return "a layer, into which no tensor flows yet"
         case Operation():
             return f"the {'layer' if isinstance(value, Layer) else 'function'} `{value.name}`"

@@ -49,7 +49,7 @@ class _Matching:
         self.tokens, self.source = tokens, source
         self.found = Brackets()
         self.open: list[tuple[Token, int]] = []  # with the column at which its line begins
-        self.ended: set[tuple[str, int | None]] = set()  # kinds and lines of those that are never closed
+        self.told: set[int] = set()  # lines that something is said of
         self.garbled = 0  # a line with a character of no token, which the parser names
         self.missing = sum((t.type == "LBRACE") - (t.type == "RBRACE") for t in tokens)  # how many `}`
 
@@ -86,6 +86,10 @@ class _Matching:
             elif kind == "UNCLOSED":  # the rest of its line is in the string: what was open there is not missing
                 while self.open and self.open[-1][0].type != "LBRACE" and self.open[-1][0].line == token.line:
                     self.found.ended.add(_at(self.open.pop()[0]))
+                if token.rstrip().endswith("{"):
+                    self.found.opened.add(_at(token))
+                    self.open.append((Token.new_borrow_pos("LBRACE", "{", token), column))
+                    self.missing += 1
         while self.open:
             self.unclosed(-1)
         return self.found
@@ -123,7 +127,7 @@ class _Matching:
         if follows not in ("NL", "COMMENT", ""):
             found, spot = f"`{self.tokens[end + 1]}`", Label(_span(self.source, self.tokens[end + 1]))
         help = f"it is written {FORMS[str(self.tokens[at]).upper()]}"
-        self.found.problems.append(diagnostic("syntax", f"expected `{{`, found {found}", spot, help=help))
+        self.tell(diagnostic("syntax", f"expected `{{`, found {found}", spot, help=help))
         self.found.opened.add(_at(last))
         self.open.append((Token.new_borrow_pos("LBRACE", "{", last), column))
         self.missing += 1
@@ -132,7 +136,7 @@ class _Matching:
         """The last token of a header that has no `{`; None for other lines."""
         word, end = str(self.tokens[at]), at
         if word == "repeat":
-            while self.after(end) not in ("NL", "COMMENT", "LBRACE", ""):
+            while self.after(end) not in ("NL", "COMMENT", "LBRACE", "UNCLOSED", ""):
                 end += 1
         elif word == "rule" and self.after(at) == "STRING":
             end += 1
@@ -144,6 +148,8 @@ class _Matching:
                 while depth and end - at < LOOKED_AT and end + 1 < len(self.tokens):
                     end += 1
                     depth += (self.tokens[end].type == "LPAR") - (self.tokens[end].type == "RPAR")
+                if depth:
+                    return None
         elif word not in ITEMS:
             return None
         follows = self.after(end)
@@ -161,7 +167,8 @@ class _Matching:
         while self.missing > 0 and first and len(inner) > 1 and column < inner[-1]:
             self.unclosed(_at(token))
             inner.pop()
-        early = len(self.open) == 1 and self.missing < 0 and not self.part_follows(at)
+        amid = self.after(at) not in ("NL", "COMMENT", "RBRACE", "")
+        early = self.missing < 0 and (amid or (len(self.open) == 1 and not self.part_follows(at)))
         if not self.open or early:
             self.stray(token, "closes nothing" if not self.open else "ends the block too early", self.open[-1:])
             self.missing += 1
@@ -182,8 +189,6 @@ class _Matching:
             self.stray(token, f"does not close `{opener}`", [self.open.pop()], f"write `{right}`")
             self.found.strays.discard(_at(token))
             self.found.pairs.add(_at(token))
-        elif (wanted, token.line) in self.ended:
-            self.found.strays.add(_at(token))  # what it closes was not closed in time, which is said
         else:
             self.stray(token, "closes nothing", [], "remove it, or open the bracket before it")
 
@@ -209,20 +214,22 @@ class _Matching:
             self.missing -= 1
         else:
             self.found.ended.add(_at(token))
-            self.ended.add((token.type, token.line))
             if token.line == self.garbled:
                 return
         what = f"`{token}` is never closed" if before is None else f"`{token}` is not closed before `{before}`"
-        self.found.problems.append(
-            diagnostic("unclosed", what, spot, help=f"add the `{OPENERS[token.type]}` that belongs to it")
-        )
+        self.tell(diagnostic("unclosed", what, spot, help=f"add the `{OPENERS[token.type]}` that belongs to it"))
 
     def stray(self, token: Token, why: str, opened: Sequence[tuple[Token, int]], help: str = "remove it") -> None:
         self.found.strays.add(_at(token))
         labels = [Label(_span(self.source, t), "opened here") for t, _ in opened]
-        self.found.problems.append(
-            diagnostic("syntax", f"`{token}` {why}", _span(self.source, token), *labels, help=help)
-        )
+        self.tell(diagnostic("syntax", f"`{token}` {why}", _span(self.source, token), *labels, help=help))
+
+    def tell(self, problem: Diagnostic) -> None:
+        """Adds a problem, the first of its line: others there come from it."""
+        line = problem.labels[0].span.line
+        if line not in self.told:
+            self.found.problems.append(problem)
+        self.told.add(line)
 
     def part_follows(self, at: int) -> bool:
         """Whether the text ends behind a token, or a new part of the spec begins."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import takewhile
 
 from lark import Token
 
@@ -68,6 +69,8 @@ def _help(tokens: Sequence[Token], start: int, index: int, accepts: set[str]) ->
         return f"`{word}` is a keyword; choose another name"
     if index == start and first.type in ("NET", "DATA", "TRAIN") and "NET" not in accepts:
         return f"`{word}` stands behind the net: close the `}}` of the net before it"
+    if index == start and token.type in ("LPAR", "LSQB"):
+        return _unpacked(tokens, index)
     if index == start and token.type == "NUMBER":
         return "a name begins with a letter"
     if word == "for" and index > start and accepts & {"RSQB", "RPAR"}:
@@ -146,6 +149,15 @@ def _named(tokens: Sequence[Token], index: int) -> str:
     if token.type == "MINUS" and after == ["NAME", "EQ"]:
         return f"write `{tokens[index - 1]}_{tokens[index + 1]} = ...`"
     return ""
+
+
+def _unpacked(tokens: Sequence[Token], index: int) -> str:
+    """Help for `(a, b) = ...`: names stand without brackets."""
+    names = list(takewhile(lambda t: t.type in ("NAME", "COMMA"), tokens[index + 1 :]))
+    after = [t.type for t in tokens[index + 1 + len(names) :][:2]]
+    if not names or after not in (["RPAR", "EQ"], ["RSQB", "EQ"]):
+        return ""
+    return f"write `{', '.join(t for t in names if t.type == 'NAME')} = ...`"
 
 
 def _joined(previous: Token, token: Token) -> str:

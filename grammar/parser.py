@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
-from lark import Lark, Token
+from lark import Lark, Token, Tree
 from lark.exceptions import UnexpectedInput, VisitError
 
 from netc.grammar import ast
@@ -121,6 +122,21 @@ def _laid_out(source: Source, raw: list[Token]) -> tuple[list[Token], list[Diagn
     return tokens, [*hidden(source, raw), *brackets.problems][:MAX_ERRORS]
 
 
+class Begun:
+    """Where a statement begins, and the parser's stacks there."""
+
+    def __init__(self, at: int, stacks: Any):
+        self.at = at
+        self.states, self.values = list(stacks.state_stack), list(stacks.value_stack)
+        self.sizes = [(v.children, len(v.children)) for v in self.values[-2:] if isinstance(v, Tree)]
+
+    def restore(self, stacks: Any) -> None:
+        """Goes back to it; lists of statements, to which the parser only adds, lose those that were read since."""
+        stacks.state_stack[:], stacks.value_stack[:] = self.states, self.values
+        for children, size in self.sizes:
+            del children[size:]
+
+
 def _read(source: Source, tokens: list[Token], problems: list[Diagnostic]) -> ast.Spec:
     """The tree of a whole spec. What is wrong is added to `problems`, once for each statement. Raises NetError where
     nothing can be read on."""
@@ -128,8 +144,7 @@ def _read(source: Source, tokens: list[Token], problems: list[Diagnostic]) -> as
     parser = _lark().parse_interactive(start="start")
     stacks = parser.parser_state
     repair = Repair(source, tokens, problems)
-    # For each brace that is open: where its statement begins, and the parser's stacks there.
-    begun = [(0, list(stacks.state_stack), list(stacks.value_stack))]
+    begun = [[Begun(0, stacks)]]  # for each brace that is open, its last statement and the one before
     at = 0
     try:
         while True:
@@ -140,19 +155,21 @@ def _read(source: Source, tokens: list[Token], problems: list[Diagnostic]) -> as
                     return spec
                 parser.feed_token(token)
             except (UnexpectedInput, NetError, VisitError) as e:
-                start, states, values = begun[-1]
-                again = repair.after(start, at, parser.accepts, _problem(e), outside=len(begun) == 1)
+                start = begun[-1][-1].at
+                again = repair.after(start, at, parser.accepts, _problem(e), len(begun) == 1, begun[-1][0].at)
                 if again is None or len(problems) >= MAX_ERRORS:
                     raise NetError(problems) from None
-                if again == start:
-                    stacks.state_stack[:], stacks.value_stack[:] = states, values
+                if again < start:
+                    begun[-1].pop()
+                if again != at or again == start:
+                    begun[-1][-1].restore(stacks)
                     at = again
                 continue
             at += 1
             if token.type == "NL":
-                begun[-1] = (at, list(stacks.state_stack), list(stacks.value_stack))
+                begun[-1] = [begun[-1][-1], Begun(at, stacks)]
             elif token.type == "LBRACE":
-                begun.append((at, list(stacks.state_stack), list(stacks.value_stack)))
+                begun.append([Begun(at, stacks)])
             elif token.type == "RBRACE":
                 begun.pop()
     finally:

@@ -44,11 +44,11 @@ def _indented(tokens: Sequence[Token], start: int, i: int) -> int:
     return i
 
 
-def closing(tokens: Sequence[Token], brace: int) -> int:
-    """The place of the `}` that closes a `{`."""
-    depth = 0
-    for i in range(brace, len(tokens)):
-        depth += (tokens[i].type == "LBRACE") - (tokens[i].type == "RBRACE")
+def closing(tokens: Sequence[Token], at: int, opener: str = "LBRACE") -> int:
+    """The place of the bracket that closes the one at a place."""
+    depth, closer = 0, {"LBRACE": "RBRACE", "LPAR": "RPAR", "LSQB": "RSQB"}[opener]
+    for i in range(at, len(tokens)):
+        depth += (tokens[i].type == opener) - (tokens[i].type == closer)
         if depth == 0:
             return i
     return len(tokens)

@@ -13,9 +13,10 @@ from netc.grammar.expectation import span
 from netc.grammar.foreign import COMMENT, KEYWORD_OF, SIGNS, STATEMENT_OF
 from netc.grammar.forms import FORMS
 from netc.grammar.layout import CONTINUED_AFTER, SOFT
-from netc.grammar.recovery import begins_line, bound_names, closing, end_of, line_break
+from netc.grammar.recovery import begins_line, begins_statement, bound_names, closing, end_of, line_break
 from netc.grammar.source import Source
 
+_HEADED = ("NET", "DATA", "TRAIN")
 _OUTSIDE = ("net", "data", "train", "import")
 _KINDS = {
     "^": "CARET", "and": "AND", "or": "OR", "not": "NOT", "==": "COMPARE", "!=": "COMPARE", "->": "ARROW", "=": "EQ",
@@ -39,13 +40,25 @@ class Repair:
         self.signed = ("", 0)  # the last foreign sign, and its line
         self.branched = False  # whether the statement before was an `if`
 
-    def after(self, start: int, at: int, accepts: Accepts, refused: Diagnostic | None, outside: bool) -> int | None:
+    def after(
+        self, start: int, at: int, accepts: Accepts, refused: Diagnostic | None, outside: bool, before: int
+    ) -> int | None:
         """Where to read on after token `at` of the statement that begins at `start` did not fit: `at` itself where it was
-        exchanged, else `start`; None where nothing can be done. `refused` is what the builder said."""
+        exchanged, `before`, where the statement before begins, if that goes on here, else `start`; None where nothing can
+        be done. `refused` is what the builder said."""
         if refused is None and at < len(self.tokens):
-            mended = self.sign(at) or self.keyword(start, at, outside) or self.comment(start, at)
+            mended = (
+                self.sign(at)
+                or self.continued(start, at, before)
+                or self.keyword(start, at, outside)
+                or self.comment(start, at)
+            )
             if mended is not None:
                 return mended[0]
+            if self.torn(start, at):
+                self.told(self.tokens[start], self.tokens[at], self.unexpected(start, at, accepts))
+                del self.tokens[at]
+                return start
         if self.header(start, at, accepts, refused):
             return start
         end = line_break(self.tokens, start, at)
@@ -67,7 +80,8 @@ class Repair:
     def leave_out(self, start: int, end: int, problem: Diagnostic) -> int | None:
         """Puts a mark in the place of a statement."""
         if end <= start or self.tokens[start].type == "BROKEN":
-            self.problems.append(problem)
+            if problem.labels[0].span.line not in self.lines:
+                self.problems.append(problem)
             return None
         first, last = self.tokens[start], self.tokens[end - 1]
         self.told(first, last, problem)
@@ -112,7 +126,28 @@ class Repair:
         if token != self.signed[0] or token.line != self.signed[1]:
             self.problems.append(strange(self.source, token))
             self.signed = (str(token), token.line or 0)
+        self.lines.add(token.line or 0)
         return (at,)
+
+    def continued(self, start: int, at: int, before: int) -> tuple[int] | None:
+        """A line that begins with what belongs to the line before."""
+        token = self.tokens[at]
+        if at != start or before >= start or token.type not in ("LPAR", "LSQB", "COLON") or self.kind(at - 1) != "NL":
+            return None
+        if token.type != "COLON" and self.kind(closing(self.tokens, at, token.type) + 1) == "EQ":
+            return None  # `(a, b) = ...`
+        self.report(token, f"a line does not begin with `{token}`", "write it at the end of the line before")
+        del self.tokens[at - 1]
+        return (before,)
+
+    def torn(self, start: int, at: int) -> bool:
+        """Whether a line ends within a statement, of which the next line is the rest."""
+        if self.kind(at) != "NL" or self.tokens[start].type not in FORMS or self.tokens[start].type in _HEADED:
+            return False
+        follows = self.kind(at + 1)
+        return (
+            follows not in ("", "RBRACE", "NL") and follows not in FORMS and not begins_statement(self.tokens, at + 1)
+        )
 
     def keyword(self, start: int, at: int, outside: bool) -> tuple[int] | None:
         """The first word of a statement is a keyword misspelt, or what another language writes there."""
@@ -219,7 +254,8 @@ class Repair:
         self.tokens.insert(at, _like(token, "NL", "\n"))
 
     def report(self, token: Token, message: str, help: str) -> None:
-        self.problems.append(diagnostic("syntax", message, span(self.source, token), help=help))
+        if token.line not in self.lines:
+            self.problems.append(diagnostic("syntax", message, span(self.source, token), help=help))
         self.placed.append(_at(token))
         self.lines.add(token.line or 0)
 

@@ -80,7 +80,7 @@ def _parts(spec: ast.Spec, source: Source, whole: bool) -> list[Diagnostic]:
         (spec.nets, "net", several), (spec.datas, "data", "put all settings into one"),
         (spec.trains, "train", "put all settings into one"),
     ):  # fmt: skip
-        if len(parts) > 1:
+        if len(parts) > 1 and whole:
             found.append(
                 diagnostic("duplicate-part", f"a spec has one `{word}` block", parts[1].span, parts[0].span, help=help)
             )

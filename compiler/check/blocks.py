@@ -42,7 +42,11 @@ def run_block(
     returned = execute(frame, node.body)
     if returned is not None:
         return returned.value
-    if len(caller.recorder.problems) > before or any(isinstance(s, ast.Broken) for s in node.body):
+    if (
+        len(caller.recorder.problems) > before
+        or not caller.recorder.parsed
+        or any(isinstance(s, ast.Broken) for s in node.body)
+    ):
         return UNKNOWN
     raise error("no-return", f"the block `{node.name.id}` returns nothing", span, Label(node.name.span, "this block"),
                 help="end it with `return`, such as `return x`")  # fmt: skip

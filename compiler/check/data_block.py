@@ -21,7 +21,7 @@ from netc.compiler.language.words import Constructor
 from netc.compiler.library import LIBRARY
 from netc.compiler.training.data import Category, DataConfig, DataSplit, MissingValues
 from netc.grammar import ast
-from netc.grammar.diagnostics import Diagnostic, diagnostic, did_you_mean, error
+from netc.grammar.diagnostics import Diagnostic, diagnostic, did_you_mean, error, nearest
 from netc.grammar.source import Span
 from netc.runtime.data.files import LIMIT_GB
 from netc.runtime.data.format import WrongSetting
@@ -189,7 +189,8 @@ def _columns(block: SettingsBlock, word: Constructor, arguments: list[Given], sp
             continue
         if a.name not in declared:
             binding = block.frame.environment.find(a.name)
-            if a.name in block.frame.recorder.missing or (binding is not None and binding.value is UNKNOWN):
+            unread = not block.parsed and not nearest(a.name, [*declared, *own])
+            if unread or a.name in block.frame.recorder.missing or (binding is not None and binding.value is UNKNOWN):
                 lost = True
                 continue
             near = of_argument(word.name, a.name, word.slots) or did_you_mean(

@@ -28,6 +28,7 @@ from netc.compiler.check.frame import Frame, Making
 from netc.compiler.check.naming import NameScope
 from netc.compiler.check.reading import makes_parameters
 from netc.compiler.check.values import (
+    SILENT,
     UNKNOWN,
     BlockDefinition,
     BlockInstance,
@@ -143,6 +144,8 @@ def _bind(frame: Frame, node: ast.Bind) -> None:
 
 
 def _return(frame: Frame, node: ast.Return) -> Returned:
+    if frame.depth == 0 and not frame.recorder.parsed:
+        raise SILENT  # the beginning of its block may be lost
     if frame.depth == 0:
         raise error("return-outside-block", "`return` ends a block; this is not inside one", node.span,
                     help=f"publish a result of the net: `output result = {node.values[0].span.text}`")  # fmt: skip

@@ -1,4 +1,5 @@
-"""One slip of the hand is one error: every token of a spec is left out, doubled, swapped with the next, or misspelt."""
+"""One slip of the hand is one error: every token of a spec is left out, doubled, swapped with the next, misspelt, or has a
+sign too many behind it."""
 
 from __future__ import annotations
 
@@ -53,7 +54,13 @@ data {
 }
 """
 TOKENS = list(re.finditer(r'"[^"\n]*"|[A-Za-z_]\w*|\d[\d.e-]*|->|\.\.|[^\s\w]', SPEC))
-SEVERAL = {("left out", "h = (h, hidden)")}  # which is a list, read on two lines
+SEVERAL = {  # which read as something else, on several lines: as lists, and as layers that wait for a tensor
+    ("left out", "h = (h, hidden)"), (",", "y = v -> Dense,(width) -> act -> dropout(0.1)"), (",", "h = Unit,(h, hidden)"),
+    (",", "h = x * mask * gain, -> Dense(hidden, init = glorot_uniform)"), (",", "logits = h, -> Dense(10)"),
+    (",", "price = h, -> Dense(1)"),
+    (",", 'loss = softmax_cross_entropy(logits, label) + 0.5 * mean_squared_error,(price, value) + 1e-4 * l2("*.weight")'),
+    ("=", "optimizer = adam(rate == cosine(1e-3, warmup = 10))"),
+}  # fmt: skip
 
 
 def errors(text: str) -> list[str]:
@@ -80,13 +87,15 @@ def slips(kind: str) -> Iterator[tuple[str, str]]:
             word = g.choice([word[:i] + word[i + 1 :], word[:i] + word[i + 1] + word[i] + word[i + 2 :], word + "s"])
         elif kind == "left out":
             word = ""
+        elif len(kind) == 1:
+            word += kind
         else:
             continue
         text = SPEC[: m.start()] + word + rest
         yield text, text.splitlines()[text[: m.start()].count("\n")].strip()
 
 
-@pytest.mark.parametrize("kind", ["left out", "doubled", "swapped", "misspelt"])
+@pytest.mark.parametrize("kind", ["left out", "doubled", "swapped", "misspelt", *'\n,(){}="'])
 def test_one_slip_is_one_error(kind: str) -> None:
     assert errors(SPEC) == []
     several = {(kind, line): found for text, line in slips(kind) if len(found := errors(text)) > 1}

@@ -97,8 +97,8 @@ def _function(frame: Frame, function: Function, arguments: Sequence[Given], span
         return apply(frame, penalty, [], {"pattern": arguments[0].value}, arguments[0].span)
     for a in arguments:
         if isinstance(a.value, tuple) and any(isinstance(v, Tensor) for v in a.value):
-            written = " ".join(a.span.text.split())
-            inner = written[1:-1].strip(" ,") if written[0] in "([" else f"{written}[0]"
+            text = " ".join(a.span.text.split())
+            inner = text[1:-1].strip(" ,") if text[0] in "([" else f"{text}[0]"
             raise error(
                 "argument", f"`{function.name}` takes its tensors one by one, not as a list", a.span,
                 help=f"write `{function.name}({inner})`",

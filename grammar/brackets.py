@@ -70,6 +70,8 @@ class _Matching:
                 self.stray(token, "stands twice", [])
                 self.missing -= 1
                 continue
+            if self.misplaced(token):
+                continue
             if kind == "LBRACE":
                 while self.open and self.open[-1][0].type != "LBRACE":  # no brace stands inside other brackets
                     self.unclosed(_at(token), token)
@@ -84,8 +86,13 @@ class _Matching:
             elif kind == "UNKNOWN":
                 self.garbled = token.line or 0
             elif kind == "UNCLOSED":  # the rest of its line is in the string: what was open there is not missing
-                while self.open and self.open[-1][0].type != "LBRACE" and self.open[-1][0].line == token.line:
+                self.garbled = token.line or 0
+                held = token.count(")") + token.count("]") - token.count("(") - token.count("[")
+                while (
+                    held > 0 and self.open and self.open[-1][0].type != "LBRACE" and self.open[-1][0].line == token.line
+                ):
                     self.found.ended.add(_at(self.open.pop()[0]))
+                    held -= 1
                 if token.rstrip().endswith("{"):
                     self.found.opened.add(_at(token))
                     self.open.append((Token.new_borrow_pos("LBRACE", "{", token), column))
@@ -114,6 +121,15 @@ class _Matching:
             if not braces or not (item or (len(braces) > 1 and column <= braces[-1][1])):
                 return
             self.unclosed(_at(token))
+
+    def misplaced(self, token: Token) -> bool:
+        """A brace too many stands inside other brackets, where none belongs."""
+        too_many = {"LBRACE": self.missing > 0, "RBRACE": self.missing < 0}.get(token.type, False)
+        if not too_many or not self.open or self.open[-1][0].type == "LBRACE":
+            return False
+        self.stray(token, f"stands inside `{self.open[-1][0]}`", self.open[-1:])
+        self.missing += 1 if token.type == "RBRACE" else -1
+        return True
 
     def header(self, at: int, column: int) -> None:
         """A `{` is missing behind what stands before one, such as `train` or `block Unit(x)`."""

@@ -20,7 +20,7 @@ def end_of(tokens: Sequence[Token], start: int, index: int, outside: bool) -> in
     depth = held = 0  # braces and other brackets that are open
     for i in range(start, len(tokens)):
         kind = tokens[i].type
-        held += (kind in ("LPAR", "LSQB")) - (kind in ("RPAR", "RSQB"))
+        held = max(0, held + (kind in ("LPAR", "LSQB")) - (kind in ("RPAR", "RSQB")))
         if kind == "LBRACE":
             depth += 1
         elif kind == "RBRACE":
@@ -30,7 +30,9 @@ def end_of(tokens: Sequence[Token], start: int, index: int, outside: bool) -> in
         elif depth == 0 and i >= index:
             if kind == "NL" and (not outside or _part(tokens, i + 1)):
                 return i
-            if i > start and held <= 0 and not outside and begins_line(tokens, i) and begins_statement(tokens, i):
+            if i > start and not held and not outside and begins_line(tokens, i) and begins_statement(tokens, i):
+                if tokens[i - 1].type == "COMMA" and (tokens[i].column or 0) > (tokens[start].column or 0):
+                    continue  # an argument on a line of its own
                 return _indented(tokens, start, i) if tokens[i - 1].type == "COLON" else i
     return len(tokens)
 

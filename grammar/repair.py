@@ -132,9 +132,14 @@ class Repair:
     def continued(self, start: int, at: int, before: int) -> tuple[int] | None:
         """A line that begins with what belongs to the line before."""
         token = self.tokens[at]
-        if at != start or before >= start or token.type not in ("LPAR", "LSQB", "COLON") or self.kind(at - 1) != "NL":
+        if (
+            at != start
+            or before >= start
+            or token.type not in ("LPAR", "LSQB", "COLON", "STRING", "DOT")
+            or self.kind(at - 1) != "NL"
+        ):
             return None
-        if token.type != "COLON" and self.kind(closing(self.tokens, at, token.type) + 1) == "EQ":
+        if token.type in ("LPAR", "LSQB") and self.kind(closing(self.tokens, at, token.type) + 1) == "EQ":
             return None  # `(a, b) = ...`
         self.report(token, f"a line does not begin with `{token}`", "write it at the end of the line before")
         del self.tokens[at - 1]

@@ -16,6 +16,7 @@ from netc.grammar.layout import CONTINUED_AFTER, SOFT
 from netc.grammar.recovery import begins_line, begins_statement, bound_names, closing, end_of, line_break
 from netc.grammar.source import Source
 
+_RESTS = ("LPAR", "LSQB", "COLON", "STRING", "DOT")  # no statement begins so
 _HEADED = ("NET", "DATA", "TRAIN")
 _OUTSIDE = ("net", "data", "train", "import")
 _KINDS = {
@@ -38,6 +39,7 @@ class Repair:
         self.placed = [x.span.start for d in problems for x in d.labels]  # where something is reported already
         self.lines = {d.labels[0].span.line for d in problems if d.labels}  # on which a statement was left out
         self.signed = ("", 0)  # the last foreign sign, and its line
+        self.joints: set[int] = set()  # where a line was joined to the one before
         self.branched = False  # whether the statement before was an `if`
 
     def after(
@@ -57,8 +59,8 @@ class Repair:
                 return mended[0]
             if self.torn(start, at):
                 self.told(self.tokens[start], self.tokens[at], self.unexpected(start, at, accepts))
-                del self.tokens[at]
-                return start
+                if self.joined(at):
+                    return start
         if self.header(start, at, accepts, refused):
             return start
         end = line_break(self.tokens, start, at)
@@ -132,18 +134,12 @@ class Repair:
     def continued(self, start: int, at: int, before: int) -> tuple[int] | None:
         """A line that begins with what belongs to the line before."""
         token = self.tokens[at]
-        if (
-            at != start
-            or before >= start
-            or token.type not in ("LPAR", "LSQB", "COLON", "STRING", "DOT")
-            or self.kind(at - 1) != "NL"
-        ):
+        if at != start or before >= start or token.type not in _RESTS or self.kind(at - 1) != "NL":
             return None
         if token.type in ("LPAR", "LSQB") and self.kind(closing(self.tokens, at, token.type) + 1) == "EQ":
             return None  # `(a, b) = ...`
         self.report(token, f"a line does not begin with `{token}`", "write it at the end of the line before")
-        del self.tokens[at - 1]
-        return (before,)
+        return (before,) if self.joined(at - 1) else None
 
     def torn(self, start: int, at: int) -> bool:
         """Whether a line ends within a statement, of which the next line is the rest."""
@@ -153,6 +149,15 @@ class Repair:
         return (
             follows not in ("", "RBRACE", "NL") and follows not in FORMS and not begins_statement(self.tokens, at + 1)
         )
+
+    def joined(self, at: int) -> bool:
+        """Takes the end of a line away, once: what comes to the same place again is not mended so."""
+        place = _at(self.tokens[at + 1])
+        if place in self.joints:
+            return False
+        self.joints.add(place)
+        del self.tokens[at]
+        return True
 
     def keyword(self, start: int, at: int, outside: bool) -> tuple[int] | None:
         """The first word of a statement is a keyword misspelt, or what another language writes there."""

@@ -191,7 +191,8 @@ class Repair:
         """Whether a statement goes on as one that begins with the keyword `meant`."""
         after = (self.kind(start + 1), self.kind(start + 2))
         if outside:
-            return after[0] == "LBRACE" or (after[0] == "NAME" and after[1] in ("LBRACE", "LPAR"))
+            named = after[0] == "NAME" and after[1] in ("LBRACE", "LPAR")
+            return after[0] == "LBRACE" or (named and meant not in ("data", "train"))
         if meant in ("input", "target", "param"):
             return after == ("NAME", "COLON")
         if meant == "block":

@@ -219,7 +219,7 @@ def describe(value: Value) -> str:
         case Symbolic():
             return f"the symbolic dimension `{value}`"
         case tuple():
-            return f"{len(value)} values"
+            return f"{len(value)} values" if len(value) != 1 else "a list of one value"
         case Initializer():
             return "an initialiser"
         case _ if isinstance(value, WAITING):

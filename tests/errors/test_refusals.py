@@ -163,7 +163,7 @@ LINES: dict[str, str] = {  # a line of the net -> what is said
     "y = x + true": "a tensor or a number is needed here, this is a truth value",
     "y = x + \"a\"": "a tensor or a number is needed here, this is the string \"a\"",
     "y = x + (1, 2)": "`f32[N, 4]` and `f32[2]` do not combine in `+`",
-    "y = x + [[1, 2], [3]]": "the lists in brackets differ: 2 values and 1 values",
+    "y = x + [[1, 2], [3]]": "the lists in brackets differ: 2 values and a list of one value",
     "y = t + [1, 0.5]": "the literal 0.5 does not fit `i64`",
     "param q: f32[2] = [1, 2, 3]": "these are [3] numbers, the parameter is [2]",
     "e = Dense(2); y = e.weight": "`e` has no parameters yet: their shapes are those of what flows into it",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from netc.compiler.graph.dimensions import Symbolic
-from netc.compiler.graph.types import TensorType, broadcast, show_shape
+from netc.compiler.graph.types import BOOL, TensorType, broadcast, show_shape
 from netc.compiler.language.refusal import Refused
 
 
@@ -45,6 +45,11 @@ def equal_types(operation: str, a: TensorType, b: TensorType) -> TensorType:
             help=f"convert the second: `{a.dtype}({{1}})`",
         )  # fmt: skip
     return a
+
+
+def yes_or_no(operation: str, scores: TensorType, target: TensorType) -> TensorType:
+    """`scores`, refused unless the target has the same shape, and truth values or the same dtype."""
+    return scores if target == TensorType(BOOL, scores.shape) else equal_types(operation, scores, target)
 
 
 def _one_shape(a: TensorType, b: TensorType) -> str:

@@ -9,7 +9,7 @@ from netc.compiler.graph.types import I64, TensorType
 from netc.compiler.language.doubts import Doubt, Seen, not_log_probabilities, not_logits, one_class
 from netc.compiler.language.lowering import Emitter, Value
 from netc.compiler.language.refusal import Refused
-from netc.compiler.language.shapes import axis_of, equal_types, floating
+from netc.compiler.language.shapes import axis_of, equal_types, floating, yes_or_no
 from netc.compiler.language.slots import Index, Tensor
 from netc.compiler.language.words import loss
 
@@ -127,16 +127,16 @@ class Nll:
 
 @loss()
 class SigmoidCrossEntropy:
-    """log(1 + e^z) - t z: binary and multi-label classification, t in [0, 1] of the logits' shape"""
+    """log(1 + e^z) - t z: binary and multi-label classification, t in [0, 1] or truth values, of the logits' shape"""
 
     def type(self, logits: Tensor, target: Tensor) -> TensorType:
-        return equal_types("sigmoid_cross_entropy", floating(logits), target).with_shape(())
+        return yes_or_no("sigmoid_cross_entropy", floating(logits), target).with_shape(())
 
     def doubt(self, logits: Seen, target: Seen) -> Doubt | None:
         return not_logits("sigmoid_cross_entropy", logits, ("sigmoid",))
 
     def each(self, op: Emitter, logits: Value, target: Value) -> Value:
-        return op.Sub(op.Softplus(logits), op.Mul(target, logits))
+        return op.Sub(op.Softplus(logits), op.Mul(op.cast(target, logits.dtype), logits))
 
 
 @loss()

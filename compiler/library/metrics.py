@@ -11,7 +11,7 @@ from netc.compiler.language.doubts import PROBABILITIES, Doubt, Seen, one_class
 from netc.compiler.language.lowering import Emitter, Value
 from netc.compiler.language.operations import Accumulated, lower_case
 from netc.compiler.language.refusal import Refused
-from netc.compiler.language.shapes import axis_of, equal_types, floating
+from netc.compiler.language.shapes import axis_of, equal_types, floating, yes_or_no
 from netc.compiler.language.slots import Index, Tensor
 from netc.compiler.language.words import metric
 
@@ -97,13 +97,13 @@ class Accuracy:
 
 @dataclass(eq=False, repr=False)
 class Thresholded:
-    """A metric of scores against 0/1 targets of the same shape, counted in four cells: a score above `threshold` says
+    """A metric of scores against 0/1 targets or truth values of the same shape, counted in four cells: a score above `threshold` says
     yes (0 for logits, 0.5 for probabilities)."""
 
     threshold: float = 0.0
 
     def type(self, scores: Tensor, target: Tensor) -> TensorType:
-        return equal_types(lower_case(type(self).__name__), floating(scores), target).with_shape(())
+        return yes_or_no(lower_case(type(self).__name__), floating(scores), target).with_shape(())
 
     def doubt(self, scores: Seen, target: Seen) -> Doubt | None:
         if self.threshold != 0 or scores.kind != PROBABILITIES:
@@ -114,7 +114,7 @@ class Thresholded:
 
     def accumulate(self, op: Emitter, scores: Value, target: Value) -> Accumulated:
         says = op.cast(op.Greater(scores, op.constant(self.threshold, scores.dtype)), scores.dtype)
-        true = op.cast(op.Greater(target, op.constant(0.5, target.dtype)), scores.dtype)
+        true = op.cast(op.Greater(op.cast(target, scores.dtype), op.constant(0.5, scores.dtype)), scores.dtype)
         both = op.Mul(says, true)
         return {
             "hits": ("sum", op.reduce("ReduceSum", both, None, False)),

@@ -71,6 +71,7 @@ LOSSES: dict[str, Loss] = {
     "nll(cube, c, axis = 1)": lambda y, d: ref.nll(y, d["c"], 1),
     "nll(cube, q, axis = -2)": lambda y, d: ref.nll(y, d["q"], 1),
     "sigmoid_cross_entropy(y, b)": lambda y, d: ref.sigmoid_cross_entropy(y, d["b"]),
+    "sigmoid_cross_entropy(y, b > 0.5)": lambda y, d: ref.sigmoid_cross_entropy(y, d["b"]),
     "sigmoid_cross_entropy(y, z)": lambda y, d: ref.sigmoid_cross_entropy(y, d["z"]),
     "sigmoid_cross_entropy(40 * y, b)": lambda y, d: ref.sigmoid_cross_entropy(40 * y, d["b"]),
     "mean_squared_error(y, r)": lambda y, d: ref.mean_squared_error(y, d["r"]),

@@ -54,6 +54,8 @@ METRICS: dict[str, Callable[[Arrays], float]] = {
     "recall(p, b, threshold = 0.3)": lambda d: ref.recall(d["p"], d["b"], 0.3),
     "recall(x, p)": lambda d: ref.recall(d["x"], d["p"] > 0.5),  # a target is a yes beyond one half
     "f1(x, b)": lambda d: ref.f1(d["x"], d["b"]),
+    "f1(x, b > 0.5)": lambda d: ref.f1(d["x"], d["b"]),
+    "recall(p, b > 0.5, threshold = 0.3)": lambda d: ref.recall(d["p"], d["b"], 0.3),
     "f1(p, b, threshold = 0.3)": lambda d: ref.f1(d["p"], d["b"], 0.3),
     "r2(y, r)": lambda d: ref.r2(d["y"], d["r"]),
     "r2(y[:, 1], r[:, 1])": lambda d: ref.r2(d["y"][:, 1], d["r"][:, 1]),

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from lark import Token
 
 from netc.grammar import expectation
+from netc.grammar.advice import FORMS, of_sign
 from netc.grammar.characters import STRANGE, strange
 from netc.grammar.diagnostics import Diagnostic, diagnostic, nearest
 from netc.grammar.expectation import span
@@ -21,6 +23,7 @@ _KINDS = {
     "<=": "COMPARE", ">=": "COMPARE", "-": "MINUS", "*": "STAR", "/": "SLASH", "@": "AT",
 }  # fmt: skip
 _AFTER_KEYWORD = ("NAME", "STRING", "NUMBER", "LBRACE", "NL", "RBRACE", "FREEZE")
+_VALUES = ("NUMBER", "STRING", "TRUE", "FALSE", "LSQB")
 _INSIDE = ("input", "target", "output", "metric", "param", "block", "repeat", "return", "import", "rule", "freeze")
 
 
@@ -41,7 +44,7 @@ class Repair:
         """Where to read on after token `at` of the statement that begins at `start` did not fit: `at` itself where it was
         exchanged, else `start`; None where nothing can be done. `refused` is what the builder said."""
         if refused is None and at < len(self.tokens):
-            mended = self.sign(at) or self.keyword(start, at, outside) or self.comment(start, at)
+            mended = self.sign(at, accepts) or self.keyword(start, at, outside) or self.comment(start, at)
             if mended is not None:
                 return mended[0]
         if self.header(start, at, accepts, refused):
@@ -80,7 +83,9 @@ class Repair:
             help = "write `N`: a size that varies has a capital name"
             return diagnostic("syntax", "`?` is no size", span(self.source, self.tokens[at]), help=help)
         if at < len(self.tokens) and self.tokens[at].type in STRANGE:
-            return strange(self.source, self.tokens[at])
+            found = strange(self.source, self.tokens[at])
+            help = of_sign(self.tokens, at, accepts())
+            return replace(found, help=help) if help else found
         if (
             0 < start < at < len(self.tokens)
             and begins_line(self.tokens, at)
@@ -91,18 +96,24 @@ class Repair:
 
     # --- what can be mended -------------------------------------------------------------------------------------------
 
-    def sign(self, at: int) -> tuple[int] | None:
-        """`**` read as `^`, `'a'` as `"a"`."""
+    def sign(self, at: int, accepts: Accepts) -> tuple[int] | None:
+        """`**` read as `^`, `'a'` as `"a"`, and `f(units => 4)` as `f(units = 4)`, where that fits."""
         token = self.tokens[at]
         operator = SIGNS.get(str(token), ("", ""))[0]
+        problem = strange(self.source, token) if token.type in STRANGE else None
+        if token == "=>" and self.kind(at + 1) in _VALUES and "EQ" in accepts():
+            operator = "="
+            problem = replace(
+                strange(self.source, token), help=f"write `{self.tokens[at - 1]} = {self.tokens[at + 1]}`"
+            )
         if token.type == "QUOTED":
             self.tokens[at] = _like(token, "STRING", f'"{token[1:-1]}"')
-        elif token.type in STRANGE and operator:
+        elif problem is not None and operator and _KINDS[operator] in accepts():
             self.tokens[at] = _like(token, _KINDS[operator], operator)
         else:
             return None
-        if token != self.signed[0] or token.line != self.signed[1]:
-            self.problems.append(strange(self.source, token))
+        if problem is not None and (token != self.signed[0] or token.line != self.signed[1]):
+            self.problems.append(problem)
             self.signed = (str(token), token.line or 0)
         return (at,)
 
@@ -121,7 +132,7 @@ class Repair:
         near = nearest(word, known, limit=1) if found in _AFTER_KEYWORD and not fits else []
         if near or fits:
             meant = near[0] if near else meant
-            help = f"did you mean `{meant}`?" if near else f"it is written {expectation.FORMS[meant.upper()]}"
+            help = f"did you mean `{meant}`?" if near else f"it is written {FORMS[meant.upper()]}"
             self.report(first, f"no statement begins with `{word}`", help)
             self.tokens[start] = _like(first, meant.upper(), meant)
             return (start,)
@@ -158,7 +169,9 @@ class Repair:
     def header(self, start: int, at: int, accepts: Accepts, refused: Diagnostic | None) -> bool:
         """What stands before a brace: left out, with its names unknown, so that what is inside is read all the same."""
         first = self.tokens[start]
-        brace = next((i for i in range(start, len(self.tokens)) if self.tokens[i].type == "LBRACE"), -1)
+        rest = range(start, len(self.tokens))
+        line = next((i for i in rest if self.kind(i) == "NL" and self.kind(i + 1) != "LBRACE"), len(self.tokens))
+        brace = next((i for i in rest[: line - start] if self.kind(i) == "LBRACE"), -1)
         if first.type not in ("NET", "DATA", "TRAIN", "BLOCK", "REPEAT") or not start < at <= brace:
             return False
         problem = refused or self.unexpected(start, at, accepts)
@@ -186,19 +199,35 @@ class Repair:
         return None
 
     def comment(self, start: int, at: int) -> tuple[int] | None:
-        """`// words` read as a comment."""
+        """`// words`, `-- words`, `% words`, `; words`, and a line of words alone, read as a comment."""
         line = self.tokens[at].line
         place = at
-        while place > start and self.tokens[place].type != "DSLASH" and self.tokens[place - 1].line == line:
+        while place > start and not self.remarks(place, at) and self.tokens[place - 1].line == line:
             place -= 1
-        if self.tokens[place].type != "DSLASH" or self.tokens[place].line != line:
+        if not self.remarks(place, at) and not (place == start and self.words(start)):
             return None
         end = place
         while end < len(self.tokens) and self.tokens[end].line == line and self.tokens[end].type != "NL":
             end += 1
         self.report(self.tokens[place], "a comment begins with `#`", f"write `{COMMENT}`")
-        del self.tokens[place:end]
+        self.tokens[place:end] = [] if self.remarks(place, at) else [_like(self.tokens[place], "BROKEN", "")]
         return (start,)
+
+    def remarks(self, place: int, at: int) -> bool:
+        """Whether a token begins a comment of another language, in a line that does not go on at `at`."""
+        kinds = [self.kind(i) for i in range(place, at + 1)]
+        if kinds[:1] == ["DSLASH"]:
+            return True
+        twice = {self.kind(place), self.kind(place + 1)} in ({"MINUS"}, {"PERCENT"})
+        if twice and self.tokens[place].end_pos == self.tokens[place + 1].start_pos:
+            return True
+        return kinds[:1] == ["PERCENT"] and len(kinds) > 2 and {*kinds[1:]} == {"NAME"}
+
+    def words(self, start: int) -> bool:
+        """Whether a statement is nothing but words: three, or two behind a `;`."""
+        end = next((i for i in range(start, len(self.tokens)) if self.tokens[i].type != "NAME"), len(self.tokens))
+        behind = start > 0 and self.source.text[_at(self.tokens[start - 1])] == ";"
+        return end - start > 2 - behind and self.kind(end) in ("NL", "RBRACE", "")
 
     # --- small things -------------------------------------------------------------------------------------------------
 

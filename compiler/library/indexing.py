@@ -50,8 +50,9 @@ class Indexed:
                 )
             beyond = [b for b in item[:2] if b is not None and not -size <= b <= size]
             if beyond:
-                raise Refused("index", f"the range on axis {axis} of `{x}` reaches {beyond[0]}, beyond its size {size}", None,
-                              f"a range runs up to {size}, without its end; leave the end out for the rest: `x[:, 1:]`")  # fmt: skip
+                message = f"the range on axis {axis} of `{x}` reaches {beyond[0]}, beyond its size {size}"
+                help = f"a range runs up to {size}, without its end; leave the end out for the rest: `x[:, 1:]`"
+                raise Refused("index", message, None, help)
             length = len(range(size)[slice(*item)])
             if length == 0:
                 raise Refused("index", f"the range on axis {axis} of `{x}` is empty", None,

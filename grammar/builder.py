@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextvars import ContextVar
 from fractions import Fraction
 from typing import Any
@@ -10,7 +11,7 @@ from lark import Token, Transformer, v_args
 
 from netc.grammar import ast
 from netc.grammar.depth import MAX_DEPTH, too_deep
-from netc.grammar.diagnostics import error
+from netc.grammar.diagnostics import NetError, error
 from netc.grammar.source import Source, Span
 
 MAX_DIGITS = 40
@@ -64,6 +65,19 @@ def _string(token: Token) -> ast.String:
             text.append(body[i])
             i += 1
     return ast.String(span, "".join(text))
+
+
+def _one_name(name: ast.Name, values: tuple[Any, ...]) -> NetError:
+    """The error of `h = 0,5`: one name for several values without brackets."""
+    first, second = values[0].span, values[1].span
+    text = first.source.text
+    whole = re.search(r"(?<![\w.])\d+$", text[first.start : first.end])
+    decimal = re.match(r",(\d+)(?![\w.])", text[first.end :])
+    listed = f"[{text[first.start : values[-1].span.end]}]"
+    help = f"a list is written `{name.id} = {' '.join(listed.split())}`"
+    if whole and decimal:
+        help = f"a decimal point is written `{whole[0]}.{decimal[1]}`"
+    return error("unpack", f"one name for {len(values)} values", second.to(values[-1].span), help=help)
 
 
 # Loosest to tightest; `->` is 1, prefix `not` 4 and prefix `-` 9.
@@ -176,6 +190,8 @@ class TreeBuilder(Transformer):  # type: ignore[misc]  # lark ships no types tha
     def bind(self, *children: Any) -> ast.Bind:
         names = tuple(_name(c) for c in children if isinstance(c, Token) and c.type == "NAME")
         values = _nodes(children)
+        if len(names) == 1 < len(values):
+            raise _one_name(names[0], values)
         value = values[0] if len(values) == 1 else ast.Tuple(_span(values[0], values[-1]), values)
         return ast.Bind(_span(children[0], children[-1]), names, value)
 

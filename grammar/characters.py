@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 
@@ -50,9 +51,21 @@ def strange(source: Source, token: Token) -> Diagnostic:
         return diagnostic("character", "strings are written between double quotes", span, help=f"write `{written}`")
     if token in SIGNS and token.isascii():
         return diagnostic("syntax", f"there is no operator `{token}`", span, help=f"write `{SIGNS[token][1]}`")
-    help = 'strings are written between `"`' if token in _QUOTES else "remove it; a line goes on inside parentheses"
-    help = f"write `{SIGNS[token][1]}`" if token in SIGNS else help
-    return diagnostic("character", f"unexpected character {_code_point(token)}", span, help=help)
+    return diagnostic("character", f"unexpected character {_code_point(token)}", span, help=_instead(token, span))
+
+
+def _instead(token: Token, at: Span) -> str:
+    """What to write in the place of a character that no token begins with."""
+    if token in SIGNS:
+        return f"write `{SIGNS[token][1]}`"
+    if token == "'" and re.search(r"[\w)\]]$", at.source.text[: at.start]):
+        return "names are written with a-z, A-Z, 0-9 and _; a matrix is turned by `transpose(x)`"
+    if token in _QUOTES:
+        return 'strings are written between `"`'
+    plain = unicodedata.normalize("NFKC", token)
+    if plain != token and plain.isascii() and plain.isprintable():
+        return f"write `{plain}`" if plain.strip() else "type a plain space"
+    return "remove it; a line goes on inside parentheses" if token == "\\" else "remove it"
 
 
 def _code_point(character: str) -> str:

@@ -22,6 +22,9 @@ SIGNS: dict[str, tuple[str, str]] = {
     "/=": ("", "h = h / 2"),
     "...": ("", "x[:, 0]"),
     "?": ("", "1 if hidden > 2 else 0"),
+    "-->": ("->", "x -> relu"),
+    "<>": ("!=", "x != 0"),
+    "++": ("", "h = h + 1"),
     "%>%": ("->", "x -> relu"),
     "%*%": ("@", "x @ transpose(x)"),
     ".*": ("*", "x * 2"),
@@ -30,6 +33,9 @@ SIGNS: dict[str, tuple[str, str]] = {
     "\N{LEFTWARDS ARROW}": ("=", "h = x -> relu"),
     "\N{MINUS SIGN}": ("-", "x - 1"),
     "\N{EN DASH}": ("-", "x - 1"),
+    "\N{EM DASH}": ("-", "x - 1"),
+    "\N{SQUARE ROOT}": ("", "sqrt(x)"),
+    "\N{N-ARY SUMMATION}": ("", "sum(x)"),
     "\N{MULTIPLICATION SIGN}": ("*", "x * 2"),
     "\N{MIDDLE DOT}": ("*", "x * 2"),
     "\N{DOT OPERATOR}": ("*", "x * 2"),
@@ -43,6 +49,16 @@ SIGNS: dict[str, tuple[str, str]] = {
 LETTERS: dict[str, str] = {
     "\N{SUPERSCRIPT TWO}": "x ^ 2", "\N{SUPERSCRIPT THREE}": "x ^ 3", "\N{GREEK SMALL LETTER PI}": "pi",
 }  # fmt: skip
+# Words of others that stand inside an expression -> what is said of them.
+CHOICE = "`if` chooses between two values: `a if condition else b`"
+INSIDE: dict[str, str] = {
+    "is": "equality is written `==`",
+    "in": "compare with each: `hidden == 8 or hidden == 16`",
+    "elif": "write the next choice behind `else`: `a if condition else b if other else c`",
+    "then": CHOICE,
+    "new": "a layer is made by its name alone: leave `new` out",
+    "lambda": "a function is a block: `block unit(a) { return relu(a) }`",
+}
 COMMENT = "# a comment"
 STRING = 'l2("*.weight")'
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from lark import Token
 
 from netc.grammar import expectation
+from netc.grammar.advice import of_sign
 from netc.grammar.characters import STRANGE, strange
 from netc.grammar.diagnostics import Diagnostic, diagnostic, nearest
 from netc.grammar.expectation import span
@@ -24,6 +26,7 @@ _KINDS = {
     "<=": "COMPARE", ">=": "COMPARE", "-": "MINUS", "*": "STAR", "/": "SLASH", "@": "AT",
 }  # fmt: skip
 _AFTER_KEYWORD = ("NAME", "STRING", "NUMBER", "LBRACE", "NL", "RBRACE", "FREEZE")
+_VALUES = ("NUMBER", "STRING", "TRUE", "FALSE", "LSQB")
 _INSIDE = ("input", "target", "output", "metric", "param", "block", "repeat", "return", "import", "rule", "freeze")
 
 
@@ -50,7 +53,7 @@ class Repair:
         be done. `refused` is what the builder said."""
         if refused is None and at < len(self.tokens):
             mended = (
-                self.sign(at)
+                self.sign(at, accepts)
                 or self.continued(start, at, before)
                 or self.keyword(start, at, outside)
                 or self.comment(start, at)
@@ -104,7 +107,9 @@ class Repair:
             help = "write `N`: a size that varies has a capital name"
             return diagnostic("syntax", "`?` is no size", span(self.source, self.tokens[at]), help=help)
         if at < len(self.tokens) and self.tokens[at].type in STRANGE:
-            return strange(self.source, self.tokens[at])
+            found = strange(self.source, self.tokens[at])
+            help = of_sign(self.tokens, at, accepts())
+            return replace(found, help=help) if help else found
         if (
             0 < start < at < len(self.tokens)
             and begins_line(self.tokens, at)
@@ -115,18 +120,24 @@ class Repair:
 
     # --- what can be mended -------------------------------------------------------------------------------------------
 
-    def sign(self, at: int) -> tuple[int] | None:
-        """`**` read as `^`, `'a'` as `"a"`."""
+    def sign(self, at: int, accepts: Accepts) -> tuple[int] | None:
+        """`**` read as `^`, `'a'` as `"a"`, and `f(units => 4)` as `f(units = 4)`, where that fits."""
         token = self.tokens[at]
         operator = SIGNS.get(str(token), ("", ""))[0]
+        problem = strange(self.source, token) if token.type in STRANGE else None
+        if token == "=>" and self.kind(at + 1) in _VALUES and "EQ" in accepts():
+            operator = "="
+            problem = replace(
+                strange(self.source, token), help=f"write `{self.tokens[at - 1]} = {self.tokens[at + 1]}`"
+            )
         if token.type == "QUOTED":
             self.tokens[at] = _like(token, "STRING", f'"{token[1:-1]}"')
-        elif token.type in STRANGE and operator:
+        elif problem is not None and operator and _KINDS[operator] in accepts():
             self.tokens[at] = _like(token, _KINDS[operator], operator)
         else:
             return None
-        if token != self.signed[0] or token.line != self.signed[1]:
-            self.problems.append(strange(self.source, token))
+        if problem is not None and (token != self.signed[0] or token.line != self.signed[1]):
+            self.problems.append(problem)
             self.signed = (str(token), token.line or 0)
         self.lines.add(token.line or 0)
         return (at,)
@@ -138,6 +149,8 @@ class Repair:
             return None
         if token.type in ("LPAR", "LSQB") and self.kind(closing(self.tokens, at, token.type) + 1) == "EQ":
             return None  # `(a, b) = ...`
+        if token.type == "STRING" and self.kind(at + 1) in ("COLON", "EQ"):
+            return None  # `"batch": 32`
         self.report(token, f"a line does not begin with `{token}`", "write it at the end of the line before")
         return (before,) if self.joined(at - 1) else None
 
@@ -212,7 +225,9 @@ class Repair:
     def header(self, start: int, at: int, accepts: Accepts, refused: Diagnostic | None) -> bool:
         """What stands before a brace: left out, with its names unknown, so that what is inside is read all the same."""
         first = self.tokens[start]
-        brace = next((i for i in range(start, len(self.tokens)) if self.tokens[i].type == "LBRACE"), -1)
+        rest = range(start, len(self.tokens))
+        line = next((i for i in rest if self.kind(i) == "NL" and self.kind(i + 1) != "LBRACE"), len(self.tokens))
+        brace = next((i for i in rest[: line - start] if self.kind(i) == "LBRACE"), -1)
         if first.type not in ("NET", "DATA", "TRAIN", "BLOCK", "REPEAT") or not start < at <= brace:
             return False
         if first.type == "BLOCK" and self.kind(start + 1) != "NAME":
@@ -241,19 +256,35 @@ class Repair:
         return None
 
     def comment(self, start: int, at: int) -> tuple[int] | None:
-        """`// words` read as a comment."""
+        """`// words`, `-- words`, `% words`, `; words`, and a line of words alone, read as a comment."""
         line = self.tokens[at].line
         place = at
-        while place > start and self.tokens[place].type != "DSLASH" and self.tokens[place - 1].line == line:
+        while place > start and not self.remarks(place, at) and self.tokens[place - 1].line == line:
             place -= 1
-        if self.tokens[place].type != "DSLASH" or self.tokens[place].line != line:
+        if not self.remarks(place, at) and not (place == start and self.words(start)):
             return None
         end = place
         while end < len(self.tokens) and self.tokens[end].line == line and self.tokens[end].type != "NL":
             end += 1
         self.report(self.tokens[place], "a comment begins with `#`", f"write `{COMMENT}`")
-        del self.tokens[place:end]
+        self.tokens[place:end] = [] if self.remarks(place, at) else [_like(self.tokens[place], "BROKEN", "")]
         return (start,)
+
+    def remarks(self, place: int, at: int) -> bool:
+        """Whether a token begins a comment of another language, in a line that does not go on at `at`."""
+        kind = self.kind(place)
+        if kind == "DSLASH":
+            return True
+        twice = kind in ("MINUS", "PERCENT") and self.kind(place + 1) == kind
+        if twice and self.tokens[place].end_pos == self.tokens[place + 1].start_pos:
+            return True
+        return kind == "PERCENT" and at > place + 1 and all(t.type == "NAME" for t in self.tokens[place + 1 : at + 1])
+
+    def words(self, start: int) -> bool:
+        """Whether a statement is nothing but words: three, or two behind a `;`."""
+        end = next((i for i in range(start, len(self.tokens)) if self.tokens[i].type != "NAME"), len(self.tokens))
+        behind = start > 0 and self.source.text[_at(self.tokens[start - 1])] == ";"
+        return end - start > 2 - behind and self.kind(end) in ("NL", "RBRACE", "")
 
     # --- small things -------------------------------------------------------------------------------------------------
 

@@ -39,7 +39,7 @@ from netc.compiler.language.refusal import Refused
 from netc.compiler.language.words import Constructor, show_number
 from netc.compiler.library import LIBRARY
 from netc.compiler.net import Tensor
-from netc.grammar.diagnostics import Label, diagnostic, error
+from netc.grammar.diagnostics import Label, diagnostic, error, spelt_alike
 from netc.grammar.source import Span
 
 MAX_CALLS = 60
@@ -79,6 +79,8 @@ def call(frame: Frame, callee: Any, arguments: Sequence[Given], span: Span) -> A
             help = "functions, layers and blocks are called; a product is written `a * b`"
             if isinstance(callee, tuple):
                 help = "leave the parentheses out; an entry is taken by `[0]`"
+            if isinstance(callee, str) and (alike := spelt_alike(callee, LIBRARY.words())):
+                help = f"write `{alike[0]}`, without quotes"
             raise error("not-callable", f"{describe(callee)} cannot be called", span, help=help)
 
 

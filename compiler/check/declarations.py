@@ -22,7 +22,7 @@ from netc.compiler.language.variables import Initializer, Variable, parameter
 from netc.compiler.library.initializers import HeNormal, Zeros
 from netc.compiler.net import Apply, Input, PublishedMetric, Tensor
 from netc.grammar import ast
-from netc.grammar.diagnostics import Label, did_you_mean, error
+from netc.grammar.diagnostics import Label, NetError, did_you_mean, error
 from netc.grammar.source import Span
 
 COUNTERS = ("seed", "row", "step")
@@ -32,6 +32,7 @@ RESERVED = ("loss", *COUNTERS)
 
 def new_name(frame: Frame, name: ast.Name, value: Any) -> None:
     """Binds a name for the first time. Raises NetError."""
+    refuse_dimension(frame, name)
     earlier = frame.environment.names.get(name.id)
     if earlier is not None and earlier.value is not UNKNOWN:
         message = f"`{name.id}` is bound twice"
@@ -43,14 +44,23 @@ def new_name(frame: Frame, name: ast.Name, value: Any) -> None:
 
 def home_of(frame: Frame, name: ast.Name, value: ast.Expression) -> Environment:
     """The level that a line binds `name` on. Only a line that reads a name may rebind it, and in a repeat one behind it."""
+    refuse_dimension(frame, name)
     home = frame.environment.home(name.id)
     if home is None:
+        if frame.environment.carries and name.id == "loss":
+            raise inner_loss(name, "repeat")
         return frame.environment
     earlier = home.names[name.id]
     if earlier.value is UNKNOWN or any(n.id == name.id for n in names_in(value)):
         return home
     if home is not frame.environment and name.id in _read_before(frame, value):
         return home  # what a turn has read, it gives to the next one
+    help = "choose another name"
+    if home is not frame.environment:
+        help = (
+            f"choose another name for what is the repeat's own; to hand `{name.id}` on, let this line or one before it in the "
+            f"repeat read it"
+        )
     if name.id == "loss":
         raise error(
             "two-losses", "the net has two losses", name.span, Label(earlier.span, "the first one"),
@@ -58,7 +68,7 @@ def home_of(frame: Frame, name: ast.Name, value: ast.Expression) -> Environment:
         )  # fmt: skip
     raise error(
         "duplicate-name", f"`{name.id}` is bound twice, and this line does not read it", name.span,
-        Label(earlier.span, "first bound here"), help="choose another name",
+        Label(earlier.span, "first bound here"), help=help,
     )  # fmt: skip
 
 
@@ -77,6 +87,24 @@ def refuse_reserved(name: ast.Name, reserved: tuple[str, ...] = RESERVED) -> Non
     """Raises NetError for a name that the contract uses."""
     if name.id in reserved:
         raise error("reserved-name", f"`{name.id}` is reserved", name.span, help="choose another name")
+
+
+def refuse_dimension(frame: Frame, name: ast.Name) -> None:
+    """Raises NetError for a line of the net that binds the name of one of its dimensions, which would then mean two things."""
+    declared = None if frame.depth else frame.recorder.symbols.get(name.id)
+    if declared is not None:
+        raise error("duplicate-name", f"`{name.id}` is a dimension of the net", name.span, Label(declared, "declared here"),
+                    help="choose another name")  # fmt: skip
+
+
+def inner_loss(name: ast.Name, around: str) -> NetError:
+    """The error of a loss that a block or a repeat would keep to itself."""
+    helps = {
+        "block": "call it by another name and `return` it; the loss of the net adds what the block gives",
+        "repeat": "bind `loss` before the repeat, and let the line read it: `loss = loss + ...`",
+    }
+    message = f"a `loss` inside a {around} is not the loss of the net"
+    return error("declaration-place", message, name.span, help=helps[around])
 
 
 def dtype_of(node: ast.Name) -> DType:

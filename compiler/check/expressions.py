@@ -19,9 +19,11 @@ from netc.compiler.check.values import (
     SILENT,
     UNKNOWN,
     Given,
+    LayerInstance,
     NameRange,
     Partial,
     Pipeline,
+    Record,
     describe,
     written_at,
 )
@@ -33,8 +35,10 @@ from netc.compiler.library import LIBRARY
 from netc.compiler.net import Tensor
 from netc.grammar import ast
 from netc.grammar.diagnostics import NetError, error
+from netc.grammar.source import Span
 
 ARITHMETIC = ("+", "-", "*", "/", "//", "%", "^", "@")  # of numbers in brackets, which are tensors there
+WAITING = (Operation, LayerInstance, Partial, Pipeline)  # what takes one tensor from a pipeline
 _COMPARE = "compare: `hidden > 2`"
 
 
@@ -183,6 +187,8 @@ def _pipe(frame: Frame, node: ast.Pipe) -> Any:
         else:
             callee, arguments = _callee(frame, stage), [head]
         try:
+            if isinstance(callee, WAITING):
+                _refuse_flow(value, span)
             value = call(frame, callee, arguments, stage.span)
         except Exhausted:
             raise
@@ -191,6 +197,22 @@ def _pipe(frame: Frame, node: ast.Pipe) -> Any:
             value = UNKNOWN  # the stages that follow are read all the same
         span = span.to(stage.span)
     return value
+
+
+def _refuse_flow(value: Any, span: Span) -> None:
+    """Raises NetError for what cannot flow into a word: several values, a string, the outputs of an imported net."""
+    value, shown = settled(value), " ".join(span.text.split())
+    if isinstance(value, tuple) and any(isinstance(v, Tensor) for v in value):
+        named = ", ".join("abcdefgh"[: len(value)]) if len(value) <= 8 else "a, b, ..."
+        help = f"bind them, `{named} = {shown}`, and let one flow on, or join them: `concat(a, b)`"
+    elif isinstance(value, Record):
+        *_, last = value.outputs or ["output"]
+        help = f"choose an output: `{f'({shown})' if '->' in shown else shown}.{last}`"
+    elif isinstance(value, str):
+        help = "let a tensor flow: `x -> relu`"
+    else:
+        return
+    raise error("argument", f"one tensor flows through a pipeline, this is {describe(value)}", span, help=help)
 
 
 def _stage(frame: Frame, node: ast.Expression) -> Any:
@@ -248,7 +270,11 @@ def _index(frame: Frame, node: ast.Index) -> Any:
         return UNKNOWN
     if not isinstance(value, tuple | Tensor):
         raise indices.not_indexed(value, node)
-    items = tuple(_range(frame, i) if isinstance(i, ast.Slice) else _entry(frame, i) for i in node.items)
+    of = " ".join(node.value.span.text.split())
+    items = tuple(
+        _range(frame, i, of, axis) if isinstance(i, ast.Slice) else _entry(frame, i, of, axis)
+        for axis, i in enumerate(node.items)
+    )
     if isinstance(value, tuple):
         if len(items) == 1 and isinstance(items[0], int) and -len(value) <= items[0] < len(value):
             return value[items[0]]
@@ -257,9 +283,9 @@ def _index(frame: Frame, node: ast.Index) -> Any:
     return apply(frame, LIBRARY.operations["index"], [value], {"items": items}, node.span)
 
 
-def _range(frame: Frame, node: ast.Slice) -> tuple[int | None, int | None, int]:
-    start, stop = (None if p is None else _entry(frame, p) for p in (node.start, node.stop))
-    step = 1 if node.step is None else _entry(frame, node.step)
+def _range(frame: Frame, node: ast.Slice, of: str, axis: int) -> tuple[int | None, int | None, int]:
+    start, stop = (None if p is None else _entry(frame, p, of, axis) for p in (node.start, node.stop))
+    step = 1 if node.step is None else _entry(frame, node.step, of, axis)
     if step == 0:
         raise error(
             "index", "the step of a range may not be 0", node.span, help="write `::1`, or `::-1` to turn it round"
@@ -267,11 +293,11 @@ def _range(frame: Frame, node: ast.Slice) -> tuple[int | None, int | None, int]:
     return start, stop, step
 
 
-def _entry(frame: Frame, node: ast.Expression) -> int:
+def _entry(frame: Frame, node: ast.Expression, of: str, axis: int) -> int:
     value = None if isinstance(node, ast.Name) and node.id in NOTHING else evaluate(frame, node)
     if value is UNKNOWN:
         raise SILENT
-    return indices.entry(value, node)
+    return indices.entry(value, node, of, axis)
 
 
 def _attribute(frame: Frame, node: ast.Attribute) -> Any:

@@ -25,19 +25,20 @@ def not_indexed(value: Any, node: ast.Index) -> NetError:
     return error("index", f"{describe(value)} cannot be indexed", node.value.span, help=help)
 
 
-def entry(value: Any, node: ast.Expression) -> int:
-    """An index as a whole number. Raises NetError for a tensor, a list, and for nothing."""
+def entry(value: Any, node: ast.Expression, of: str, axis: int) -> int:
+    """An index as a whole number; it stands at the place `axis` behind the text `of`. Raises NetError for a tensor, a list, and
+    for nothing."""
     if isinstance(value, Tensor):
-        raise error(
-            "static-argument", "an index is decided while compiling; a tensor cannot be", node.span,
-            help="`gather(x, indices, axis = 0)` selects by a tensor",
-        )  # fmt: skip
+        help = f"entries are taken by a tensor of numbers with `gather({of}, {node.span.text}, axis = {axis})`"
+        if value.type.dtype.kind == "bool":
+            help = f"choose by a condition with `where({node.span.text}, {of}, 0)`"
+        raise error("static-argument", "an index is decided while compiling; a tensor cannot be", node.span, help=help)
     if value is None:
         raise error("index", "an index is a number, this is nothing", node.span,
-                    help="a new axis is made by a word: write `unsqueeze(x, 1)`")  # fmt: skip
+                    help=f"a new axis is made by a word: write `unsqueeze({of}, {axis})`")  # fmt: skip
     if isinstance(value, tuple):
         raise error("index", f"an index is one number, this is {describe(value)}", node.span,
-                    help=f"several entries are taken by `gather(x, {node.span.text}, axis = 0)`")  # fmt: skip
+                    help=f"several entries are taken by `gather({of}, {node.span.text}, axis = {axis})`")  # fmt: skip
     return guard(partial(static.whole, value, "an index"), node.span)
 
 

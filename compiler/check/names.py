@@ -85,7 +85,7 @@ def _word(frame: Frame, node: ast.Name) -> Any:
         help = helps["block" if isinstance(around, ast.Block) else "repeat"]
         raise error("undefined-name", f"there is no name `{node.id}` here", node.span, Label(line.span, "bound inside"),
                     help=help)  # fmt: skip
-    if node.span.source.text[: node.span.start].rstrip().endswith("//"):
+    if node.span.source.text[: node.span.start].rstrip().endswith(("//", "--")):
         raise error(
             "undefined-name", f"there is no name `{node.id}`", node.span, help=f"a comment is written `{COMMENT}`"
         )

@@ -16,6 +16,7 @@ from netc.compiler.check.declarations import (
     COUNTERS,
     declare,
     home_of,
+    inner_loss,
     metric,
     new_name,
     output,
@@ -40,7 +41,7 @@ from netc.compiler.check.values import (
 )
 from netc.compiler.language.operations import Layer
 from netc.grammar import ast
-from netc.grammar.diagnostics import NetError, error
+from netc.grammar.diagnostics import Label, NetError, error
 
 
 def execute(frame: Frame, body: Sequence[ast.Statement]) -> Returned | None:
@@ -161,10 +162,25 @@ def _block(frame: Frame, node: ast.Block) -> None:
             "block-case", f"the block `{node.name.id}` makes parameters, so its name is capitalised", node.name.span,
             help=f"call it `{node.name.id[0].upper()}{node.name.id[1:]}`",
         )  # fmt: skip
+    _body_of_block(frame, node.body)
     run = partial(blocks.run_block, execute)
     made = BlockDefinition(node, frame.environment, makes, run)
     frame.recorder.blocks.append(made)
     new_name(frame, node.name, made)
+
+
+def _body_of_block(frame: Frame, body: Sequence[ast.Statement]) -> None:
+    """Reports what a block would do in silence: lines behind its `return`, which nothing reads, and a loss of its own."""
+    for i, statement in enumerate(body):
+        if isinstance(statement, ast.Return) and i + 1 < len(body) and frame.recorder.parsed:
+            message = "`return` ends the block, and nothing reads the line behind it"
+            frame.recorder.report(error("no-return", message, body[i + 1].span, Label(statement.span, "ends here"),
+                                        help="move `return` to the end, or remove the line"))  # fmt: skip
+        for name in statement.names if isinstance(statement, ast.Bind) else ():
+            if name.id == "loss":
+                frame.recorder.report(inner_loss(name, "block"))
+        if isinstance(statement, ast.Repeat):
+            _body_of_block(frame, statement.body)
 
 
 def read_uncalled(frame: Frame) -> None:

@@ -48,6 +48,11 @@ class Indexed:
                 raise Refused(
                     "index", f"axis {axis} of `{x}` has no fixed size; only `:` or a number can index it", None, help
                 )
+            beyond = [b for b in item[:2] if b is not None and not -size <= b <= size]
+            if beyond:
+                message = f"the range on axis {axis} of `{x}` reaches {beyond[0]}, beyond its size {size}"
+                help = f"a range runs up to {size}, without its end; leave the end out for the rest: `x[:, 1:]`"
+                raise Refused("index", message, None, help)
             length = len(range(size)[slice(*item)])
             if length == 0:
                 raise Refused("index", f"the range on axis {axis} of `{x}` is empty", None,

@@ -97,8 +97,8 @@ class Accuracy:
 
 @dataclass(eq=False, repr=False)
 class Thresholded:
-    """A metric of scores against 0/1 targets or truth values of the same shape, counted in four cells: a score above `threshold` says
-    yes (0 for logits, 0.5 for probabilities)."""
+    """A metric of scores against 0/1 targets or truth values of the same shape, counted in four cells: a score above
+    `threshold` says yes (0 for logits, 0.5 for probabilities)."""
 
     threshold: float = 0.0
 

@@ -218,15 +218,19 @@ WRONG_SIGNS = {
     "|": "h = (x < 0) | (x > 1)", "!": "h = !(x > 0)", "~": "h = ~(x > 0)", "===": "h = x === 0", "!==": "h = x !== 0",
     "=>": "h = x => relu", "|>": "h = x |> relu", ":=": "h := x -> relu", "+=": "y += 1", "-=": "y -= 1", "*=": "y *= 2",
     "/=": "y /= 2", "...": "h = x[..., 0]", "?": "h = hidden > 2 ? 1 : 0",
+    "-->": "h = x --> relu", "<>": "h = x <> 0", "++": "y++",
     "%>%": "h = x %>% relu", "%*%": "h = x %*% transpose(x)", ".*": "h = x .* x", ".^": "h = x .^ 2",
-    **{s: f"h = x {s} 1" for s in "\N{MINUS SIGN}\N{EN DASH}\N{MULTIPLICATION SIGN}\N{MIDDLE DOT}\N{DOT OPERATOR}"},
+    **{s: f"h = x {s} 1" for s in "\N{MINUS SIGN}\N{EN DASH}\N{EM DASH}\N{MULTIPLICATION SIGN}\N{MIDDLE DOT}\N{DOT OPERATOR}"},
     **{s: f"h = x {s} 1" for s in "\N{DIVISION SIGN}\N{LESS-THAN OR EQUAL TO}\N{GREATER-THAN OR EQUAL TO}\N{NOT EQUAL TO}"},
     "\N{RIGHTWARDS ARROW}": "h = x \N{RIGHTWARDS ARROW} relu", "\N{LEFTWARDS ARROW}": "h \N{LEFTWARDS ARROW} x -> relu",
+    "\N{SQUARE ROOT}": "h = \N{SQUARE ROOT}x", "\N{N-ARY SUMMATION}": "h = \N{N-ARY SUMMATION} x",
     "\N{HORIZONTAL ELLIPSIS}": "h = x[\N{HORIZONTAL ELLIPSIS}, 0]",
 }  # fmt: skip
 COMMENTS = [
     "h = x  // a comment of words", "// a comment of words", "// one", "h = x /* words = 3 { */ -> relu", "/* several\n lines { */",
-    '"""words of Python (\n lines"""',
+    '"""words of Python (\n lines"""', "-- a comment of words", "-- one", "h = x -- a comment of words", "%% a comment",
+    "<!-- words (\n = 3 -->",
+    "h = x  % a comment of words", "h = x ; a comment", "three words alone",
 ]  # fmt: skip
 
 

@@ -54,12 +54,8 @@ data {
 }
 """
 TOKENS = list(re.finditer(r'"[^"\n]*"|[A-Za-z_]\w*|\d[\d.e-]*|->|\.\.|[^\s\w]', SPEC))
-SEVERAL = {  # which read as something else, on several lines: as lists, and as layers that wait for a tensor
-    ("left out", "h = (h, hidden)"), (",", "y = v -> Dense,(width) -> act -> dropout(0.1)"), (",", "h = Unit,(h, hidden)"),
-    (",", "h = x * mask * gain, -> Dense(hidden, init = glorot_uniform)"), (",", "logits = h, -> Dense(10)"),
-    (",", "price = h, -> Dense(1)"),
-    (",", 'loss = softmax_cross_entropy(logits, label) + 0.5 * mean_squared_error,(price, value) + 1e-4 * l2("*.weight")'),
-    ("=", "optimizer = adam(rate == cosine(1e-3, warmup = 10))"),
+SEVERAL = {  # which read as something else, on several lines or at several places
+    ("left out", "h = (h, hidden)"), ("=", "optimizer = adam(rate == cosine(1e-3, warmup = 10))"),
 }  # fmt: skip
 
 

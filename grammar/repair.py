@@ -215,13 +215,12 @@ class Repair:
 
     def remarks(self, place: int, at: int) -> bool:
         """Whether a token begins a comment of another language, in a line that does not go on at `at`."""
-        kinds = [self.kind(i) for i in range(place, at + 1)]
-        if kinds[:1] == ["DSLASH"]:
+        kind = self.kind(place)
+        if kind not in ("MINUS", "PERCENT"):
+            return kind == "DSLASH"
+        if self.kind(place + 1) == kind and self.tokens[place].end_pos == self.tokens[place + 1].start_pos:
             return True
-        twice = {self.kind(place), self.kind(place + 1)} in ({"MINUS"}, {"PERCENT"})
-        if twice and self.tokens[place].end_pos == self.tokens[place + 1].start_pos:
-            return True
-        return kinds[:1] == ["PERCENT"] and len(kinds) > 2 and {*kinds[1:]} == {"NAME"}
+        return kind == "PERCENT" and at > place + 1 and all(self.kind(i) == "NAME" for i in range(place + 1, at + 1))
 
     def words(self, start: int) -> bool:
         """Whether a statement is nothing but words: three, or two behind a `;`."""

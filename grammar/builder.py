@@ -44,6 +44,9 @@ def _number(token: Token) -> ast.Number:
     if len(mantissa) > MAX_DIGITS or too_large:
         raise error("number", "the number is out of range", span, help="numbers fit a 64-bit float")
     exact = mantissa.isdigit() and not exponent
+    if exact and len(text) > 1 and text[0] == "0":
+        help = "a number begins with another digit; thousands are written `1_000`, without a comma"
+        raise error("number", f"`{token}` begins with 0", span, help=help)
     return ast.Number(span, int(text) if exact else Fraction(text))
 
 

@@ -273,12 +273,11 @@ class Repair:
     def remarks(self, place: int, at: int) -> bool:
         """Whether a token begins a comment of another language, in a line that does not go on at `at`."""
         kind = self.kind(place)
-        if kind == "DSLASH":
+        if kind not in ("MINUS", "PERCENT"):
+            return kind == "DSLASH"
+        if self.kind(place + 1) == kind and self.tokens[place].end_pos == self.tokens[place + 1].start_pos:
             return True
-        twice = kind in ("MINUS", "PERCENT") and self.kind(place + 1) == kind
-        if twice and self.tokens[place].end_pos == self.tokens[place + 1].start_pos:
-            return True
-        return kind == "PERCENT" and at > place + 1 and all(t.type == "NAME" for t in self.tokens[place + 1 : at + 1])
+        return kind == "PERCENT" and at > place + 1 and all(self.kind(i) == "NAME" for i in range(place + 1, at + 1))
 
     def words(self, start: int) -> bool:
         """Whether a statement is nothing but words: three, or two behind a `;`."""

@@ -25,7 +25,7 @@ from netc.compiler.graph.types import F32, I64, DType, TensorType
 from netc.compiler.language.operations import Function, Operation
 from netc.compiler.language.refusal import Refused
 from netc.compiler.language.slots import Slot
-from netc.compiler.language.variables import Variable
+from netc.compiler.language.variables import Initializer, Variable
 from netc.compiler.language.words import show_number
 from netc.compiler.net import Apply, Constant, Input, Size, Tensor
 from netc.grammar.diagnostics import Label, NetError, error
@@ -210,12 +210,11 @@ def literal(value: Any, dtype: DType, at: Span, beside: str = "x") -> Tensor:
     if isinstance(value, bool) or not static.is_number(value):
         if isinstance(value, bool) and dtype.kind == "bool":
             return Tensor(scalar, at, Constant(value))
-        raise error(
-            "argument",
-            f"a tensor or a number is needed here, this is {describe(value)}",
-            at,
-            help="give it a tensor or a number",
-        )
+        help = "give it a tensor or a number"
+        if isinstance(value, Initializer):
+            help = f"it is the first value of a parameter: `param w: f32[4] = {' '.join(at.text.split())}`; noise is an `input`"
+        message = f"a tensor or a number is needed here, this is {describe(value)}"
+        raise error("argument", message, at, help=help)
     if dtype.kind == "bool":
         raise error(
             "dtype", f"the number {show_number(value)} is not a truth value", at,

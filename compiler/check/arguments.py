@@ -45,7 +45,8 @@ def bind(slots: Sequence[Slot], arguments: Sequence[Given], what: str, span: Spa
         extra = positional[len(slots)].span
         takes = f"takes at most {len(slots)} argument{'s' * (len(slots) != 1)}"
         several = slots[-1].kind in ("sizes", "axes") if slots else False
-        help = f"several are written as a list: `{slots[-1].name} = [2, 2]`" if several else _signature(slots)
+        listed = ", ".join(a.span.text for a in positional[len(slots) - 1 :])
+        help = f"several are written as a list: `[{listed}]`" if several else _signature(slots)
         raise error("too-many-arguments", f"`{what}` {takes}, got {len(positional)}", extra, help=help)
     for slot, a in zip(slots, positional):
         bound[slot.name] = (a.value, a.span)
@@ -97,6 +98,9 @@ def convert(slot: Slot, value: Any, what: str) -> Any:
         return None
     match slot.kind:
         case "int":
+            if isinstance(value, tuple) and what == "split":
+                raise Refused("argument", f"{name} counts equal parts, this is {describe(value)}", slot.name,
+                              "ranges cut unequal parts: `x[:, :2]`, `x[:, 2:]`")  # fmt: skip
             return static.whole(value, name, slot.name)
         case "float":
             if static.is_number(value):

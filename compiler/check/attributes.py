@@ -23,6 +23,8 @@ from netc.compiler.net import Tensor
 from netc.grammar import ast
 from netc.grammar.diagnostics import did_you_mean, error
 
+_PARTS = ("weight", "bias", "scale", "slope")  # what layers call their parameters
+
 
 def refuse_framework(frame: Frame, node: ast.Attribute) -> None:
     """Raises NetError for a name of another framework: `torch.nn.relu`."""
@@ -49,6 +51,10 @@ def part(frame: Frame, node: ast.Attribute, value: Any) -> Any:
             known = value.outputs
         case _:
             shown = node.value.span.text if isinstance(node.value, ast.Name) else "x"
+            if isinstance(value, Tensor) and name in _PARTS:
+                message = f"{describe(value)} has no parameters: the layer has them that made it"
+                help = f"bind the layer, and let a tensor flow into it: `f = Dense(3); h = f(x)` has `f.{name}`"
+                raise error("attribute", message, node.name.span, help=help)
             raise guessing.of_tensor(shown, name, node.name.span, describe(value))
     if name not in known:
         what = "block" if isinstance(value, Module) else "output"

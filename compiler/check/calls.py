@@ -119,6 +119,10 @@ def _function(frame: Frame, function: Function, arguments: Sequence[Given], span
                 literal(first.value, F32, first.span), first.span
             )  # there is nothing else that a list could be
             return _function(frame, function, [written, *arguments[1:]], span)
+        if function.pattern and len(arguments) > 1 and all(isinstance(a.value, str) for a in arguments):
+            terms = " + ".join(f"{function.name}({a.span.text})" for a in arguments)
+            message = f"`{function.name}` takes one pattern, got {len(arguments)}"
+            raise error("too-many-arguments", message, arguments[1].span, help=f"add them: write `({terms})`")
         if function.pattern and arguments:
             raise error(
                 "argument", f"`{function.name}` takes a tensor or a pattern, this is {describe(arguments[0].value)}", span,

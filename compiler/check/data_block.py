@@ -85,8 +85,9 @@ def _missing(block: SettingsBlock, node: ast.Expression) -> dict[str, Any] | Non
     if static.is_number(made) and not isinstance(made, bool):
         return {"kind": "value", "value": float(made)}
     if not isinstance(made, MissingValues):
+        meant = made if isinstance(made, str) and made in LIBRARY.constructors["missing"] else "mean"
         raise error("argument", f"`missing` is `mean`, `drop` or a number, this is {describe(made)}", node.span,
-                    help="write `missing = mean`")  # fmt: skip
+                    help=f"write `missing = {meant}`")  # fmt: skip
     return made.record()
 
 
@@ -194,7 +195,7 @@ def _columns(block: SettingsBlock, word: Constructor, arguments: list[Given], sp
                 lost = True
                 continue
             near = of_argument(word.name, a.name, word.slots) or did_you_mean(
-                a.name, [*declared, *own], "name an input or a target of the net"
+                a.name, [*declared, *own], "those of the net are " + ", ".join(f"`{d}`" for d in declared)
             )
             raise error("unknown-argument", f"the net has no input or target `{a.name}`", a.place, help=near)
         columns[a.name] = _key(a) if FORMATS[word.name].columns == "keys" else _column(a)

@@ -10,6 +10,7 @@ from netc.compiler.check.applying import guard, settled
 from netc.compiler.check.arguments import initializer
 from netc.compiler.check.environment import Environment
 from netc.compiler.check.expressions import evaluate
+from netc.compiler.check.foreign import NOTHING
 from netc.compiler.check.frame import Frame
 from netc.compiler.check.guessing import row
 from netc.compiler.check.reading import names_in
@@ -161,7 +162,8 @@ def _only_outermost(frame: Frame, what: str, node: ast.Node) -> None:
 
 def _dimension(frame: Frame, node: ast.Expression, declares: bool) -> Dim:
     """One entry of a type: a positive whole number or a symbolic dimension."""
-    if isinstance(node, ast.Name) and declares and frame.environment.find(node.id) is None and node.id[:1].isupper():
+    free = isinstance(node, ast.Name) and declares and frame.environment.find(node.id) is None
+    if isinstance(node, ast.Name) and free and node.id[:1].isupper() and node.id not in NOTHING:
         frame.recorder.symbols.setdefault(node.id, node.span)
         return symbol(node.id)
     if isinstance(node, ast.Name) and declares and not _bound(frame, node.id):
@@ -253,6 +255,13 @@ def _shown(at: Span) -> str:
 
 def metric(frame: Frame, node: ast.Metric) -> None:
     """`metric a = accuracy(y, t)`, or with its better direction: `metric a (min) = e`."""
+    match node.value:
+        case ast.Call(
+            function=ast.Call() | ast.Group() as inner, arguments=(ast.Argument(value=ast.Name(id="min" | "max")),)
+        ):
+            behind = node.value.arguments[0].span
+            raise error("metric-mode", "the better direction stands before the `=`", behind,
+                        help=f"write `metric {node.name.id} ({behind.text}) = {_shown(inner.span)}`")  # fmt: skip
     value = _published(frame, node.name, node.value, "metric")
     if value is UNKNOWN:
         return

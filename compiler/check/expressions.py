@@ -128,12 +128,11 @@ def _combine(frame: Frame, node: ast.Binary, left: Any) -> Any:
     if node.operator == "..":
         if isinstance(left, str) and isinstance(right, str):
             return NameRange(left, right)
-        raise error(
-            "argument",
-            "`..` makes a range of columns",
-            node.span,
-            help='write `"p0".."p63"`; counts are given by `repeat`',
-        )
+        help = 'write `"p0".."p63"`; numbers are counted by `range(3)`'
+        if all(isinstance(v, int) for v in (left, right)):
+            texts = node.left.span.text, node.right.span.text
+            help = f'numbers are counted by `range({texts[0]}, {texts[1]})`; columns by their names: `"{texts[0]}".."{texts[1]}"`'
+        raise error("argument", "`..` makes a range of columns", node.span, help=help)
     if node.operator in ARITHMETIC and not isinstance(left, Tensor) and not isinstance(right, Tensor):
         left, right = (
             literal(v, F32, p.span) if is_array(v) else v for v, p in ((left, node.left), (right, node.right))

@@ -179,6 +179,7 @@ NET: dict[str, str] = {
     "metric top = accuracy(y, t)": "metric metrics",
     'loss = softmax_cross_entropy(y, t) + 1e-4 * l2("*.weight")': "weight_regularizer kernel_regularizer",
     "h = x -> dropout(0.1)": "dropout",
+    "h = x -> standardize": "normalize standardize normalise scale preprocess",
     "loss = softmax_cross_entropy(y, t, weight = x[:, 3])": "sample_weight sample_weights row_weight",
     "loss = softmax_cross_entropy(y, t, weight = gather([1, 5, 2], t))": "class_weight class_weights",
     "loss = sigmoid_cross_entropy(y, one_hot(t, 3), weight = 1 + 4 * one_hot(t, 3))": "pos_weight",
@@ -197,6 +198,8 @@ SOURCES: dict[str, str] = {
     'idx(("images.gz", "labels.gz"))': "mnist ubyte",
     "random(train = 0.8, val = 0.2)": "train_test_split shuffled holdout kfold random_split",
 }
+# Splits by the names that others give them.
+SPLITS: dict[str, str] = {"val": "valid validation dev eval", "train": "training", "test": "testing"}
 # Optimizers and schedules, by what comes nearest.
 TRAINERS: dict[str, str] = {
     "sgd(rate = 0.1, momentum = 0.9)": "momentum nesterov nag GradientDescentOptimizer gradient_descent MomentumOptimizer",
@@ -212,8 +215,9 @@ METHODS: dict[str, str] = {
     "x -> reshape([N, 2, 2])": "reshape",
     "x.shape[0] * x.shape[1]": "numel",
     "transpose(x)": "T mT",
+    "where(x > 0, x, 0)": "at where",
     "x": "item numpy cpu cuda to data clone copy contiguous value",
-    'l2("*.weight")': "weight bias weights kernel parameters",
+    'l2("*.weight")': "weights kernel parameters",
     "gradient(mean(x^2), x)": "backward",
 }
 # Arguments by the name that they have here.

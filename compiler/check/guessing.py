@@ -96,6 +96,10 @@ def of_group(name: str, groups: Sequence[str]) -> str:
     words = [w for g in groups for w in LIBRARY.constructors.get(g, {})]
     table = "SOURCES" if set(groups) & {"source", "split"} else "TRAINERS"
     listed = "there are " + ", ".join(f"`{w}`" for w in words) if words else ""
+    other = next((g for g in _USES if name in LIBRARY.constructors.get(g, {})), "")
+    if other:
+        use = _USES[other].format(name).partition("{ ")[2].removesuffix(" }")
+        return f"`{name}` has another place: `{use}`"
     return (
         did_you_mean(name, spelt_alike(name, words))
         or _written(row(name, table, "TRAIN"))

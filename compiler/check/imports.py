@@ -63,8 +63,12 @@ def _found(node: ast.Import, folder: Path, chain: tuple[Path, ...]) -> Path:
     text, at = node.path.value, node.path.span
     path = Path(text)
     if path.suffix not in (".net", ".onnx"):
-        raise error("import", f"`{text}` is neither a .net spec nor an .onnx model", at,
-                    help='write `import "blocks.net" as b` or `import "model.onnx" as m`')  # fmt: skip
+        known = [n for n in _beside((folder / path).resolve()) if Path(n).stem == path.name]
+        help = 'write `import "blocks.net" as b` or `import "model.onnx" as m`'
+        if path.suffix in (".pt", ".pth", ".h5", ".keras", ".pb", ".safetensors"):
+            help = "export the model as ONNX with the tool that made it"
+        help = f'write `import "{path.with_name(known[0])}" as {node.name.id}`' if known else help
+        raise error("import", f"`{text}` is neither a .net spec nor an .onnx model", at, help=help)
     if path.is_absolute() or ".." in path.parts:
         raise error("import", f"`{text}` lies outside the spec's folder", at, help="import from the folder of the spec")
     found = (folder / path).resolve()

@@ -9,7 +9,7 @@ from typing import Any
 from netc.compiler.check import guessing
 from netc.compiler.check.frame import Frame
 from netc.compiler.check.reading import cycle
-from netc.compiler.check.values import CALLABLES, UNKNOWN, OnnxNamespace
+from netc.compiler.check.values import CALLABLES, UNKNOWN, Module, OnnxNamespace
 from netc.compiler.graph.dimensions import symbol
 from netc.compiler.library import LIBRARY
 from netc.grammar import ast
@@ -68,9 +68,13 @@ def _word(frame: Frame, node: ast.Name) -> Any:
     if node.id in later:
         path = cycle(node.id, frame.line, later)
         if path:
-            shown = " -> ".join(f"`{p}`" for p in path)
-            raise error("cycle", f"`{path[0]}` depends on itself: {shown}", node.span, later[node.id].span,
-                        help="one of these lines reads something that is computed before")  # fmt: skip
+            shown = " -> ".join(f"`{p}`" for p in dict.fromkeys(path)) + f" -> `{path[0]}`"
+            bound_at = later[node.id].span
+            other = bound_at if bound_at.line != node.span.line else None
+            help = "one of these lines reads something that is computed before"
+            if other is None:
+                help = f"let the line read what is computed before it, such as an input, in the place of `{node.id}`"
+            raise error("cycle", f"`{path[0]}` depends on itself: {shown}", node.span, other, help=help)
         raise error(
             "used-before", f"`{node.id}` is used before the line that binds it", node.span,
             Label(later[node.id].span, "bound here"), help="move that line up",
@@ -89,6 +93,13 @@ def _word(frame: Frame, node: ast.Name) -> Any:
         raise error(
             "undefined-name", f"there is no name `{node.id}`", node.span, help=f"a comment is written `{COMMENT}`"
         )
+    bound = ((n, frame.environment.find(n)) for n in sorted(frame.environment.visible()))
+    modules = [
+        n for n, b in bound if b is not None and isinstance(b.value, Module) and node.id in b.value.environment.names
+    ]
+    if modules:
+        help = f"it is a block of the imported spec: write `{modules[0]}.{node.id}`"
+        raise error("undefined-name", f"there is no layer or block `{node.id}`", node.span, help=help)
     raise guessing.in_a_net(node.id, node.span, [*frame.environment.visible(), *frame.recorder.symbols])
 
 

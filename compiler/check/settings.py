@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from netc.compiler.check.arguments import construct
 from netc.compiler.check.expressions import evaluate, named
 from netc.compiler.check.frame import Frame
-from netc.compiler.check.guessing import of_group
+from netc.compiler.check.guessing import of_group, row
 from netc.compiler.check.names import VALUES
 from netc.compiler.check.values import SILENT, UNKNOWN
 from netc.compiler.language.words import Constructor
@@ -80,6 +80,11 @@ def value(block: SettingsBlock, node: ast.Expression, groups: Sequence[str] = ()
             raise undefined(node, groups)
         case ast.Attribute(value=ast.Name(id=split)) if split in SPLITS:
             return _watched(block, split, node)
+        case ast.Attribute(value=ast.Name() as split) if row(split.id, "SPLITS"):
+            meant = row(split.id, "SPLITS")
+            raise error(
+                "undefined-name", f"there is no split `{split.id}`", split.span, help=f"write `{meant}.{node.name.id}`"
+            )
         case _:
             found = evaluate(block.frame, node)
             if found is UNKNOWN:
@@ -97,7 +102,7 @@ def constructor(name: ast.Name, groups: Sequence[str]) -> Constructor:
 
 def undefined(name: ast.Name, groups: Sequence[str]) -> NetError:
     """The error of a name that is no word of these groups."""
-    what = " or ".join(SPOKEN.get(g, g) for g in groups) or "function"
+    what = " or ".join(SPOKEN.get(g, g) for g in groups) or "word of this place"
     return error("undefined-name", f"there is no {what} `{name.id}`", name.span, help=of_group(name.id, groups))
 
 

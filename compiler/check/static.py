@@ -71,14 +71,15 @@ def whole(value: Any, what: str, at: str | None = None) -> int:
     if isinstance(value, float) and value.is_integer():
         return int(value)
     if is_number(value):
-        raise Refused(
-            "not-whole",
-            f"{what} must be a whole number, this is {show_number(value)}",
-            at,
-            f"write `{math.floor(value)}`; `//` divides and rounds down",
-        )
-    raise Refused("argument", f"{what} must be a whole number, this is {describe(value)}", at,
-                  "write a number, or an argument of the net such as `net name(hidden = 64)`")  # fmt: skip
+        shown = show_number(value)
+        help = f"write `{math.floor(value)}`; `//` divides and rounds down"
+        if 0 < value < 1:
+            help = f"it is a count: multiply a share with the whole, as in `{shown} * 1000`"
+        raise Refused("not-whole", f"{what} must be a whole number, this is {shown}", at, help)
+    help = "write a number, or an argument of the net such as `net name(hidden = 64)`"
+    if isinstance(value, str) and value.isdecimal():
+        help = f"write `{value}`, without quotes"
+    raise Refused("argument", f"{what} must be a whole number, this is {describe(value)}", at, help)
 
 
 def _compare(symbol: str, a: Any, b: Any) -> bool:

@@ -76,6 +76,14 @@ def _setting(block: SettingsBlock, node: ast.Setting) -> Any:
     return read
 
 
+_FROZEN = (
+    "trainable",
+    "frozen",
+    "requires_grad",
+    "fixed",
+    "lock",
+    "locked",
+)  # what others call a parameter that stays as it is
 _EXAMPLES = {
     "optimizer": "adam(rate = 1e-3)", "average": "ema(0.999)", "stop": "early(val.loss)", "keep": "best(val.loss)",
     "plateau": "reduce(val.loss)",
@@ -132,10 +140,9 @@ def _adjustment(block: SettingsBlock, node: ast.Adjust, config: TrainConfig) -> 
     name, word = node.name.id, LIBRARY.constructor_of(config.optimizer)
     slots = {s.name: s for s in word.slots}
     if name not in slots:
-        raise error(
-            "unknown-setting", f"`{word.name}` has no setting `{name}`", node.name.span,
-            help=did_you_mean(name, [*slots, "freeze"], "its settings are " + ", ".join(f"`{s}`" for s in slots)),
-        )  # fmt: skip
+        help = did_you_mean(name, [*slots, "freeze"], "its settings are " + ", ".join(f"`{s}`" for s in slots))
+        help = "write `freeze`" if name in _FROZEN else help
+        raise error("unknown-setting", f"`{word.name}` has no setting `{name}`", node.name.span, help=help)
     raw = value(block, node.value, ("schedule",))
     try:
         return name, node.operator, convert(slots[name], raw, word.name)

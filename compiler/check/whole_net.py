@@ -68,8 +68,10 @@ def loss(net: TypedNet, binding: Binding | None, names: Iterable[str], at: Span)
         return
     found = binding.value
     if not isinstance(found, Tensor):
-        raise error("argument", "the loss is not a tensor", binding.span,
-                    help="compute it from the net: `loss = softmax_cross_entropy(logits, t)`")  # fmt: skip
+        help = "compute it from the net: `loss = softmax_cross_entropy(logits, t)`"
+        if isinstance(found, tuple) and all(isinstance(v, Tensor) for v in found):
+            help = "add its terms: `loss = a + b`"
+        raise error("argument", "the loss is not a tensor", binding.span, help=help)
     if not found.type.is_scalar:
         raise error(
             "not-scalar",

@@ -167,10 +167,12 @@ class ImportedModel(Operation):
                 continue
             if len(dims) != given.rank or any(isinstance(d, int) and d != g for d, g in zip(dims, given.shape)):
                 fixed = bool(dims) and isinstance(dims[0], int) and given.rank > 0 and dims[0] != given.shape[0]
-                batch = "export the model with a batch axis of any size" if fixed else ""
+                help = "export the model with a batch axis of any size" if fixed else ""
+                if len(dims) == given.rank and isinstance(dims[-1], int) and not fixed:
+                    help = f"give it as many features: `{{0}} -> Dense({dims[-1]})`"
                 raise Refused(
                     "shape-mismatch", f"`{self.name}` reads `{declared.name}` as `{shown}`, this is `{given}`", "x",
-                    help=batch,
+                    help=help,
                 )  # fmt: skip
             bound.update((d, g) for d, g in zip(dims, given.shape) if isinstance(d, str) and d)
         return bound

@@ -13,3 +13,8 @@ class Refused(Exception):
     def __init__(self, slug: str, message: str, at: str | None = None, help: str = ""):
         super().__init__(message)
         self.slug, self.message, self.at, self.help = slug, message, at, help
+
+
+def percent(value: float) -> str:
+    """Help for a number of percent where a share is taken; nothing for other numbers."""
+    return f"it is a share: {value:g} percent are `{value / 100:g}`" if 1 < value <= 100 else ""

@@ -58,6 +58,8 @@ def _one_shape(a: TensorType, b: TensorType) -> str:
         return "drop the last axis, whose size is 1: " + _without_last(a, b)
     if b.dtype.is_integer and b.shape == a.shape[:-1]:
         return "numbers of classes belong to `softmax_cross_entropy({0}, {1})` and `accuracy({0}, {1})`"
+    if a.rank == b.rank == 2 and a.shape[::-1] == b.shape:
+        return "turn the first: `transpose({0})`"
     if a.rank > 2 and b.rank == 2:
         return "flatten the rows before the first layer: `{input} -> flatten`"
     if a.rank == b.rank and a.shape[:-1] == b.shape[:-1] and isinstance(b.shape[-1], int):
@@ -84,7 +86,7 @@ def fitting(a: TensorType, b: TensorType) -> str:
     if a.rank == b.rank == 1:
         rows = 0 if isinstance(a.shape[0], Symbolic) else 1
         return f"give the rows a second axis of size 1: `unsqueeze({{{rows}}}, 1)`"
-    if a.rank == b.rank > 1 and a.shape[:-1] == b.shape[:-1] and isinstance(a.shape[-1], int):
+    if a.rank == b.rank > 1 and a.shape[:-1] == b.shape[:-1] and all(isinstance(t.shape[-1], int) for t in (a, b)):
         return f"project one to the size of the other: `{{1}} -> Dense({a.shape[-1]})`"
     return "`netc check` prints every shape; `reshape`, `unsqueeze` and `x[:, 0]` change them"
 

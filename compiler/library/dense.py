@@ -27,7 +27,8 @@ class Dense:
 
     def type(self, x: Tensor) -> TensorType:
         if self.units < 1:
-            raise Refused("dimension", f"`units` must be at least 1, not {self.units}", "units")
+            help = "write 1 or more; a repeat counts from 0, so that `i + 1` is its first number"
+            raise Refused("dimension", f"`units` must be at least 1, not {self.units}", "units", help)
         if x.rank < 2:
             raise Refused(
                 "shape-mismatch", f"`Dense` needs features on a last axis, this is `{x}`", None, _ROWS[x.rank]

@@ -87,9 +87,9 @@ class Gather:
     def type(self, x: Tensor, indices: Index) -> TensorType:
         at = axis_of(x, self.axis)
         if indices.dtype.name not in ("i32", "i64"):
-            raise Refused(
-                "dtype", f"indices are i32 or i64, this is `{indices}`", "indices", "convert them: `i64({1})`"
-            )
+            turned = x.dtype.name in ("i32", "i64") and indices.dtype.is_float
+            help = "the table comes first: write `gather({1}, {0})`" if turned else "convert them: `i64({1})`"
+            raise Refused("dtype", f"indices are i32 or i64, this is `{indices}`", "indices", help)
         return x.with_shape((*x.shape[:at], *indices.shape, *x.shape[at + 1 :]))
 
     def lower(self, op: Emitter, x: Value, indices: Value) -> Value:

@@ -8,7 +8,7 @@ from netc.compiler.graph.dimensions import Shape
 from netc.compiler.graph.types import I64, TensorType
 from netc.compiler.language.doubts import Doubt, Seen, not_log_probabilities, not_logits, one_class
 from netc.compiler.language.lowering import Emitter, Value
-from netc.compiler.language.refusal import Refused
+from netc.compiler.language.refusal import Refused, percent
 from netc.compiler.language.shapes import axis_of, equal_types, floating, yes_or_no
 from netc.compiler.language.slots import Index, Tensor
 from netc.compiler.language.words import loss
@@ -91,7 +91,12 @@ class SoftmaxCrossEntropy:
 
     def type(self, logits: Tensor, target: Index) -> TensorType:
         if not 0 <= self.smoothing < 1:
-            raise Refused("argument", f"`smoothing` must be in [0, 1), not {float(self.smoothing):g}", "smoothing")
+            raise Refused(
+                "argument",
+                f"`smoothing` must be in [0, 1), not {float(self.smoothing):g}",
+                "smoothing",
+                percent(self.smoothing),
+            )
         return _classes("softmax_cross_entropy", logits, target, self.axis)
 
     def doubt(self, logits: Seen, target: Seen) -> Doubt | None:

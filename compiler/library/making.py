@@ -95,7 +95,11 @@ class Range(Made):
         if not count:
             shown = [show_number(n) for n in (first, end, self.step)]
             message = f"no number lies from {shown[0]} to {shown[1]} by steps of {shown[2]}"
-            raise Refused("dimension", message, "start" if self.end is None else "end", "the end itself is left out")
+            back = self.end is not None and self.step > 0 and end < first
+            help = f"a range that falls has a step below 0: `range({shown[0]}, {shown[1]}, -1)`" if back else ""
+            raise Refused(
+                "dimension", message, "start" if self.end is None else "end", help or "the end itself is left out"
+            )
         return first, count
 
     def _symbolic(self, first: Any, end: Any) -> Dim:

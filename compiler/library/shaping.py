@@ -115,8 +115,10 @@ class Concat:
                 or x.rank != first.rank
                 or any(i != at and a != b for i, (a, b) in enumerate(zip(first.shape, x.shape)))
             ):
-                raise Refused("shape-mismatch", f"`{first}` and `{x}` do not join along axis {self.axis}", None,
-                              "they have one dtype, and the same size on every other axis")  # fmt: skip
+                help = "they have one dtype, and the same size on every other axis"
+                if not x.rank:
+                    help = "numbers do not join; the axis is named: `axis = 1`"
+                raise Refused("shape-mismatch", f"`{first}` and `{x}` do not join along axis {self.axis}", None, help)
             joined = add(joined, x.shape[at])
         return first.with_shape((*first.shape[:at], joined, *first.shape[at + 1 :]))
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from netc.compiler.language.refusal import Refused
+from netc.compiler.language.refusal import Refused, percent
 from netc.compiler.language.variables import Variable
 from netc.compiler.language.words import constructor
 from netc.compiler.training.optimizers.base import Optimizer
@@ -81,7 +81,12 @@ class Reduce:
     def __post_init__(self) -> None:
         _waits("reduce", self.score, self.patience, self.delta)
         if not 0 < self.factor < 1:
-            raise Refused("argument", f"`factor` must be between 0 and 1, not {float(self.factor):g}", "factor")
+            raise Refused(
+                "argument",
+                f"`factor` must be between 0 and 1, not {float(self.factor):g}",
+                "factor",
+                percent(self.factor),
+            )
 
 
 @constructor("average")
@@ -92,7 +97,9 @@ class Ema:
 
     def __post_init__(self) -> None:
         if not 0 <= self.decay < 1:
-            raise Refused("argument", f"`decay` must be in [0, 1), not {float(self.decay):g}", "decay")
+            raise Refused(
+                "argument", f"`decay` must be in [0, 1), not {float(self.decay):g}", "decay", percent(self.decay)
+            )
 
 
 def setting(default: Any, **bounds: float) -> Any:

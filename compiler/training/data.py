@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from netc.compiler.language.refusal import Refused
+from netc.compiler.language.refusal import Refused, percent
 from netc.compiler.language.words import constructor
 
 
@@ -30,7 +30,7 @@ class RandomSplit(DataSplit):
     def __post_init__(self) -> None:
         for name in ("train", "val", "test"):
             if not 0 <= getattr(self, name) <= 1:
-                raise Refused("argument", f"`{name}` must be a share from 0 to 1", name)
+                raise Refused("argument", f"`{name}` must be a share from 0 to 1", name, percent(getattr(self, name)))
         if abs(float(self.train + self.val + self.test) - 1) > 1e-9:
             total = float(self.train + self.val + self.test)
             raise Refused("argument", f"the shares sum to {total:g}, not 1", None, "train + val + test = 1")

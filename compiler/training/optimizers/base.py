@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from netc.compiler.graph.types import F32
 from netc.compiler.language.lowering import Emitter, Value
-from netc.compiler.language.refusal import Refused
+from netc.compiler.language.refusal import Refused, percent
 from netc.compiler.training.schedules import Rate, Schedule
 
 State = dict[str, Value]  # what is kept for a parameter, by the names of `state`
@@ -41,7 +41,12 @@ class Optimizer:
             )
         for name in self.open_intervals:
             if not 0 <= getattr(self, name) < 1:
-                raise Refused("argument", f"`{name}` must be in [0, 1), not {float(getattr(self, name)):g}", name)
+                raise Refused(
+                    "argument",
+                    f"`{name}` must be in [0, 1), not {float(getattr(self, name)):g}",
+                    name,
+                    percent(getattr(self, name)),
+                )
 
     def state(self) -> dict[str, float]:
         """Names and first values of the tensors kept for each parameter, all of its shape and dtype."""

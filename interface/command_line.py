@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Callable
@@ -19,9 +20,10 @@ app = typer.Typer(
 )  # fmt: skip
 
 INTERRUPTED = 130  # exit code
+CHANGES = "[KEY=VALUE]..."
 
 Spec = Annotated[str, typer.Argument(help="A .net file, or a name of the zoo such as `digits`.")]
-Changes = Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Hyperparameters, by name.")]
+Changes = Annotated[list[str] | None, typer.Argument(metavar=CHANGES, help="Hyperparameters, by name.")]
 DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:<number>.")]
 WeightsOption = Annotated[str, typer.Option(help="best, which `keep` of the spec chose, or last.")]
 DataOption = Annotated[str | None, typer.Option("--data", help="A data file in place of the spec's.")]
@@ -98,7 +100,7 @@ def compile_(
 @app.command(name="eval")
 def eval_(
     source: Annotated[str, typer.Argument(metavar="RUN", help="A run's folder, such as runs/digits/latest.")],
-    split: Annotated[str, typer.Option(help="train, val or test.")] = "test",
+    split: Annotated[str | None, typer.Option(help="train, val or test; test where there is one.")] = None,
     data: DataOption = None,
     weights: WeightsOption = "best",
     device: DeviceOption = "auto",
@@ -234,7 +236,7 @@ def main() -> None:
     arguments = sys.argv[1:] or ["--help"]
     open_streams()
     try:
-        code = _guarded(lambda: app(arguments, standalone_mode=False))
+        code = _guarded(lambda: app(arguments, standalone_mode=False, prog_name="netc"))
         sys.stdout.flush()
     except BrokenPipeError:  # the reader has gone, as `| head` does; nothing is left to say
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -262,7 +264,7 @@ def _guarded(work: Callable[[], Any]) -> int:
 def _explain(e: Exception) -> int:
     """Prints an error in the one style and gives its exit code; a bug of ours says so."""
     if hasattr(e, "format_message") and hasattr(e, "exit_code"):  # an error of the command line itself
-        print(f"error: {e.format_message()}\n  = help: `netc --help` lists the commands", file=sys.stderr)
+        print(f"error: {e.format_message()}\n  = help: {_usage(e)}", file=sys.stderr)
         return 2
     from netc.grammar.diagnostics import NetError, printable
     from netc.runtime.errors import InputError
@@ -283,7 +285,8 @@ def _explain(e: Exception) -> int:
         print("error: out of memory\n  = help: a smaller batch or a smaller net needs less", file=sys.stderr)
         return 1
     if isinstance(e, OSError):
-        place = f"`{printable(str(e.filename))}` cannot be used: " if e.filename else _without_place()
+        done = "written" if e.errno in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EROFS) else "used"
+        place = f"`{printable(str(e.filename))}` cannot be {done}: " if e.filename else _without_place()
         print(f"error: {place}{e.strerror or e}", file=sys.stderr)
         return 1
     kind = type(e).__name__
@@ -293,6 +296,17 @@ def _explain(e: Exception) -> int:
         file=sys.stderr,
     )
     return 1
+
+
+def _usage(e: Any) -> str:
+    """What to type in the place of a line that the command line does not read."""
+    context = getattr(e, "ctx", None)
+    if context is None or context.parent is None:
+        return "`netc --help` lists the commands"
+    name = getattr(e, "option_name", "").lstrip("-")
+    if name and any(p.metavar == CHANGES for p in context.command.params):
+        return f"hyperparameters are written without dashes: `{name}=value`; `{context.command_path} --help` lists the options"
+    return f"`{context.command_path} --help` shows how it is written"
 
 
 def _without_place() -> str:

@@ -62,7 +62,7 @@ REFUSED: list[tuple[Any, str]] = [
     ({"train": iter([{"x": X, "t": T}, 3])}, "batch 1 of the train split is an int"),
     (iter([{"x": X, "t": T}, {"x": X}]), "batch 1 has other names than the first"),
     (iter([(X, T), (X[:, :1], T)]), r"`x` of batch 1 has shape \[10, 1\], unlike the first"),
-    (iter([(X, 3)]), r"`t` of batch 0 has shape \[\]"),
+    (iter([(X, 3)]), "`t` of batch 0 is a single value, and a batch holds rows"),
     (iter([(X, T[:4])]), "`x` has 10 rows, `t` has 4"),
     (iter([{"x": X, "q": T}]), "the net has no input or target `q`"),
     ({"train": Loader(), "rows": Loader()}, "there is no split `rows`"),

@@ -165,10 +165,13 @@ def free_prefix(names: Iterable[str], mark: str = "grad") -> str:
 
 def _listed(names: Any, argument: str) -> list[str] | None:
     """Names as a list; a text is one name. Raises NetError."""
-    if names is None or isinstance(names, str):
-        return None if names is None else [names]
-    found = list(names) if isinstance(names, Iterable) else [None]
-    if not all(isinstance(n, str) for n in found):
+    if names is None:
+        return None
+    if isinstance(names, str):
+        return [names]
+    given = list(names) if isinstance(names, Iterable) else [names]
+    found = [n for n in given if isinstance(n, str)]
+    if len(found) < len(given):
         raise error(
             "argument", f"`{argument}` is a list of names, this is {names!r:.40}", help=f'write `{argument}=["x"]`'
         )

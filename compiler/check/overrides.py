@@ -49,12 +49,12 @@ def written(changes: Mapping[str, Any] | Iterable[str]) -> list[str]:
         return [f"{k}={v if isinstance(v, str) else show(v)}" for k, v in changes.items()]
     if isinstance(changes, str):
         return [changes]
-    if isinstance(changes, bytes) or not isinstance(changes, Iterable):
+    if not isinstance(changes, Iterable):
         raise _no_override(changes)
-    pairs = list(changes)
-    for pair in pairs:
-        if not isinstance(pair, str):
-            raise _no_override(pair)
+    given: list[Any] = list(changes)
+    pairs = [pair for pair in given if isinstance(pair, str)]
+    if len(pairs) < len(given):
+        raise _no_override(next(pair for pair in given if not isinstance(pair, str)))
     return pairs
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -20,9 +20,10 @@ def refuse_unknown(out: Path) -> None:
         raise InputError(f"`{out}` is of no known format", "outputs are written to .npz or .csv")
 
 
-def write_outputs(outputs: Mapping[str, np.ndarray], out: Path, rows: int) -> None:
-    """Writes the outputs for so many rows. Raises InputError for one that no column can hold, RunError."""
-    write_atomically(out, _table(outputs, rows) if out.suffix.lower() == ".csv" else _archive(outputs))
+def write_outputs(outputs: Mapping[str, np.ndarray], out: Path, whole: Collection[str] = ()) -> None:
+    """Writes the outputs for some rows, of which the `whole` are one value for all of them. Raises InputError for these where
+    the file is a table, RunError."""
+    write_atomically(out, _table(outputs, whole) if out.suffix.lower() == ".csv" else _archive(outputs))
 
 
 def _archive(outputs: Mapping[str, np.ndarray]) -> bytes:
@@ -31,16 +32,15 @@ def _archive(outputs: Mapping[str, np.ndarray]) -> bytes:
     return content.getvalue()
 
 
-def _table(outputs: Mapping[str, np.ndarray], rows: int) -> bytes:
+def _table(outputs: Mapping[str, np.ndarray], whole: Collection[str]) -> bytes:
     header: list[str] = []
     columns: list[list[str]] = []
     for name, value in outputs.items():
-        if value.shape[:1] != (rows,):
+        if name in whole:
             raise InputError(
-                f"`{name}` has shape {list(value.shape)}, no row for each of {rows:,}",
-                "write to .npz: `--out name.npz`",
+                f"`{name}` has shape {list(value.shape)}, no row for each row", "write to .npz: `--out name.npz`"
             )
-        flat = value.reshape(rows, -1)
+        flat = value.reshape(len(value), -1)
         header += [name] if flat.shape[1] == 1 else [f"{name}_{k}" for k in range(flat.shape[1])]
         columns += [_column(flat[:, k]) for k in range(flat.shape[1])]
     lines = [",".join(header), *map(",".join, zip(*columns))]

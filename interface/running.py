@@ -160,13 +160,14 @@ def eval_command(source: str, split: str | None, data: str | None, weights: str,
 def predict_command(source: str, data: str, out: Path, weights: str, device: str) -> None:
     from netc.outputs import refuse_unknown, write_outputs
     from netc.runtime.data.sources import inputs_only
+    from netc.runtime.prediction import of_rows
 
     _refuse_same(data, out)
     refuse_unknown(out)
     trainer = trainer_of(source, device, weights)
-    inputs = inputs_only(trainer.manifest, data, trainer.learned)
-    outputs = trainer.predict(inputs)
-    write_outputs(outputs, out, len(next(iter(inputs.values()))))
+    manifest = trainer.manifest
+    outputs = trainer.predict(inputs_only(manifest, data, trainer.learned))
+    write_outputs(outputs, out, [o["name"] for o in manifest["outputs"] if not of_rows(o, manifest["inputs"])])
     shown = ", ".join(f"{n} {list(v.shape)}" for n, v in outputs.items())
     print(f"{out}: {shown}")
 

@@ -70,7 +70,7 @@ class DeviceRows:
 
 def refuse_other_rows(data: Any, rows: Any) -> None:
     """Refuses numbers of rows that the data does not have, and what is no data made resident."""
-    if not isinstance(data, HostRows | DeviceRows):
+    if not isinstance(data, (HostRows, DeviceRows)):
         raise InputError(
             f"rows are taken of data made resident, this is {kind_of(data)}", "`trainer.resident(data)` makes it so"
         )

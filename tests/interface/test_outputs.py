@@ -24,7 +24,7 @@ OUTPUTS = {
 
 @pytest.mark.parametrize("name", ["p.csv", "p.CSV"])
 def test_a_table_holds_every_number_exactly(tmp_path: Path, name: str) -> None:
-    write_outputs(OUTPUTS, tmp_path / name, 2)
+    write_outputs(OUTPUTS, tmp_path / name)
     rows = list(csv.DictReader((tmp_path / name).open()))
     assert list(rows[0]) == [
         "f16", "f32_0", "f32_1", "f64", "i64", "u64", "bool", "table_0", "table_1", "table_2", "table_3"
@@ -38,18 +38,18 @@ def test_a_table_holds_every_number_exactly(tmp_path: Path, name: str) -> None:
 
 def test_an_archive_holds_every_array(tmp_path: Path) -> None:
     outputs = {**OUTPUTS, "weight": np.ones((3, 4)), "total": np.array(7.0)}
-    write_outputs(outputs, tmp_path / "p.npz", 2)
+    write_outputs(outputs, tmp_path / "p.npz", ["weight", "total"])
     with np.load(tmp_path / "p.npz") as found:
         assert {n: (found[n].dtype, found[n].tolist()) for n in found} == {
             n: (v.dtype, v.tolist()) for n, v in outputs.items()
         }
 
 
-@pytest.mark.parametrize("value", [np.array(7.0), np.ones((3, 4)), np.ones(1)])
+@pytest.mark.parametrize("value", [np.array(7.0), np.ones((3, 4)), np.ones(2)])
 def test_what_has_no_row_for_each_row_is_no_column(tmp_path: Path, value: np.ndarray) -> None:
     with pytest.raises(InputError) as e:
-        write_outputs({"y": np.zeros(2), "w": value}, tmp_path / "p.csv", 2)
-    assert e.value.message == f"`w` has shape {list(value.shape)}, no row for each of 2"
+        write_outputs({"y": np.zeros(2), "w": value}, tmp_path / "p.csv", ["w"])
+    assert e.value.message == f"`w` has shape {list(value.shape)}, no row for each row"
     assert ".npz" in e.value.help
     assert not list(tmp_path.iterdir())
 

@@ -186,6 +186,15 @@ def test_compile_names_what_it_wrote_and_nothing_else(home: Path) -> None:
     assert (done.returncode, done.stdout) == (0, f".: {names}\n")
 
 
+def test_a_table_has_no_place_for_what_has_no_rows(home: Path) -> None:
+    """Also where a weight has as many rows as the data by chance."""
+    (home / "n.net").write_text(SPEC.replace("y = x -> Dense(1)", "d = Dense(1)\n  y = x -> d\n  output w = d.weight"))
+    assert shell("netc run n.net --no-plots", home).returncode == 0
+    done = shell("netc predict runs/n/1 d.csv -o p.csv", home)
+    assert (done.returncode, done.stderr.splitlines()[0]) == (2, "error: `w` has shape [2, 1], no row for each row")
+    assert shell("netc predict runs/n/1 d.csv -o p.npz", home).stdout == "p.npz: w [2, 1], y [2, 1]\n"
+
+
 def test_scores_on_data_that_has_changed_are_told_so(home: Path) -> None:
     """Rows that are drawn anew may be rows that were trained on."""
     spec = SPEC.replace('("a", "b"))', '("a", "b")); split = random(train = 0.5, val = 0.5)')

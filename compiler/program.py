@@ -19,6 +19,7 @@ from netc.compiler.kernels import refuse_missing
 from netc.compiler.language.variables import Variable
 from netc.compiler.net import TypedNet
 from netc.compiler.pipeline import FITTED, GRAPHS, ON_REQUEST, PLAIN, Look, build, finished, state_of
+from netc.grammar.diagnostics import did_you_mean, error
 from netc.grammar.parser import collector_paused
 from netc.grammar.source import Source
 
@@ -60,9 +61,14 @@ class Program:
             return build(self.net, self.state, "eval", self.look)
 
     def graph(self, name: str) -> onnx.ModelProto:
-        """One of init, step, eval, infer, score, fit, grad, apply, watch, rate, as a checked ModelProto."""
-        if name not in (*self.graphs, *ON_REQUEST):
-            raise KeyError(f"there is no graph `{name}`")
+        """One of init, step, eval, infer, score, fit, grad, apply, watch, rate, as a checked ModelProto. Raises NetError for
+        another name."""
+        there = (*self.graphs, *ON_REQUEST)
+        if name not in there:
+            raise error(
+                "undefined-name", f"there is no graph `{name}`",
+                help=did_you_mean(str(name), there, "the graphs are " + ", ".join(there)),
+            )  # fmt: skip
         if name not in self._graphs:
             with collector_paused():
                 self._graphs[name] = finished(self._draft(name))
@@ -94,10 +100,15 @@ class Program:
     rate = property(lambda self: self.graph("rate"))
 
     def save(self, folder: str | Path, also: Iterable[str] = ()) -> Path:
-        """Writes the program to a folder: its graphs, those named in `also`, and manifest.json."""
+        """Writes the program to a folder: its graphs, those named in `also`, and manifest.json. Raises NetError for a graph that
+        there is not, OSError where the folder cannot be written."""
+        if not isinstance(folder, str | Path):
+            raise error("argument", f"the folder of a program is a path, this is {type(folder).__name__}")
         folder = Path(folder)
+        written = [*self.graphs, *([also] if isinstance(also, str) else also)]
+        for name in written:
+            self.graph(name)  # before anything is written
         folder.mkdir(parents=True, exist_ok=True)
-        written = [*self.graphs, *also]
         text = json.dumps(self._described(written), indent=1)
         for name in written:
             proto = onnx.ModelProto()
@@ -106,6 +117,13 @@ class Program:
             _write(folder / f"{name}.onnx", proto.SerializeToString())
         _write(folder / "manifest.json", f"{text}\n".encode())
         return folder
+
+    def __reduce__(self) -> Any:
+        raise error(
+            "argument",
+            "a program is neither pickled nor copied",
+            help="`save` writes it to a folder, which a trainer takes",
+        )
 
     def __repr__(self) -> str:
         count = sum(p.count for p in self.net.parameters)

@@ -108,7 +108,7 @@ def run(
     from netc.runtime.data.learned import Learned
     from netc.runtime.data.sources import load
     from netc.runtime.errors import InputError, RunError
-    from netc.runtime.files import ProgramFolder
+    from netc.runtime.files import ProgramFolder, path_of
     from netc.runtime.loop import Loop
     from netc.runtime.progress import Reporter as Silent
     from netc.runtime.run_folder import LEARNED, RunFolder
@@ -122,9 +122,11 @@ def run(
     refuse_uncallable(on_epoch, "on_epoch", "trainer", "epoch", "scores")
     if not isinstance(reporter, Silent | None):
         raise InputError(f"`reporter` is a Reporter, this is {kind_of(reporter)}", "`on_epoch` takes a function")
-    for name, path in (("spec", spec), ("folder", folder), ("resume", resume), ("weights", weights)):
+    for name, path in (("spec", spec), ("resume", resume), ("weights", weights)):
         if not isinstance(path, str | Path | None):
             raise InputError(f"`{name}` is a path, this is {kind_of(path)}")
+    if folder is not None:
+        folder = path_of(folder, "`folder`")
     resume = existing_run(resume, to_resume=True) if resume is not None else None
     started, source, data = Started.asked(spec, overrides, data, resume)
     program = compile_source(source, started.changes, Path(started.folder))
@@ -144,7 +146,7 @@ def run(
     if resume is not None:
         home = RunFolder(resume).open()
     elif folder is not None:
-        home = RunFolder.create(Path(folder), _run_name(source, program))
+        home = RunFolder.create(folder, _run_name(source, program))
     try:
         if home is not None:
             for notice in home.notices:
@@ -152,7 +154,7 @@ def run(
             if resume is not None and not changed:
                 _refuse_changed(home.path / "resolved.net", program.net.resolved)
             _furnish(home, program, started, trainer)
-            trainer.program = ProgramFolder(home.path / "program") if not watch else program
+            trainer.program = ProgramFolder(home.path / "program", program)
         loop = Loop(trainer, found, home, reporter, watch, on_step, on_epoch)
         reporter.header(_header(program, found, trainer))
         if resume is not None and home is not None:
@@ -241,14 +243,16 @@ def export(trainer: Trainer, path: str | Path, *, overwrite: bool = False) -> on
     from netc.runtime.data.arrays import kind_of
     from netc.runtime.errors import InputError
     from netc.runtime.export import deployable
-    from netc.runtime.files import write_atomically
+    from netc.runtime.files import path_of, write_atomically
     from netc.runtime.trainer import Trainer
 
     if not isinstance(trainer, Trainer):
         raise InputError(f"a model is exported from a trainer, this is {kind_of(trainer)}", "give `result.trainer`")
     model = deployable(trainer)
-    path = Path(path)
+    path = path_of(path, "the file of a model")
+    if path.is_dir():
+        raise InputError(f"`{path}` is a folder", "name the .onnx file to write")
     if path.exists() and not overwrite:
-        raise InputError(f"`{path}` exists", "choose another name, or say `--overwrite`")
+        raise InputError(f"`{path}` exists", "choose another name, or say `--overwrite` (in Python, `overwrite=True`)")
     write_atomically(path, model.SerializeToString())
     return model

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from netc.failures import CHANGES, color, explain
 from netc.streams import open_streams
 
 app = typer.Typer(
@@ -21,7 +22,7 @@ app = typer.Typer(
 INTERRUPTED = 130  # exit code
 
 Spec = Annotated[str, typer.Argument(help="A .net file, or a name of the zoo such as `digits`.")]
-Changes = Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Hyperparameters, by name.")]
+Changes = Annotated[list[str] | None, typer.Argument(metavar=CHANGES, help="Hyperparameters, by name.")]
 DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:<number>.")]
 WeightsOption = Annotated[str, typer.Option(help="best, which `keep` of the spec chose, or last.")]
 DataOption = Annotated[str | None, typer.Option("--data", help="A data file in place of the spec's.")]
@@ -71,7 +72,7 @@ def check(spec: Spec, changes: Changes = None) -> None:
     net = check_spec(spec, changes or [])
     print(check_table(net, terminal_width()))
     for warning in net.warnings:
-        print(f"\n{warning.render(_color(sys.stderr))}", file=sys.stderr)
+        print(f"\n{warning.render(color(sys.stderr))}", file=sys.stderr)
 
 
 @app.command(name="compile")
@@ -98,7 +99,7 @@ def compile_(
 @app.command(name="eval")
 def eval_(
     source: Annotated[str, typer.Argument(metavar="RUN", help="A run's folder, such as runs/digits/latest.")],
-    split: Annotated[str, typer.Option(help="train, val or test.")] = "test",
+    split: Annotated[str | None, typer.Option(help="train, val or test; test where there is one.")] = None,
     data: DataOption = None,
     weights: WeightsOption = "best",
     device: DeviceOption = "auto",
@@ -234,7 +235,7 @@ def main() -> None:
     arguments = sys.argv[1:] or ["--help"]
     open_streams()
     try:
-        code = _guarded(lambda: app(arguments, standalone_mode=False))
+        code = _guarded(lambda: app(arguments, standalone_mode=False, prog_name="netc"))
         sys.stdout.flush()
     except BrokenPipeError:  # the reader has gone, as `| head` does; nothing is left to say
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -256,56 +257,7 @@ def _guarded(work: Callable[[], Any]) -> int:
     except SystemExit as e:
         return int(e.code or 0)
     except Exception as e:
-        return _explain(e)
-
-
-def _explain(e: Exception) -> int:
-    """Prints an error in the one style and gives its exit code; a bug of ours says so."""
-    if hasattr(e, "format_message") and hasattr(e, "exit_code"):  # an error of the command line itself
-        print(f"error: {e.format_message()}\n  = help: `netc --help` lists the commands", file=sys.stderr)
-        return 2
-    from netc.grammar.diagnostics import NetError, printable
-    from netc.runtime.errors import InputError
-
-    if isinstance(e, NetError):
-        print(e.render(_color(sys.stderr)), file=sys.stderr)
-        count = len(e.diagnostics)
-        if count > 1:
-            print(f"\n{count} errors", file=sys.stderr)
-        return 2
-    if isinstance(e, InputError):
-        lines = e.render().expandtabs(4).splitlines()
-        print("\n".join(map(printable, lines)), file=sys.stderr)
-        return e.exit_code
-    if os.environ.get("NETC_TRACEBACK"):
-        raise e
-    if isinstance(e, MemoryError):
-        print("error: out of memory\n  = help: a smaller batch or a smaller net needs less", file=sys.stderr)
-        return 1
-    if isinstance(e, OSError):
-        place = f"`{printable(str(e.filename))}` cannot be used: " if e.filename else _without_place()
-        print(f"error: {place}{e.strerror or e}", file=sys.stderr)
-        return 1
-    kind = type(e).__name__
-    print(
-        f"internal error: {kind}: {e}\n  = help: this is a bug of netc; please report it with the spec "
-        "(NETC_TRACEBACK=1 shows where it happened)",
-        file=sys.stderr,
-    )
-    return 1
-
-
-def _without_place() -> str:
-    """What an error of the system that names no file is about."""
-    try:
-        os.getcwd()
-    except OSError:
-        return "the folder you are in is gone: "
-    return "output cannot be written: "
-
-
-def _color(stream: Any) -> bool:
-    return bool(stream.isatty()) and not os.environ.get("NO_COLOR")
+        return explain(e)
 
 
 if __name__ == "__main__":

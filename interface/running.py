@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 from pathlib import Path
 from shlex import quote
@@ -123,54 +124,50 @@ def trainer_of(source: str, device: str, weights: str = "best") -> Any:
     return trainer
 
 
-def eval_command(source: str, split: str, data: str | None, weights: str, device: str) -> None:
+def eval_command(source: str, split: str | None, data: str | None, weights: str, device: str) -> None:
+    from netc.runs import existing_run
+    from netc.runtime.data.naming import counted
     from netc.runtime.data.sources import load
+    from netc.runtime.weights import trained_on, weights_of
     from netc.started import Started
 
+    if split is not None and data is not None:
+        raise InputError("`--data` names a file, of which all rows are scored, and `--split` a part of the run's own data",
+                         "give one of them")  # fmt: skip
     trainer = trainer_of(source, device, weights)
     manifest = trainer.manifest
     if data is not None:  # all rows of that file
         manifest = {**manifest, "data": {**(manifest["data"] or {}), "split": None}}
+        found = load(manifest, data=data, learned=trainer.learned)
         split = "train"
-    found = load(manifest, data=Started.of(Path(source)).data_file() if data is None else data, learned=trainer.learned)
-    if data is None and not found.rows(split):
+    else:
+        found = load(manifest, data=Started.of(Path(source)).data_file(), learned=trainer.learned)
         have = [s for s in ("train", "val", "test") if found.rows(s)]
-        if split != "test":
+        if split not in (None, "test", *have):
             raise InputError(f"the data has no split `{split}`", f"it has {', '.join(have)}")
-        split = have[-1]
+        split = split if split in have else have[-1]
+        if trained_on(weights_of(existing_run(source), weights)) not in (None, found.sha256()):
+            print(
+                "warning: the data has changed since the run, so rows that it was trained on may be scored here",
+                file=sys.stderr,
+            )
     scores = trainer.evaluator().evaluate(found.splits[split])
-    rows = found.rows(split)
-    print(f"{data or split}: {rows:,} rows")
+    print(f"{data or split}: {counted(found.rows(split), 'row')}")
     for name, value in scores.items():
         print(f"  {name} {value:.6g}")
 
 
 def predict_command(source: str, data: str, out: Path, weights: str, device: str) -> None:
-    import numpy as np
-
+    from netc.outputs import refuse_unknown, write_outputs
     from netc.runtime.data.sources import inputs_only
+    from netc.runtime.prediction import of_rows
 
     _refuse_same(data, out)
+    refuse_unknown(out)
     trainer = trainer_of(source, device, weights)
-    outputs = trainer.predict(inputs_only(trainer.manifest, data, trainer.learned))
-    if out.suffix == ".npz":
-        import io
-
-        from netc.runtime.files import write_atomically
-
-        content = io.BytesIO()
-        np.savez(content, **outputs)
-        write_atomically(out, content.getvalue())
-    elif out.suffix == ".csv":
-        from netc.runtime.files import write_atomically
-
-        flat = {n: np.asarray(v).reshape(len(v), -1) for n, v in outputs.items()}
-        header = [n if v.shape[1] == 1 else f"{n}_{k}" for n, v in flat.items() for k in range(v.shape[1])]
-        rows = np.concatenate([v.astype(np.float64) for v in flat.values()], axis=1)
-        lines = [",".join(header), *(",".join(f"{x:.9g}" for x in row) for row in rows)]
-        write_atomically(out, ("\n".join(lines) + "\n").encode())
-    else:
-        raise InputError(f"`{out}` is of no known format", "outputs are written to .npz or .csv")
+    manifest = trainer.manifest
+    outputs = trainer.predict(inputs_only(manifest, data, trainer.learned))
+    write_outputs(outputs, out, [o["name"] for o in manifest["outputs"] if not of_rows(o, manifest["inputs"])])
     shown = ", ".join(f"{n} {list(v.shape)}" for n, v in outputs.items())
     print(f"{out}: {shown}")
 

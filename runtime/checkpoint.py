@@ -27,10 +27,11 @@ def digest(tensors: Mapping[str, np.ndarray]) -> str:
 
 
 def save_tensors(path: Path, tensors: Mapping[str, np.ndarray], notes: Mapping[str, Any]) -> None:
-    """Writes tensors and notes (JSON) to a file; one that was there is kept as `<name>.previous`. Raises RunError."""
+    """Writes tensors and notes (JSON) to a file; one that was there is kept as `<name>.previous`. Raises InputError for notes
+    that are no JSON, RunError."""
     from safetensors.numpy import save
 
-    metadata = {"netc": FORMAT, "sha256": digest(tensors), "notes": json.dumps(notes)}
+    metadata = {"netc": FORMAT, "sha256": digest(tensors), "notes": _written(notes)}
     content = save({n: np.ascontiguousarray(t).reshape(np.shape(t)) for n, t in tensors.items()}, metadata)
     if not path.name:
         raise RunError(f"`{path}` cannot be written: it is a folder")
@@ -38,6 +39,27 @@ def save_tensors(path: Path, tensors: Mapping[str, np.ndarray], notes: Mapping[s
         write_atomically(path, content, _previous(path))
     except RunError as e:
         raise RunError(e.message, f"what was there before is whole: `{path}`" if path.is_file() else "") from None
+
+
+def _written(notes: Mapping[str, Any]) -> str:
+    """Notes as text. Raises InputError."""
+    try:
+        return json.dumps(notes)
+    except (TypeError, ValueError, RecursionError):
+        raise InputError(
+            "notes are kept as JSON, which these are not", "give numbers, texts, lists and mappings of them"
+        ) from None
+
+
+def _read(text: str, path: Path) -> dict[str, Any]:
+    """The notes of a file. Raises InputError."""
+    try:
+        notes = json.loads(text)
+    except (ValueError, RecursionError):
+        notes = None
+    if not isinstance(notes, dict):
+        raise InputError(f"`{path}` is damaged: its notes are no record")
+    return notes
 
 
 def _previous(path: Path) -> Path:
@@ -60,7 +82,7 @@ def load_tensors(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         raise InputError(f"`{path}` has checkpoint format {metadata['netc']}; this version reads {FORMAT}")
     if "sha256" in metadata and metadata["sha256"] != digest(tensors):
         raise InputError(f"`{path}` is damaged: its contents do not match its checksum")
-    return tensors, json.loads(metadata.get("notes", "{}"))
+    return tensors, _read(metadata.get("notes", "{}"), path)
 
 
 def load_latest(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any], str]:

@@ -40,9 +40,14 @@ MAX_THREADS = 256  # of one operator; some thousands end the process in ONNX Run
 
 def parse_device(text: str, tf32: bool = False, threads: int = 0) -> Device:
     """The device that `auto`, `cpu`, `cuda` or `cuda:k` stands for. Raises InputError when it is not there."""
-    found = re.fullmatch(r"(auto|cpu|cuda)(?::(\d+))?", text)
+    found = re.fullmatch(r"(auto|cpu|cuda)(?::(\d{1,9}))?", text) if isinstance(text, str) else None
     if not found or (found[2] and found[1] != "cuda"):
-        raise InputError(f"there is no device `{text}`", "devices are `auto`, `cpu`, `cuda` and `cuda:<number>`")
+        raise InputError(f"there is no device `{text!s:.40}`", "devices are `auto`, `cpu`, `cuda` and `cuda:<number>`")
+    if isinstance(threads, bool) or not isinstance(threads, int | np.integer):
+        raise InputError(
+            f"`threads` is a whole number, this is {threads!r}", "0 lets the runtime choose: one for each core"
+        )
+    threads = int(threads)
     if not 0 <= threads <= MAX_THREADS:
         raise InputError(
             f"`threads` must lie in 0..{MAX_THREADS}, not {threads}", "0 lets the runtime choose: one for each core"

@@ -10,10 +10,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
+from netc.runtime.data.arrays import kind_of
 from netc.runtime.errors import InputError, RunError
 from netc.runtime.manifest import lack
 
 FORMAT = 1
+COMPILE = "compile it first: `netc.Trainer(netc.compile(spec))`"
 
 
 class RunnableProgram(Protocol):
@@ -25,11 +27,23 @@ class RunnableProgram(Protocol):
     def model_bytes(self, name: str) -> bytes: ...
 
 
-class ProgramFolder:
-    """A program that was written to a folder by `netc compile`, of this version or another."""
+def path_of(value: Any, what: str) -> Path:
+    """`value` as a path. Raises InputError for what is none."""
+    if not isinstance(value, str | Path):
+        raise InputError(f"{what} is a path, this is {kind_of(value)}", "give a string or a pathlib.Path")
+    if not str(value) or "\0" in str(value):
+        raise InputError(
+            f"{what} is {'empty' if not str(value) else 'no name that a file can have'}", "name a file or a folder"
+        )
+    return Path(value)
 
-    def __init__(self, folder: str | Path):
-        self.folder = Path(folder)
+
+class ProgramFolder:
+    """A program that was written to a folder by `netc compile`, of this version or another. `whole` is the program itself,
+    where that is at hand: graphs that the folder does not have are asked of it."""
+
+    def __init__(self, folder: str | Path, whole: RunnableProgram | None = None):
+        self.folder, self.whole = Path(folder), whole
         path = self.folder / "manifest.json"
         try:
             self.manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
@@ -59,10 +73,24 @@ class ProgramFolder:
         """The serialized graph `name`. Raises InputError when the program was compiled without it."""
         file = self.manifest["graphs"].get(name)
         if file is None or not (self.folder / file).is_file():
+            if self.whole is not None:
+                return self.whole.model_bytes(name)
             help = "compile the spec again" if file is not None else f"compile the spec with `--with {name}`"
             raise InputError(f"the program in `{self.folder}` has no {name}.onnx", help)
         content: bytes = (self.folder / file).read_bytes()
         return content
+
+
+def runnable(program: Any) -> RunnableProgram:
+    """The program that a trainer is given, or that of a folder. Raises InputError for what is neither."""
+    if isinstance(program, str) and "{" in program:
+        raise InputError("a trainer takes a program, or its folder; this is the text of a spec", COMPILE)
+    if isinstance(program, str | Path):
+        return ProgramFolder(path_of(program, "the folder of a program"))
+    if isinstance(program, type) or not hasattr(program, "manifest"):
+        raise InputError(f"a trainer takes a program, this is {kind_of(program)}", COMPILE)
+    found: RunnableProgram = program
+    return found
 
 
 def write_atomically(path: Path, content: bytes, previous: Path | None = None) -> None:

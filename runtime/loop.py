@@ -236,12 +236,17 @@ class Loop:
             return
         save_tensors(
             self.folder.file("weights", f"{name}.safetensors"), self.weights(),
-            {"epoch": self.progress.epoch, "step": self.trainer.steps},
+            {"epoch": self.progress.epoch, "step": self.trainer.steps, "data": self.data_hash},
         )  # fmt: skip
 
     def weights(self) -> dict[str, np.ndarray]:
         kept = ("parameter", "buffer", "average")
         return {n: v for n, v in self.trainer.state.items() if self.trainer.rows[n]["role"] in kept}
+
+    @property
+    def best_file(self) -> Path:
+        assert self.folder is not None
+        return self.folder.path / "weights" / "best.safetensors"
 
     def use_best(self) -> None:
         """Puts the kept weights in place, where some were kept."""
@@ -250,7 +255,7 @@ class Loop:
         if self.folder is None:
             self.trainer.load_parameters(self.best_weights)
         else:
-            tensors, _, said = load_latest(self.folder.path / "weights" / "best.safetensors")
+            tensors, _, said = load_latest(self.best_file)
             self.trainer.load_parameters(tensors)
             if said:
                 self.reporter.notice(said)
@@ -281,6 +286,8 @@ class Loop:
             raise InputError(
                 f"`{path}` does not say where a run stood", "resume from a checkpoint of `netc run`"
             ) from None
+        if self.folder is not None and self.progress.kept.epoch:
+            load_latest(self.best_file)  # which the end needs, so that what lacks is found before the training
         if self.folder is not None:
             self.history, recorded = self.folder.rewind(self.trainer.steps)
             self.records = [(int(row.pop("step")), row) for row in recorded]

@@ -7,8 +7,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from netc.runtime.data.arrays import kind_of
 from netc.runtime.device import Device, session, value_on
-from netc.runtime.errors import RunError
+from netc.runtime.errors import InputError, RunError
 
 RESIDENT_BYTES = 2**31  # of a data set that is kept on a device; a larger one is sent batch by batch
 MAX_BINDINGS = 8
@@ -65,6 +66,21 @@ class DeviceRows:
             self.session.run_with_iobinding(binding)
         except Exception as e:  # onnxruntime raises its own types
             raise RunError(f"a batch could not be gathered on {self.device}: {e}") from None
+
+
+def refuse_other_rows(data: Any, rows: Any) -> None:
+    """Refuses numbers of rows that the data does not have, and what is no data made resident."""
+    if not isinstance(data, (HostRows, DeviceRows)):
+        raise InputError(
+            f"rows are taken of data made resident, this is {kind_of(data)}", "`trainer.resident(data)` makes it so"
+        )
+    if not isinstance(rows, np.ndarray) or rows.dtype != np.int64 or rows.ndim != 1 or not len(rows):
+        raise InputError(
+            "`rows` is a vector of int64 numbers, at least one", "`numpy.flatnonzero(mask)` numbers the rows of a mask"
+        )
+    total = len(next(iter(data.arrays.values())))
+    if int(rows.view(np.uint64).max()) >= total:  # a negative number is a large one there
+        raise InputError(f"`rows` must lie in 0..{total - 1}, as there are {total:,}")
 
 
 def _gather_model(arrays: Mapping[str, np.ndarray]) -> bytes:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from netc.runtime.data.arrays import array_of
+from netc.runtime.data.check import shown_number
 from netc.runtime.device import Device, value_on
 from netc.runtime.errors import InputError, RunError
 
@@ -27,7 +28,10 @@ class State:
         self.rows, self.device, self.replaced = rows, device, replaced
         self.steps = 0
         self.now: dict[str, Any] = {}
-        self.following: dict[str, Any] = {}
+        self.following: dict[
+            str, Any
+        ] = {}  # behind a step the state before it, until values are put in the place of others
+        self.undoable = False
 
     def put(self, tensors: Mapping[str, np.ndarray]) -> None:
         """Takes the whole state. Raises InputError for a count of steps that no training has."""
@@ -35,7 +39,7 @@ class State:
         self.now = {n: value_on(self.device, np.asarray(t)) for n, t in tensors.items()}
         changing = (n for n, r in self.rows.items() if r["changes"])
         self.following = {**self.now, **{n: value_on(self.device, np.asarray(tensors[n])) for n in changing}}
-        self.replaced()
+        self._replaced()
 
     def replace(self, name: str, value: np.ndarray) -> None:
         """Takes one tensor; what never changes is one value in both sets."""
@@ -44,6 +48,10 @@ class State:
         self.now[name] = value_on(self.device, value)
         if not self.rows[name]["changes"]:
             self.following[name] = self.now[name]
+        self._replaced()
+
+    def _replaced(self) -> None:
+        self.undoable = False
         self.replaced()
 
     def arrays(self, *roles: str) -> dict[str, np.ndarray]:
@@ -54,11 +62,17 @@ class State:
         """After a step: what it wrote is the state."""
         self.now, self.following = self.following, self.now
         self.steps += 1
+        self.undoable = True
 
     def undo(self) -> None:
-        """Goes back to the state before the last step."""
+        """Goes back to the state before the last step. Raises InputError where that is not kept."""
+        if not self.undoable:
+            raise InputError(
+                "there is no step to undo", "one step is undone, once, before anything else changes the state"
+            )
         self.now, self.following = self.following, self.now
         self.steps -= 1
+        self.undoable = False
 
     def refuse_full(self) -> None:
         """Raises RunError where the counter holds no further step."""
@@ -85,36 +99,53 @@ class State:
         self.put({n: tensors[n] for n in self.rows})
 
     def load_some(self, tensors: Mapping[str, Any]) -> None:
-        """Takes parameters, or any other tensors, from outside. Raises InputError for an unknown name or another shape."""
+        """Takes parameters, or any other tensors, from outside, all or none. Raises InputError for an unknown name, another
+        shape, and what is no number of its dtype."""
         if not isinstance(tensors, Mapping):
             raise InputError(f"parameters are a mapping of arrays by name, not {type(tensors).__name__}", self._names())
-        for name, value in tensors.items():
-            row = self.rows.get(name)
-            if row is None:
-                raise InputError(f"the program has no parameter `{name}`", self._names())
-            array = array_of(value, f"`{name}`")
-            if array.dtype.kind not in "biuf":
-                raise InputError(f"`{name}` is {row['dtype']}, the given value {array.dtype}")
-            if list(array.shape) != row["shape"]:
-                raise InputError(f"`{name}` has shape {row['shape']}, the given value {list(array.shape)}")
-            self.replace(name, array.astype(row["dtype"]))
+        taken = {name: self._taken(name, value) for name, value in tensors.items()}
+        for name, array in taken.items():
+            self.replace(name, array)
+
+    def _taken(self, name: str, value: Any) -> np.ndarray:
+        """A tensor from outside in the dtype of the state's."""
+        row = self.rows.get(name)
+        if row is None:
+            raise InputError(f"the program has no parameter `{name}`", self._names())
+        array, dtype = array_of(value, f"`{name}`"), np.dtype(row["dtype"])
+        if array.dtype.kind not in "biuf":
+            raise InputError(f"`{name}` is {dtype}, the given value {array.dtype}")
+        if list(array.shape) != row["shape"]:
+            raise InputError(f"`{name}` has shape {row['shape']}, the given value {list(array.shape)}")
+        with np.errstate(all="ignore"):
+            found = array.astype(dtype)
+            lost = (found != array) if dtype.kind in "iub" else np.isinf(found) & np.isfinite(array)
+        if lost.any():
+            raise InputError(f"`{name}` is {dtype}, which does not hold {shown_number(array[lost].flat[0])}")
+        if name == "step":
+            _counted(found)
+        return found
 
     def control(self, name: str) -> float:
         """The value of a control. Raises InputError."""
-        if name not in self.rows or name not in CONTROLS:
+        if name not in CONTROLS:
             raise _no_control(name)
+        if name not in self.rows:
+            raise InputError(f"the program has no control `{name}`: no schedule of it takes its length from epochs")
         return float(self.now[name].numpy())
 
     def set_control(self, name: str, value: Any) -> None:
         """Takes the value of a control; a program without it ignores that. Raises InputError."""
         if name not in CONTROLS:
             raise _no_control(name)
+        if isinstance(value, bool) or not isinstance(value, float | int | np.generic | np.ndarray):
+            raise InputError(f"`{name}` is a finite number, this is {value!r}")
         number = array_of(value, f"`{name}`")
         if number.shape or number.dtype.kind not in "iuf" or not np.isfinite(number):
             raise InputError(f"`{name}` is a finite number, this is {value!r}")
         if name in self.rows:
-            dtype = np.dtype(self.rows[name]["dtype"])
-            self.replace(name, np.array(whole(value, name, 0) if dtype.kind == "i" else number, dtype=dtype))
+            whole_only = np.dtype(self.rows[name]["dtype"]).kind == "i"
+            self.replace(name, self._taken(name, whole(value, name, 0) if whole_only else number))
 
     def _names(self) -> str:
         shown = [f"`{n}`" for n, r in self.rows.items() if r["role"] == "parameter"][:6]

@@ -16,15 +16,16 @@ from netc.runtime.data.read import Arrays
 from netc.runtime.device import Device, parse_device, session, value_on
 from netc.runtime.errors import InputError, RunError
 from netc.runtime.evaluation import Evaluator
-from netc.runtime.files import ProgramFolder, RunnableProgram
+from netc.runtime.files import RunnableProgram, path_of, runnable
 from netc.runtime.interrupt import Interrupt
-from netc.runtime.rows import RESIDENT_BYTES, DeviceRows, HostRows, Rows
+from netc.runtime.prediction import predicted
+from netc.runtime.rows import RESIDENT_BYTES, DeviceRows, HostRows, Rows, refuse_other_rows
 from netc.runtime.state import State, whole
 from netc.runtime.step import StepBinding
+from netc.runtime.turn import Turn
 
 Batch = Mapping[str, Any]
 CONTROLS = ("rate_scale", "total_steps")
-COMPILE = "compile it first: `netc.Trainer(netc.compile(spec))`"
 MAX_BATCH_SIZES = 4  # with a step session of their own; on the CPU further sizes share one
 
 
@@ -40,11 +41,7 @@ class Trainer:
         tf32: bool = False,
         threads: int = 0,
     ):
-        if not isinstance(program, str | Path) and not hasattr(program, "manifest"):
-            raise InputError(f"a trainer takes a program, this is {kind_of(program)}", COMPILE)
-        if isinstance(program, str) and "{" in program:
-            raise InputError("a trainer takes a program, or its folder; this is the text of a spec", COMPILE)
-        self.program: RunnableProgram = ProgramFolder(program) if isinstance(program, str | Path) else program
+        self.program = runnable(program)
         self.device = device if isinstance(device, Device) else parse_device(device, tf32, threads)
         self.manifest = self.program.manifest
         self.seed = whole(self.manifest["train"]["seed"] if seed is None else seed, "seed", -(2**31))
@@ -57,9 +54,16 @@ class Trainer:
         self._sessions: dict[tuple[str, int], Any] = {}
         self._evaluator: Evaluator | None = None
         self._bindings: dict[Any, StepBinding] = {}
+        self._turn = Turn()
         self._seed, self._row = (value_on(self.device, np.array(k, dtype=np.int32)) for k in (self.seed, 0))
         self._state = State(self.rows, self.device, self._replaced)
         self.reset()
+
+    def __reduce__(self) -> Any:
+        raise InputError(
+            "a trainer is neither pickled nor copied",
+            "`save` writes its state, which another trainer of its program loads",
+        )
 
     # --- state --------------------------------------------------------------------------------------------------------
 
@@ -110,12 +114,14 @@ class Trainer:
         return self._state.control(name)
 
     def save(self, path: str | Path, notes: Mapping[str, Any] | None = None) -> None:
-        """Writes the whole state as safetensors. Raises RunError."""
-        save_tensors(Path(path), self.state, {"seed": self.seed, **(notes or {})})
+        """Writes the whole state as safetensors. Raises InputError, RunError."""
+        if not isinstance(notes, Mapping | None):
+            raise InputError(f"notes are a mapping, this is {kind_of(notes)}")
+        save_tensors(path_of(path, "the file of a state"), self.state, {"seed": self.seed, **(notes or {})})
 
     def load(self, path: str | Path) -> dict[str, Any]:
         """Reads what `save` wrote and returns its notes. Raises InputError."""
-        tensors, notes = load_tensors(Path(path))
+        tensors, notes = load_tensors(path_of(path, "the file of a state"))
         self.load_state(tensors)
         return notes
 
@@ -128,9 +134,10 @@ class Trainer:
         Raises InputError for a batch that does not fit, RunError when the runtime fails.
         """
         checked, first = self._checked(batch), whole(row, "row", 0)
-        binding = self._binding({n: (a.shape, a.dtype) for n, a in checked.items()})
-        binding.copy(checked)
-        return self._advance(binding, first)
+        with self._turn:
+            binding = self._binding({n: (a.shape, a.dtype) for n, a in checked.items()})
+            binding.copy(checked)
+            return self._advance(binding, first)
 
     def _checked(self, batch: Batch, targets: bool = True) -> Arrays:
         """A batch from Python as the program wants it, with or without targets. Raises InputError."""
@@ -140,17 +147,20 @@ class Trainer:
     def _given(self, batch: Batch, wanted: list[Any]) -> Arrays:
         return given(batch, self.inputs, wanted, self.learned, (self.manifest.get("data") or {}).get("missing"))
 
-    def resident(self, data: Mapping[str, np.ndarray]) -> Rows:
-        """Data as `step_rows` wants it: checked arrays on the CPU, a copy of them on another device."""
-        arrays = {r["name"]: data[r["name"]] for r in self.inputs}
+    def resident(self, data: Mapping[str, Any]) -> Rows:
+        """Data as `step_rows` wants it: checked arrays on the CPU, a copy of them on another device. Raises InputError."""
+        arrays = self._checked(data)
         fits = sum(a.nbytes for a in arrays.values()) <= RESIDENT_BYTES
         return DeviceRows(arrays, self.device) if self.device.kind != "cpu" and fits else HostRows(arrays)
 
     def step_rows(self, data: Rows, rows: np.ndarray) -> dict[str, float]:
-        """`step` on the rows (int64 numbers) of data made `resident`: gathered into the step's own buffers, moved once."""
-        binding = self._binding({n: ((len(rows), *a.shape[1:]), a.dtype) for n, a in data.arrays.items()})
-        data.gather(rows, binding.buffers, binding.values)
-        return self._advance(binding)
+        """`step` on the rows (int64 numbers) of data made `resident`: gathered into the step's own buffers, moved once.
+        Raises InputError for rows that there are not, RunError when the runtime fails."""
+        refuse_other_rows(data, rows)
+        with self._turn:
+            binding = self._binding({n: ((len(rows), *a.shape[1:]), a.dtype) for n, a in data.arrays.items()})
+            data.gather(rows, binding.buffers, binding.values)
+            return self._advance(binding)
 
     def _binding(self, inputs: Mapping[str, tuple[tuple[int, ...], np.dtype]]) -> StepBinding:
         """The binding of the step for inputs of these shapes."""
@@ -173,7 +183,7 @@ class Trainer:
         return scores
 
     def undo(self) -> None:
-        """Goes back to the state before the last step."""
+        """Goes back to the state before the last step. Raises InputError where no step can be undone."""
         self._state.undo()
 
     def _session(self, name: str, size: int = 0) -> Any:
@@ -272,16 +282,13 @@ class Trainer:
         batch = whole(batch, "batch", 1)
         checked = self._checked(inputs, targets=False)
         run = self._session("infer")
-        state = {i.name: self._state.now[i.name].numpy() for i in run.get_inputs() if i.name in self._state.now}
         used = {i.name for i in run.get_inputs()}
-        names = [o.name for o in run.get_outputs()]
-        total = len(next(iter(checked.values())))
-        parts: dict[str, list[np.ndarray]] = {n: [] for n in names}
-        for start in range(0, total, batch):
-            feeds = {n: a[start : start + batch] for n, a in checked.items() if n in used}
-            for name, value in zip(names, _values(run, {**state, **feeds}, "the prediction")):
-                parts[name].append(value)
-        return {n: np.concatenate(p) if p and p[0].ndim else p[0] for n, p in parts.items()}
+        state = {n: v.numpy() for n, v in self._state.now.items() if n in used}
+
+        def outputs(rows: Arrays) -> list[np.ndarray]:
+            return _values(run, {**state, **{n: a for n, a in rows.items() if n in used}}, "the prediction")
+
+        return predicted(self.manifest, checked, batch, outputs)
 
 
 def _values(run: Any, feeds: Mapping[str, np.ndarray], what: str) -> list[np.ndarray]:

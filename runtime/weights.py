@@ -34,6 +34,13 @@ def read_weights(path: Path, say: Say) -> dict[str, np.ndarray]:
     return tensors
 
 
+def trained_on(path: Path) -> str | None:
+    """The hash of the data that the weights of a file were trained on, where they say it. Raises InputError."""
+    _, notes, _ = load_latest(path)
+    found: str | None = notes.get("data")
+    return found
+
+
 def begin_with(trainer: Trainer, source: Path, say: Say) -> None:
     """Puts the weights of a run, or of a .safetensors file, in the place of first values, by name.
 

@@ -6,7 +6,7 @@ import re
 from collections import deque
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import onnx
 import onnx_ir as ir
@@ -98,6 +98,9 @@ class _Task:
         self, model: Model, wrt: Sequence[str] | None, of: Sequence[str] | None, mark: str, prefix: str | None,
         external_data: bool,
     ):  # fmt: skip
+        wrt, of = _listed(wrt, "wrt"), _listed(of, "of")
+        if not isinstance(prefix, str | None):
+            raise error("argument", f"`prefix` is a text, this is {prefix!r}")
         source = read(model, external_data)
         self.key = f"netc.{mark}"
         given = source.inputs
@@ -158,6 +161,21 @@ def free_prefix(names: Iterable[str], mark: str = "grad") -> str:
     taken = {int(m[1] or 1) for n in names if (m := re.match(rf"{mark}(\d*)/", n))}
     number = max(taken, default=0) + 1
     return f"{mark}/" if number == 1 else f"{mark}{number}/"
+
+
+def _listed(names: Any, argument: str) -> list[str] | None:
+    """Names as a list; a text is one name. Raises NetError."""
+    if names is None:
+        return None
+    if isinstance(names, str):
+        return [names]
+    given = list(names) if isinstance(names, Iterable) else [names]
+    found = [n for n in given if isinstance(n, str)]
+    if len(found) < len(given):
+        raise error(
+            "argument", f"`{argument}` is a list of names, this is {names!r:.40}", help=f'write `{argument}=["x"]`'
+        )
+    return found
 
 
 def _chosen(names: Sequence[str] | None, known: Values, default: Sequence[str], what: str) -> Values:

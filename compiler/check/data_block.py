@@ -204,11 +204,13 @@ def _columns(block: SettingsBlock, word: Constructor, arguments: list[Given], sp
             if column:
                 block.net.warnings.append(_duplicate(a.name, other, column, a.span))
                 break
-    missing = next((n for n in declared if n not in columns), None)
-    if missing is not None and not lost and FORMATS[word.name].columns == "columns":
+    missing = [n for n in declared if n not in columns]
+    if missing and not lost and FORMATS[word.name].columns == "columns":
+        named = ", ".join(f"`{n}`" for n in missing)
+        first = f'`{missing[0]} = "column"` or `{missing[0]} = "first".."last"`'
         raise error(
-            "missing-argument", f"`{word.name}` does not say which columns `{missing}` is", span,
-            help=f'add `{missing} = "column"` or `{missing} = "first".."last"`',
+            "missing-argument", f"`{word.name}` does not say which columns {named} {'is' if len(missing) == 1 else 'are'}", span,
+            help=f"add {first}" + (", and so for the others" if len(missing) > 1 else ""),
         )  # fmt: skip
     return columns
 

@@ -11,7 +11,7 @@ from netc.compiler.check.train_block import OPTIMIZER, TRAIN_SETTINGS
 from netc.compiler.language.words import show
 from netc.compiler.library import LIBRARY
 from netc.grammar import ast
-from netc.grammar.diagnostics import did_you_mean, error
+from netc.grammar.diagnostics import NetError, did_you_mean, error
 from netc.grammar.parser import parse_expression
 from netc.grammar.source import Source, Span
 
@@ -27,7 +27,12 @@ def override(spec: ast.Spec, changes: Mapping[str, Any] | Iterable[str]) -> ast.
         source = Source("<override>", pair)
         at = Span(source, 0, len(key))
         if not equals:
-            raise error("override", f"`{pair}` is no override", Span(source, 0, len(pair)), help="write `name=value`")
+            raise error(
+                "override",
+                f"`{pair}` is no override",
+                Span(source, 0, len(pair)),
+                help="write `name=value`, without blanks",
+            )
         path, old = _find(spec, key.strip(), at)
         value = _value(source, len(key) + 1, old)
         if path in LENGTHS and value.span.text.strip() != "none":
@@ -42,7 +47,22 @@ def written(changes: Mapping[str, Any] | Iterable[str]) -> list[str]:
     """Changes as the command line has them: `key=value`."""
     if isinstance(changes, Mapping):
         return [f"{k}={v if isinstance(v, str) else show(v)}" for k, v in changes.items()]
-    return [changes] if isinstance(changes, str) else list(changes)
+    if isinstance(changes, str):
+        return [changes]
+    if not isinstance(changes, Iterable):
+        raise _no_override(changes)
+    given: list[Any] = list(changes)
+    pairs = [pair for pair in given if isinstance(pair, str)]
+    if len(pairs) < len(given):
+        raise _no_override(next(pair for pair in given if not isinstance(pair, str)))
+    return pairs
+
+
+def _no_override(found: object) -> NetError:
+    return error(
+        "override", f"overrides are texts `name=value` or a mapping by name, this is {show(found)}",
+        help='write `["hidden=64"]` or `{"hidden": 64}`',
+    )  # fmt: skip
 
 
 def _value(source: Source, start: int, old: ast.Expression | None) -> ast.Expression:

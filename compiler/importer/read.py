@@ -28,6 +28,10 @@ def read(model: onnx.ModelProto | str | Path, external_data: bool) -> ModelSourc
     if isinstance(model, str | Path):
         folder = Path(model).resolve().parent
         proto = _parsed(Path(model))
+    elif not isinstance(model, onnx.ModelProto):
+        raise error(
+            "unreadable", f"a model is an onnx.ModelProto or the path of its file, this is {type(model).__name__}"
+        )
     else:
         proto = onnx.ModelProto()
         proto.CopyFrom(model)

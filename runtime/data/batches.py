@@ -41,8 +41,13 @@ def joined_batches(data: Any, names: Sequence[str], split: str) -> Any:
             raise InputError(f"batch {k}{where} has other names than the first", example(names))
         for name, value in batch.items():
             array = array_of(value, f"`{short(str(name))}` of batch {k}{where}")
+            if array.ndim == 0:
+                raise InputError(
+                    f"`{short(str(name))}` of batch {k}{where} is a single value, and a batch holds rows",
+                    "`numpy.stack` makes one array of the values of several rows",
+                )
             known = parts.setdefault(name, [])
-            if array.ndim == 0 or (known and array.shape[1:] != known[0].shape[1:]):
+            if known and array.shape[1:] != known[0].shape[1:]:
                 raise InputError(
                     f"`{short(str(name))}` of batch {k}{where} has shape {list(array.shape)}, unlike the first"
                 )

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from netc.runtime.data.advice import of_dtype, of_shape, takes_texts
 from netc.runtime.data.naming import offer
 from netc.runtime.data.read import Arrays, Read, Row, Rule
 from netc.runtime.errors import InputError
@@ -63,11 +64,6 @@ def refuse_misfits(read: Read, rows: Sequence[Row], texts: bool = False) -> None
         _one_size(read.what(name), array, row, sizes)
 
 
-def takes_texts(row: Row) -> bool:
-    """Whether an input may be read from texts: one whole number a row, which is the number of its text."""
-    return np.dtype(row["dtype"]).kind in "iu" and len(row["shape"]) == 1
-
-
 def fits(what: str, dtype: np.dtype, shape: Sequence[int], row: Row, texts: bool = True) -> None:
     """Refuses an array that is none of numbers or has not the shape of an input; what it holds is not looked at."""
     if dtype.kind not in "biuf" and not (
@@ -76,15 +72,15 @@ def fits(what: str, dtype: np.dtype, shape: Sequence[int], row: Row, texts: bool
         never = ", which are never loaded" if dtype.kind == "O" else ""
         raise InputError(
             f"{what} holds {NO_NUMBERS.get(dtype.kind, str(dtype))}{never}; numbers are needed",
-            _numbered(dtype, row, texts),
+            of_dtype(dtype, row, texts),
         )
     wanted = row["shape"]
     same = len(shape) == len(wanted) and all(isinstance(w, str) or w == s for s, w in zip(shape, wanted))
     if not same:
-        help = _reshaped(shape, wanted)
-        if "classes" in row and len(shape) == len(wanted) + 1 and shape[-1] == row["classes"]:
-            help = "`argmax(axis=-1)` turns one-hot rows into the numbers of classes"
-        raise InputError(f"{what} has shape {shown_shape(shape)}; the program needs {shown_shape(wanted)}", help)
+        raise InputError(
+            f"{what} has shape {shown_shape(shape)}; `{row['name']}` needs {shown_shape(wanted)}",
+            of_shape(shape, dtype, row),
+        )
     if shape[0] == 0:
         raise InputError(f"{what} has no rows")
     if 0 in shape:
@@ -95,30 +91,6 @@ def shown_shape(shape: Sequence[Any]) -> str:
     """A shape as messages show it, cut where it is long."""
     shown = [*map(str, shape[:MOST_SHOWN]), *(["..."] if len(shape) > MOST_SHOWN else [])]
     return f"[{', '.join(shown)}]"
-
-
-def _numbered(dtype: np.dtype, row: Row, texts: bool) -> str:
-    """How text becomes numbers."""
-    if dtype.kind == "M":
-        return "subtract a first day, and divide by a unit: `(dates - dates.min()) / numpy.timedelta64(1, 'D')`"
-    if dtype.kind not in "OUS":
-        return ""
-    if texts and takes_texts(row) and dtype.kind != "U":
-        return f"texts are numbered where they are strings of NumPy: `{row['name']} = labels.astype(str)`"
-    if takes_texts(row):
-        return f"number the classes from 0: `{row['name']} = numpy.unique(labels, return_inverse=True)[1]`"
-    return "texts are numbered where an input is declared as `i64[N]`; `one_hot` makes columns of the numbers"
-
-
-def _reshaped(shape: Sequence[int], wanted: Sequence[Any]) -> str:
-    """How an array of the right size gets its shape, where that leaves the rows as they are."""
-    fixed = [d for d in wanted[1:] if isinstance(d, int)]
-    if len(fixed) != len(wanted) - 1:
-        return ""
-    one_row = list(shape) == fixed
-    if one_row or (len(shape) > 0 and math.prod(shape[1:]) == math.prod(fixed)):
-        return f"`reshape({', '.join(map(str, [-1, *fixed]))})` gives it that shape"
-    return ""
 
 
 def _one_size(what: str, array: np.ndarray, row: Row, sizes: dict[str, tuple[int, str]]) -> None:
@@ -173,7 +145,7 @@ class _Elements:
         if not np.can_cast(native, wanted):
             most = f"must fit {wanted}, which ends at {limits.max:.3g}"
             self.refuse(lambda b: ~np.isfinite(b.astype(wanted)), most, "scale the data first")
-        if self.read.typed and self.of_floats:
+        if self.read.typed and self.of_floats and not np.can_cast(native, wanted):
             say(f"{self.read.what(self.name)} is cast from {native} to {wanted}")
         elif self.read.typed and array.dtype.kind in "iu":
             largest, exact = max(int(array.max()), -int(array.min())), 1 << (limits.nmant + 1)

@@ -80,6 +80,8 @@ class TableHeader:
         """What may be wrong where a column is not there."""
         if self.written and self.names[0].lower().startswith("sep="):
             return f"delete the line `{short(self.names[0])}`, which a spreadsheet wrote, and give the `delimiter`"
+        if self.written and self.names[0].startswith("#"):
+            return f"the first line names the columns: delete `{short(self.names[0])}`, and what else stands above them"
         if len(self.names) == 1:
             found = [shown for d, shown in DELIMITERS.items() if d in self.names[0]]
             if not found and name in self.names[0].split(" "):

@@ -89,6 +89,8 @@ class DataFile:
         try:
             found = self.path.stat()
         except FileNotFoundError:
+            if self.path.is_symlink():
+                raise InputError(f"{self} is a link to `{self.path.readlink()}`, which is not there") from None
             raise InputError(f"there is no data file {self}", self._nearest()) from None
         except (OSError, ValueError) as e:
             raise InputError(f"{self} cannot be read: {getattr(e, 'strerror', None) or e}") from None

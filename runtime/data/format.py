@@ -85,12 +85,14 @@ def data_format(*suffixes: str, columns: Columns = "none") -> Callable[[C], C]:
     return register
 
 
-def format_of(path: str) -> Format:
-    """The format that a file's name tells. Raises InputError."""
+def format_of(path: str, other: str | None = None) -> Format:
+    """The format that a file's name tells, or the one called `other`. Raises InputError where there is neither."""
     name = path.lower().removesuffix(".gz")
     for known in FORMATS.values():
         if name.endswith(known.suffixes):
             return known
+    if other is not None:
+        return FORMATS[other]
     endings = ", ".join(s for f in FORMATS.values() for s in f.suffixes)
     raise InputError(f"`{path}` is of no known format", f"data files end in {endings}; .gz may follow")
 

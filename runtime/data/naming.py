@@ -24,9 +24,14 @@ def few(names: Iterable[str]) -> str:
     return f"{shown} and {len(every) - MOST_NAMES:,} more" if len(every) > MOST_NAMES else shown
 
 
+def counted(count: int, noun: str) -> str:
+    """As `1 row`, `2 rows`."""
+    return f"{count:,} {noun}{'s' * (count != 1)}"
+
+
 def plural(count: int, noun: str) -> str:
     """As `is 1 row`, `are 2 rows`."""
-    return f"is 1 {noun}" if count == 1 else f"are {count:,} {noun}s"
+    return f"{'is' if count == 1 else 'are'} {counted(count, noun)}"
 
 
 def nearest(name: str, names: Iterable[str]) -> list[str]:

@@ -130,9 +130,9 @@ def _row_of_split(split: Mapping[str, Any], inputs: list[Row]) -> list[Row]:
 
 
 def _file(source: Mapping[str, Any], path: str | Path, inputs: list[Row]) -> Read:
-    """A file in the place of a source's own, read with the settings of that source; where columns lie is said for files of
-    one format."""
-    known = format_of(str(path))
+    """A file in the place of a source's own, read with the settings of that source, and as its format where the name tells
+    none; where columns lie is said for files of one format."""
+    known = format_of(str(path), source.get("kind"))
     other = () if source.get("kind") == known.name else ("columns",)
     return known.read({k: v for k, v in source.items() if k not in other}, [Path(path)], inputs)
 
@@ -204,6 +204,9 @@ def _divided(
         if not len(taken_rows):
             total = len(next(iter(reads[part].arrays.values())))
             why = f"there {plural(total, 'row')} in all; give it a larger share"
+            if split and split.get("kind") == "grouped" and part in ("all", "train"):
+                groups = len(np.unique(reads[part].arrays[split["by"]]))
+                why = f"none of {groups:,} groups of `{short(split['by'])}` falls into its share; give it a larger one"
             if rule and rule["kind"] == "drop":
                 why = f"of {total:,} rows those that miss a value are dropped; `missing = mean` keeps them"
             raise InputError(f"the {name} split has no rows", why)

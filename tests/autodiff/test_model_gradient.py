@@ -160,6 +160,26 @@ def test_what_cannot_be_differentiated_is_refused_by_name(options: dict[str, Any
         assert "`y` = Softmax <- `s` = MatMul <- `t` = Tanh <- `c` = ConcatFromSequence" in e.value.render()
 
 
+MODEL = parser.parse_model(MLP)
+ARGUMENTS: list[tuple[Any, dict[str, Any], str]] = [
+    (None, {}, "a model is an onnx.ModelProto or the path of its file, this is NoneType"),
+    (b"model", {}, "this is bytes"),
+    (MODEL, {"wrt": 5}, "`wrt` is a list of names, this is 5"),
+    (MODEL, {"wrt": [None]}, "`wrt` is a list of names"),
+    (MODEL, {"of": {1: 2}}, "`of` is a list of names"),
+    (MODEL, {"wrt": "nosuch"}, "the model has no input or initializer `nosuch`"),
+    (MODEL, {"prefix": 5}, "`prefix` is a text, this is 5"),
+]
+
+
+@pytest.mark.parametrize(("model", "options", "message"), ARGUMENTS, ids=range(len(ARGUMENTS)))
+def test_arguments_of_other_kinds_are_refused(model: Any, options: dict[str, Any], message: str) -> None:
+    for derivative in (netc.grad, netc.jvp):
+        with pytest.raises(NetError) as e:
+            derivative(model, **options)
+        assert message in e.value.diagnostics[0].message
+
+
 def test_custom_domains_are_named() -> None:
     model = parser.parse_model(MLP)
     model.graph.node[2].domain = "com.acme"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import pickle
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ from typing import Any
 import pytest
 
 import netc
+from netc import NetError
 
 SPEC = """net whole(width = 4) {
   input  x: f32[N, 6]
@@ -139,5 +142,21 @@ def test_a_program_says_what_it_is_and_has_no_other_graphs() -> None:
     assert program.step is program.graph("step")
     (warning,) = program.warnings
     assert "the layer `a` is never used" in warning
-    with pytest.raises(KeyError, match="there is no graph `steps`"):
+    with pytest.raises(NetError, match="there is no graph `steps`") as e:
         program.graph("steps")
+    assert e.value.diagnostics[0].help == "did you mean `step`?"
+
+
+def test_a_program_that_cannot_be_saved_as_asked_leaves_nothing(tmp_path: Path) -> None:
+    program = netc.compile("net n {\n  input x: f32[N, 2]\n  loss = mean(x -> Dense(1))\n}")
+    calls: list[tuple[Callable[[], Any], str]] = [
+        (lambda: program.save(tmp_path / "p", ["gard"]), "there is no graph `gard`"),
+        (lambda: program.save(None), "the folder of a program is a path, this is NoneType"),  # type: ignore[arg-type]
+        (lambda: pickle.dumps(program), "a program is neither pickled nor copied"),
+    ]
+    for call, message in calls:
+        with pytest.raises(NetError, match=message):
+            call()
+    assert not list(tmp_path.iterdir())
+    program.save(tmp_path / "p", "grad")
+    assert (tmp_path / "p" / "grad.onnx").is_file()

@@ -72,6 +72,11 @@ def test_a_spec_without_a_train_block_can_be_given_one() -> None:
 WRONG: list[tuple[Any, str]] = [
     (["widht=3"], "did you mean `width`?"),
     (["width"], "`width` is no override"),
+    (None, "overrides are texts `name=value` or a mapping by name, this is none"),
+    (5, "overrides are texts `name=value` or a mapping by name, this is 5"),
+    (b"width=3", "overrides are texts `name=value` or a mapping by name"),
+    ([3], "this is 3"),
+    ([("width", 3)], "overrides are texts `name=value` or a mapping by name"),
     (["width="], "the override has no value"),
     (["rate.rate.x=1"], "no hyperparameter"),
     (["width=true"], "is a number"),
@@ -93,8 +98,8 @@ WRONG: list[tuple[Any, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("changes", "said"), WRONG, ids=[w[0][0] for w in WRONG])
-def test_a_wrong_override(changes: list[str], said: str) -> None:
+@pytest.mark.parametrize(("changes", "said"), WRONG, ids=[str(w[0]) for w in WRONG])
+def test_a_wrong_override(changes: Any, said: str) -> None:
     with pytest.raises(netc.NetError) as e:
         netc.check(SPEC, changes)
     assert said in e.value.render()

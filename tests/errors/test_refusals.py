@@ -393,7 +393,7 @@ DATA: dict[str, str] = {  # what stands in a data block
     "source = npz(\"a.npz\", q = \"p\")": "the net has no input or target `q`",
     "source = npz(\"a.npz\", x = nothing)": "a path or a column is a string",
     "source = npy(\"a.npy\", x = \"p\")": "`npy` has no argument `x`",
-    "source = csv(\"a.csv\", x = \"a\")": "`csv` does not say which columns `v` is",
+    "source = csv(\"a.csv\", x = \"a\")": "`csv` does not say which columns `v`, `m`, `t`, `r` are",
     "source = csv(\"a.csv\", delimiter = 3, x = \"a\")": "`delimiter` of `csv` must be a string, this is the number 3",
     "source = csv(\"a.csv\", header = 3, x = \"a\")": "`header` of `csv` must be `true` or `false`, this is the number 3",
     "source = npz(\"a.npz\"); split = 3":

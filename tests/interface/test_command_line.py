@@ -293,7 +293,13 @@ WRONG = [
     (["compile", "digits", "--with", "grads"], "there is no graph"),
     (["frobnicate"], "No such command"),
     (["run"], "there is no spec to run"),
-    (["run", "digits", "--epochs", "3"], "No such option"),
+    (["run", "digits", "--epochs", "3"], "hyperparameters are written without dashes: `epochs=value`"),
+    (["run", "digits", "--threads", "x"], "`netc run --help` shows how it is written"),
+    (["run", "digits", "--device"], "Option '--device' requires an argument"),
+    (["eval"], "`netc eval --help` shows how it is written"),
+    (["frobnicate"], "`netc --help` lists the commands"),
+    (["eval", "runs/none", "--data", "d.csv", "--split", "val"], "give one of them"),
+    (["run", "digits", "epochs", "=", "3"], "write `name=value`, without blanks"),
 ]
 
 

@@ -126,6 +126,8 @@ REFUSED = [  # (what lies there, the command, its exit code, the first line of w
         "error: `runs/n/latest/export/model.onnx` is what is read here, and would be lost"),
     ("mkdir a.csv", "netc predict runs/n/1 d.csv -o a.csv", 1, "error: `a.csv` cannot be written: it is a folder"),
     ("", "netc predict runs/n/1 d.csv -o d.csv/a.csv", 1, "error: `d.csv` is a file, where a folder is needed"),
+    ("", "netc predict runs/n/7 d.csv -o a.txt", 2, "error: `a.txt` is of no known format"),
+    ("", "netc export runs/n/1 -o .", 2, "error: `.` is a folder"),
     ("", "netc grad .", 2, "error: `.` is no file of a model"),
     ("", "netc grad runs/n/1/export/model.onnx -o ''", 1, "error: `.` cannot be written: it is a folder"),
     ("rm runs/n/1/program/init.onnx", "netc eval runs/n/1", 2,
@@ -182,3 +184,30 @@ def test_compile_names_what_it_wrote_and_nothing_else(home: Path) -> None:
     done = shell("netc compile n.net -o . --with rate", home)
     names = "eval.onnx, infer.onnx, init.onnx, manifest.json, rate.onnx, score.onnx, step.onnx"
     assert (done.returncode, done.stdout) == (0, f".: {names}\n")
+
+
+def test_a_table_has_no_place_for_what_has_no_rows(home: Path) -> None:
+    """Also where a weight has as many rows as the data by chance."""
+    (home / "n.net").write_text(SPEC.replace("y = x -> Dense(1)", "d = Dense(1)\n  y = x -> d\n  output w = d.weight"))
+    assert shell("netc run n.net --no-plots", home).returncode == 0
+    done = shell("netc predict runs/n/1 d.csv -o p.csv", home)
+    assert (done.returncode, done.stderr.splitlines()[0]) == (2, "error: `w` has shape [2, 1], no row for each row")
+    assert shell("netc predict runs/n/1 d.csv -o p.npz", home).stdout == "p.npz: w [2, 1], y [2, 1]\n"
+
+
+def test_scores_on_data_that_has_changed_are_told_so(home: Path) -> None:
+    """Rows that are drawn anew may be rows that were trained on."""
+    spec = SPEC.replace('("a", "b"))', '("a", "b")); split = random(train = 0.5, val = 0.5)')
+    (home / "n.net").write_text(spec)
+    assert shell("netc run n.net --no-plots", home).returncode == 0
+    for weights in ("best", "last"):
+        assert shell(f"netc eval runs/n/1 --weights {weights}", home).stderr == ""
+    with (home / "d.csv").open("a") as f:
+        f.write("5,6\n7,8\n")
+    done = shell("netc eval runs/n/1", home)
+    assert done.stderr.startswith("warning: the data has changed since the run")
+    assert done.stdout.startswith("val: 2 rows\n")
+    done = shell("netc eval runs/n/1 --data d.csv", home)
+    assert (done.stderr, done.stdout.splitlines()[0]) == ("", "d.csv: 4 rows")
+    (home / "one.csv").write_text("a,b\n1,2\n")
+    assert shell("netc eval runs/n/1 --data one.csv", home).stdout.startswith("one.csv: 1 row\n")

@@ -72,7 +72,7 @@ def test_statistics_of_batches_are_those_of_all_rows() -> None:
 
 def test_a_program_without_statistics_has_no_graph_for_them() -> None:
     assert "fit" not in netc.compile("digits").manifest["graphs"]
-    with pytest.raises(KeyError):
+    with pytest.raises(netc.NetError, match="there is no graph `fit`"):
         netc.compile("digits").graph("fit")
 
 

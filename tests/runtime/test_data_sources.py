@@ -127,6 +127,19 @@ def test_a_file_of_another_format_has_columns_of_its_own(tmp_path: Path) -> None
     assert load(manifest(tmp_path), data=str(tmp_path / "b.csv")).splits["train"]["x"].tolist() == [[1, 2]]
 
 
+@pytest.mark.parametrize("name", ["d.tsv", "d.txt", "d"])
+def test_a_name_that_tells_no_format_is_read_as_the_source_is(tmp_path: Path, name: str) -> None:
+    """The file that a run was trained on can be predicted and scored, whatever it is called."""
+    m = manifest(tmp_path, f'csv("{name}", x = ("a", "b"), t = "t", delimiter = "\\t")')
+    (tmp_path / name).write_text("a\tb\tt\n1\t2\t0\n")
+    assert load(m).splits["train"]["x"].tolist() == [[1, 2]]
+    assert inputs_only(m, tmp_path / name)["x"].tolist() == [[1, 2]]
+    (tmp_path / "a.parquet").write_bytes(b"PAR1....")
+    with pytest.raises(InputError) as e:
+        inputs_only(m, tmp_path / "a.parquet")
+    assert "Parquet" in e.value.help
+
+
 def test_a_single_class_is_said(tmp_path: Path) -> None:
     m = manifest(tmp_path)
     assert load(m, data={"x": X, "t": T * 0 + 2}).notices == ["warning: `t` has only the class 2 in the training rows"]

@@ -232,6 +232,13 @@ def test_damaged_best_weights_are_named(begun: Path, monkeypatch: pytest.MonkeyP
     assert "is damaged" in saying.said[0]
 
 
+def test_weights_that_the_end_needs_are_missed_at_the_beginning(begun: Path) -> None:
+    for file in (begun / "weights").glob("best.*"):
+        file.unlink()
+    with pytest.raises(InputError, match=r"there is no file `.*best\.safetensors`"):
+        resumed(begun)
+
+
 # --- devices ----------------------------------------------------------------------------------------------------------
 
 

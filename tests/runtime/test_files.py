@@ -126,6 +126,8 @@ def test_a_checkpoint_is_compared_with_its_checksum(tmp_path: Path) -> None:
     foreign = [({}, ""), ({"netc": "1"}, ""), ({"sha256": digest(W)}, ""), ({"notes": '{"n": 3}'}, "")]
     damaged = [
         ({"netc": "2"}, "has checkpoint format 2; this version reads 1"),
+        ({"notes": "{3"}, "is damaged: its notes are no record"),
+        ({"notes": "[3]"}, "is damaged: its notes are no record"),
         ({"sha256": "0" * 64}, "its contents do not match its checksum"),
         ({"sha256": digest({"v": W["w"]})}, "do not match"),
         ({"sha256": digest({"w": W["w"].T})}, "do not match"),

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import copy
+import pickle
 import re
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -49,7 +53,7 @@ BATCHES: list[tuple[Any, str, str]] = [  # (batch, message, help)
     ({**GOOD, "weights": T}, "the net has no input or target `weights`", "its inputs and targets are `x`, `t`"),
     ({0: X, 1: T}, "the net has no input or target `0`", "its inputs and targets are `x`, `t`"),
     ({"x": X[:0], "t": T[:0]}, "`x` has no rows", ""),
-    ({"x": [], "t": []}, "`x` has shape [0]; the program needs [N, 2]", ""),
+    ({"x": [], "t": []}, "`x` has shape [0]; `x` needs [N, 2]", ""),
     ({"x": X, "t": T[:3]}, "`x` has 4 rows, `t` has 3", ""),
     ({"x": [[1, 2], [3]], "t": [0, 1]}, "`x` is ragged: its rows have different lengths", "one length"),
     ({"x": ((1, 2), (3,)), "t": [0, 1]}, "`x` is ragged", "one length"),
@@ -65,15 +69,17 @@ BATCHES: list[tuple[Any, str, str]] = [  # (batch, message, help)
     ({"x": "x.npy", "t": T}, "`x` holds text; numbers are needed", ""),
     ({"x": X, "t": ["a", "b", "c", "a"]}, "`t` holds text; numbers are needed", "`t = numpy.unique(labels"),
     ({"x": X, "t": b"0120"}, "`t` holds text", ""),
-    ({"x": X * 1j, "t": T}, "`x` holds complex numbers; numbers are needed", ""),
+    ({"x": X * 1j, "t": T}, "`x` holds complex numbers; numbers are needed", "`x.real` and `x.imag` are numbers"),
+    ({"x": X.astype(str), "t": T}, "`x` holds text; numbers are needed", "`x.astype('float32')`"),
     ({"x": X, "t": np.array(["2020-01-01"] * 4, "M8[D]")}, "`t` holds dates", ""),
     ({"x": np.zeros(4, [("a", "f4"), ("b", "f4")]), "t": T}, "`x` holds records", ""),
     ({"x": np.ma.array(X, mask=X == 0), "t": T}, "`x` has masked elements", "fill them first"),
-    ({"x": 1.0, "t": 0}, "`x` has shape []; the program needs [N, 2]", ""),
-    ({"x": X[0], "t": T[:1]}, "`x` has shape [2]; the program needs [N, 2]", "`reshape(-1, 2)` gives it that shape"),
-    ({"x": np.zeros((4, 3)), "t": T}, "`x` has shape [4, 3]; the program needs [N, 2]", ""),
-    ({"x": X, "t": T[:, None]}, "`t` has shape [4, 1]; the program needs [N]", "`reshape(-1)` gives it that shape"),
-    ({"x": X, "t": np.eye(4, 3)}, "`t` has shape [4, 3]; the program needs [N]", "`argmax(axis=-1)`"),
+    ({"x": 1.0, "t": 0}, "`x` has shape []; `x` needs [N, 2]", ""),
+    ({"x": X[0], "t": T[:1]}, "`x` has shape [2]; `x` needs [N, 2]", "`reshape(-1, 2)` gives it that shape"),
+    ({"x": X.T, "t": T}, "`x` has shape [2, 4]; `x` needs [N, 2]", "its axes stand in another order: `transpose(1, 0)`"),
+    ({"x": np.zeros((4, 3)), "t": T}, "`x` has shape [4, 3]; `x` needs [N, 2]", ""),
+    ({"x": X, "t": T[:, None]}, "`t` has shape [4, 1]; `t` needs [N]", "`reshape(-1)` gives it that shape"),
+    ({"x": X, "t": np.eye(4, 3)}, "`t` has shape [4, 3]; `t` needs [N]", "`argmax(axis=-1)`"),
     ({"x": [[0, np.nan]], "t": [0]}, "`x[0, 1]` is nan; `x` must be finite", "leave the row out"),
     ({"x": X + np.inf, "t": T}, "`x[0, 0]` is inf", ""),
     ({"x": X.astype(float) + 1e60, "t": T}, "`x[0, 0]` is 1e+60; `x` must fit float32", "scale the data first"),
@@ -127,6 +133,40 @@ CALLS: list[tuple[Callable[[Trainer], Any], str]] = [
     (lambda t: t.set_control("rate_scal", 1), "there is no control `rate_scal`"),
     (lambda t: t.set_control("y.weight", 1), "there is no control `y.weight`"),
     (lambda t: t.save("/"), "`/` cannot be written"),
+    (lambda t: t.save(None), "the file of a state is a path, this is None"),  # type: ignore[arg-type]
+    (lambda t: t.save(b"a"), "the file of a state is a path, this is a bytes"),  # type: ignore[arg-type]
+    (lambda t: t.save(""), "the file of a state is empty"),
+    (lambda t: t.save("a\0b"), "the file of a state is no name that a file can have"),
+    (lambda t: t.load(None), "the file of a state is a path, this is None"),  # type: ignore[arg-type]
+    (lambda t: t.save("s", [1]), "notes are a mapping, this is a list"),  # type: ignore[arg-type]
+    (lambda t: t.save("s", {"a": X}), "notes are kept as JSON, which these are not"),
+    (lambda t: t.undo(), "there is no step to undo"),
+    (lambda t: (t.step(GOOD), t.undo(), t.undo()), "there is no step to undo"),
+    (lambda t: (t.step(GOOD), t.load_parameters({"y.bias": [0, 0, 0]}), t.undo()), "there is no step to undo"),
+    (lambda t: t.load_parameters({"step": 1.5}), "`step` is int32, which does not hold 1.5"),
+    (lambda t: t.load_parameters({"step": 2**40}), "`step` is int32, which does not hold 1099511627776"),
+    (lambda t: t.load_parameters({"step": -1}), "`step` counts the steps done"),
+    (lambda t: t.load_parameters({"y.bias": [0, 1e300, 0]}), "`y.bias` is float32, which does not hold 1e+300"),
+    (lambda t: t.set_control("rate_scale", 1e300), "`rate_scale` is float32, which does not hold 1e+300"),
+    (lambda t: t.set_control("rate_scale", None), "`rate_scale` is a finite number, this is None"),  # type: ignore[arg-type]
+    (lambda t: t.control(["rate_scale"]), "there is no control `['rate_scale']`"),  # type: ignore[arg-type]
+    (lambda t: t.control("total_steps"), "the program has no control `total_steps`"),
+    (lambda t: t.resident(None), "data is a mapping of arrays by name, this is None"),  # type: ignore[arg-type]
+    (lambda t: t.resident({"x": X, "t": T + 9}), "`t[0]` is 9"),
+    (lambda t: t.step_rows(GOOD, np.arange(2)), "rows are taken of data made resident, this is a dict"),  # type: ignore[arg-type]
+    (lambda t: t.step_rows(t.resident(GOOD), T == 0), "`rows` is a vector of int64 numbers"),
+    (lambda t: t.step_rows(t.resident(GOOD), T[:0]), "`rows` is a vector of int64 numbers"),
+    (lambda t: t.step_rows(t.resident(GOOD), [0, 1]), "`rows` is a vector of int64 numbers"),  # type: ignore[arg-type]
+    (lambda t: t.step_rows(t.resident(GOOD), np.array([0, 4])), "`rows` must lie in 0..3, as there are 4"),
+    (lambda t: t.step_rows(t.resident(GOOD), np.array([0, -1])), "`rows` must lie in 0..3, as there are 4"),
+    (pickle.dumps, "a trainer is neither pickled nor copied"),
+    (copy.deepcopy, "a trainer is neither pickled nor copied"),
+    (lambda t: Trainer(PROGRAM, None), "there is no device `None`"),  # type: ignore[arg-type]
+    (lambda t: Trainer(PROGRAM, "cpu", threads="2"), "`threads` is a whole number, this is '2'"),  # type: ignore[arg-type]
+    (lambda t: Trainer(PROGRAM, "cpu", threads=1.5), "`threads` is a whole number, this is 1.5"),  # type: ignore[arg-type]
+    (lambda t: Trainer(netc.Program, "cpu"), "a trainer takes a program, this is a type"),  # type: ignore[arg-type]
+    (lambda t: netc.export(t, None), "the file of a model is a path, this is None"),  # type: ignore[arg-type]
+    (lambda t: netc.export(t, "."), "`.` is a folder"),
     (lambda t: netc.export(PROGRAM, "m.onnx"), "a model is exported from a trainer, this is a Program"),  # type: ignore[arg-type]
     (lambda t: Trainer(None), "a trainer takes a program, this is None"),  # type: ignore[arg-type]
     (lambda t: Trainer(SPEC), "a trainer takes a program, or its folder; this is the text of a spec"),
@@ -168,6 +208,10 @@ def test_data_that_no_run_can_use(data: Any, message: str) -> None:
         netc.run(SPEC, data=data, folder=None, device="cpu")
 
 
+def generator(trainer: Trainer, epoch: int, scores: Any) -> Any:
+    yield epoch
+
+
 OPTIONS: list[tuple[dict[str, Any], str]] = [
     ({"on_step": lambda trainer: None}, "`on_step` must be a function of (trainer, scores)"),
     ({"on_step": [print]}, "`on_step` must be a function of (trainer, scores)"),
@@ -178,7 +222,13 @@ OPTIONS: list[tuple[dict[str, Any], str]] = [
     ),
     ({"reporter": print}, "`reporter` is a Reporter, this is a function"),
     ({"weights": {"y.weight": X}}, "`weights` is a path, this is a dict"),
+    ({"on_step": asyncio.sleep}, "`on_step` is called and not waited for"),
+    ({"on_epoch": generator}, "`on_epoch` is called and not waited for"),
     ({"folder": 5}, "`folder` is a path, this is an int"),
+    ({"folder": ""}, "`folder` is empty"),
+    ({"folder": "a\0b"}, "`folder` is no name that a file can have"),
+    ({"device": None}, "there is no device `None`"),
+    ({"threads": "a"}, "`threads` is a whole number, this is 'a'"),
     ({"spec": 5}, "`spec` is a path, this is an int"),
     ({"resume": "none"}, "`none` is no run folder"),
     ({"weights": "none"}, "`none` is no run folder"),
@@ -191,6 +241,42 @@ def test_options_that_no_run_can_use(options: dict[str, Any], message: str) -> N
     with pytest.raises((InputError, netc.NetError)) as e:
         netc.run(**{"spec": SPEC, "data": GOOD, "folder": None, "device": "cpu", **options})
     assert message in e.value.render()
+
+
+def test_parameters_are_taken_all_or_none() -> None:
+    trainer = Trainer(PROGRAM, "cpu")
+    before = trainer.parameters
+    for wrong in ({"z": X}, {"y.weight": X}, {"y.weight": np.full((2, 3), 1e300)}):
+        with pytest.raises(InputError):
+            trainer.load_parameters({"y.bias": np.ones(3), **wrong})
+        assert all((before[n] == v).all() for n, v in trainer.parameters.items())
+
+
+def test_two_threads_are_not_in_one_step() -> None:
+    """The second comes while the first waits inside: without a refusal both would write one state."""
+    trainer = Trainer(PROGRAM, "cpu")
+    trainer.step(GOOD)
+    (binding,) = trainer._bindings.values()
+    refused: list[str] = []
+
+    def second() -> None:
+        for step in (lambda: trainer.step(GOOD), lambda: trainer.step_rows(trainer.resident(GOOD), np.arange(4))):
+            with pytest.raises(InputError) as e:
+                step()
+            refused.append(e.value.message)
+
+    def run(now: Any, interrupt: Any) -> dict[str, float]:
+        thread = threading.Thread(target=second)
+        thread.start()
+        thread.join()
+        return {"loss": 0.0}
+
+    binding.run = run  # type: ignore[method-assign]
+    trainer.step(GOOD)
+    assert refused == ["the trainer is in a step of another thread"] * 2
+    del binding.run
+    trainer.step(GOOD)
+    assert trainer.steps == 3
 
 
 def test_what_is_no_mistake() -> None:

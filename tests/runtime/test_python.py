@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -61,7 +62,7 @@ REFUSED: list[tuple[Any, str]] = [
     ({"train": iter([{"x": X, "t": T}, 3])}, "batch 1 of the train split is an int"),
     (iter([{"x": X, "t": T}, {"x": X}]), "batch 1 has other names than the first"),
     (iter([(X, T), (X[:, :1], T)]), r"`x` of batch 1 has shape \[10, 1\], unlike the first"),
-    (iter([(X, 3)]), r"`t` of batch 0 has shape \[\]"),
+    (iter([(X, 3)]), "`t` of batch 0 is a single value, and a batch holds rows"),
     (iter([(X, T[:4])]), "`x` has 10 rows, `t` has 4"),
     (iter([{"x": X, "q": T}]), "the net has no input or target `q`"),
     ({"train": Loader(), "rows": Loader()}, "there is no split `rows`"),
@@ -159,3 +160,39 @@ def test_the_first_four_batch_sizes_have_a_step_of_their_own(monkeypatch: pytest
     for size in (1, 2, 3, 4, 5, 6, 5):
         trainer.step({"x": X[:size], "t": T[:size]})
     assert made == [{"N": 1}, {"N": 2}, {"N": 3}, {"N": 4}, None]
+
+
+def test_a_function_may_ask_for_gradients_and_diagnostics(tmp_path: Any) -> None:
+    """Also where the run keeps a folder, whose program has no graphs for them."""
+    asked: list[set[str]] = []
+
+    def on_epoch(trainer: netc.Trainer, epoch: int, scores: Mapping[str, float]) -> None:
+        asked.append(set(trainer.gradients({"x": X, "t": T})))
+
+    result = netc.run(SPEC, data={"x": X, "t": T}, folder=tmp_path, device="cpu", plots=False, on_epoch=on_epoch)
+    assert asked == [{"y.weight", "y.bias"}] * 3
+    assert result.trainer.watch({"x": X, "t": T})
+    shutil.rmtree(tmp_path)
+    assert set(result.trainer.gradients({"x": X, "t": T})) == {"y.weight", "y.bias"}
+    assert result.trainer.rate() == 0.1
+
+
+def test_an_output_without_rows_is_one_value_of_all_rows() -> None:
+    """As the deployed model gives it, however many rows are predicted at once."""
+    spec = """net n {
+      input x: f32[N, 2]
+      d = Dense(3)
+      y = x -> d
+      loss = mean(y^2)
+      output total = sum(x)
+      output weight = d.weight
+      output first = x[0]
+      output y
+    }"""
+    trainer = netc.Trainer(netc.compile(spec), device="cpu", seed=1)
+    found = trainer.predict({"x": X}, batch=4)
+    assert {n: v.shape for n, v in found.items()} == {"total": (), "weight": (2, 3), "first": (2,), "y": (10, 3)}
+    np.testing.assert_allclose(found["total"], X.sum(), rtol=1e-6)
+    np.testing.assert_array_equal(found["weight"], trainer.parameters["d.weight"])
+    np.testing.assert_array_equal(found["first"], X[0])
+    np.testing.assert_allclose(found["y"], X @ trainer.parameters["d.weight"], rtol=1e-5)

@@ -110,7 +110,7 @@ def test_any_word_can_name_a_group(tmp_path: Path, values: list[str], groups: li
     ("who", "said"),
     [
         (np.arange(3), "`x` has 4 rows, `who` has 3"),
-        (np.zeros((4, 1)), "`who` has shape [4, 1]; the program needs [N]"),
+        (np.zeros((4, 1)), "`who` has shape [4, 1]; `who` needs [N]"),
         (np.zeros(4, complex), "`who` holds complex numbers; numbers are needed"),
         (None, "the data has no `who` to split by"),
     ],
@@ -120,6 +120,17 @@ def test_an_array_that_does_not_divide_the_rows(tmp_path: Path, who: Any, said: 
     more = 'split = grouped("who", train = 0.5, val = 0.5)'
     data = arrays if who is None else {**arrays, "who": who}
     assert said in refusal(tmp_path, TABLE, more, data=data)
+
+
+def test_a_split_into_which_no_group_falls(tmp_path: Path) -> None:
+    table = "a,b,colour,kind,who\n" + "".join(f"{k},0,red,cat,{'pqr'[k % 3]}\n" for k in range(9))
+    said = refusal(tmp_path, table, 'split = grouped("who", train = 0.6, val = 0.2, test = 0.2)')
+    assert (
+        said
+        == "error: the val split has no rows\n  = help: none of 3 groups of `who` falls into its share; give it a larger one"
+    )
+    more = 'split = grouped("who", train = 0.4, val = 0.3, test = 0.3)'
+    assert [len(a["x"]) for a in read(tmp_path, table, more).splits.values()] == [3, 3, 3]
 
 
 def test_rows_without_the_value_they_are_split_by(tmp_path: Path) -> None:

@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from netc.runtime.data.check import first, takes_texts
+from netc.runtime.data.advice import of_cell, of_width, takes_texts
+from netc.runtime.data.check import first
 from netc.runtime.data.columns import DELIMITERS, TableHeader
 from netc.runtime.data.files import DataFile
 from netc.runtime.data.format import WrongSetting, data_format
-from netc.runtime.data.naming import short
+from netc.runtime.data.naming import counted, short
 from netc.runtime.data.numerals import BLANKS, is_number
 from netc.runtime.data.read import Read, Row
 from netc.runtime.data.text import TextRows
@@ -23,7 +24,6 @@ from netc.runtime.errors import InputError
 INEXACT = 2.0**53  # from here on float64 does not hold every whole number
 NO_TEXT = frozenset({"na", "n/a", "#n/a", "nan", "null", "?"})  # what stands for a missing text
 NO_NUMBER = NO_TEXT | {"none", "missing", "-", "--", "."}
-_GROUPING = str.maketrans("", "", ",_ '")
 
 
 @data_format(".csv", columns="columns")
@@ -50,7 +50,7 @@ class Csv:
             for cells in text:
                 if table is None:
                     names = [c.strip() for c in cells] if self.header else [str(i) for i in range(len(cells))]
-                    table = Table(file, TableHeader(str(file), names, self.header), inputs, columns)
+                    table = Table(file, TableHeader(str(file), names, self.header), inputs, columns, self.delimiter)
                     if self.header:
                         continue
                 table.take(cells, text)
@@ -68,8 +68,11 @@ class Table(Read):
     What may be texts is kept as words until the end, when it is known whether all of them are numbers.
     """
 
-    def __init__(self, file: DataFile, header: TableHeader, inputs: list[Row], columns: Mapping[str, Any]):
+    def __init__(
+        self, file: DataFile, header: TableHeader, inputs: list[Row], columns: Mapping[str, Any], delimiter: str
+    ):
         super().__init__(typed=False)
+        self.delimiter = delimiter
         self.file, self.header, self.rows = file, header, {i["name"]: i for i in inputs}
         self.positions = {i["name"]: header.of(i, columns.get(i["name"], i["name"])) for i in inputs}
         self.columns = {n: tuple(header.names[k] for k in at) for n, at in self.positions.items()}
@@ -183,18 +186,10 @@ class Table(Read):
 
     def _ragged(self, cells: list[str], line: int) -> InputError:
         width = len(self.header.names)
-        if any("\n" in c for c in cells):
-            help = 'a quotation mark `"` that is not closed takes the next lines into its cell'
-        elif len(cells) == width + 1 and not cells[-1].strip():
-            help = "the line ends in a delimiter, the first line does not"
-        elif len(cells) == 1 and any(d in cells[0] for d in DELIMITERS):
-            help = "the line seems to have another delimiter than the first"
-        elif len(cells) < width:
-            help = "the line is cut off, or lacks a delimiter"
-        else:
-            help = "a cell that has a delimiter in it stands in quotation marks"
-        count = f"{len(cells):,} cell{'s' * (len(cells) != 1)}"
-        return InputError(f"{self.file}, line {line}: {count} where the first line has {width:,}", help)
+        help = of_width(cells, width, self.delimiter, list(DELIMITERS))
+        return InputError(
+            f"{self.file}, line {line}: {counted(len(cells), 'cell')} where the first line has {width:,}", help
+        )
 
     def _no_number(self, at: int, cell: str, line: int, number: str = "") -> InputError:
         """What can be done about a cell that is neither a number nor missing, in a column that has a `number` or in one where
@@ -202,7 +197,7 @@ class Table(Read):
         if not self.header.written and line == (self.lines[0] if self.lines else line):
             help = "the first line seems to name the columns: leave `header = false` out, and use the names"
         else:
-            help = _advice(cell, number)
+            help = of_cell(cell, number)
         place = f"{self.file}, line {line}, column `{short(self.header.names[at])}`"
         return InputError(f"{place} is `{short(cell)}`, not a number", help)
 
@@ -212,16 +207,3 @@ def _picker(at: Sequence[int]) -> Callable[[list[str]], Sequence[str]]:
     if list(at) == list(range(at[0], at[0] + len(at))):
         return itemgetter(slice(at[0], at[0] + len(at)))
     return itemgetter(*at)
-
-
-def _advice(cell: str, number: str) -> str:
-    """What to do about a cell that is no number."""
-    if cell.lower() in ("true", "false"):
-        return "write 1 for true and 0 for false"
-    if is_number(cell.translate(_GROUPING)):
-        return "decimals are written with a point, and digits are not grouped: `1234.5`"
-    if number:
-        return f"other cells of the column are numbers, such as `{short(number)}`: correct the cell, or write texts in all of them"
-    return (
-        "numbers are written like `1000`, `-0.5` or `1e-3`; texts are numbered where an input is declared as `i64[N]`"
-    )

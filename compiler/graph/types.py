@@ -97,7 +97,8 @@ class BroadcastError(ValueError):
 
 @lru_cache(maxsize=4096)
 def broadcast(a: Shape, b: Shape) -> Shape:
-    """numpy's rule, but one symbolic dimension may not land on two axes (`[N, 1] - [N]`). Raises BroadcastError."""
+    """numpy's rule, but one symbolic dimension may not land on two axes (`[N, 1] - [N]`) unless both are written out
+    (`[N, 1] - [1, N]`). Raises BroadcastError."""
     rank = max(len(a), len(b))
     left: Shape = (1,) * (rank - len(a)) + a
     right: Shape = (1,) * (rank - len(b)) + b
@@ -109,7 +110,7 @@ def broadcast(a: Shape, b: Shape) -> Shape:
             out.append(y)
         else:
             raise BroadcastError(f"axis {axis - rank} is {x} on one side and {y} on the other")
-    if rank > 1:
+    if len(a) != len(b):
         only_left = {x for x, y in zip(left, right) if x != y and isinstance(x, Symbolic)}
         only_right = {y for x, y in zip(left, right) if x != y and isinstance(y, Symbolic)}
         both = only_left & only_right

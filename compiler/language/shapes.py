@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from netc.compiler.graph.dimensions import Symbolic
-from netc.compiler.graph.types import BOOL, TensorType, broadcast, show_shape
+from netc.compiler.graph.types import BOOL, TensorType, broadcast
 from netc.compiler.language.refusal import Refused
 
 
@@ -80,9 +80,6 @@ def fitting(a: TensorType, b: TensorType) -> str:
     shorter, longer, place = (a, b, 0) if a.rank < b.rank else (b, a, 1)
     if longer.rank == shorter.rank + 1 and longer.shape[:-1] == shorter.shape:
         return f"give it a last axis of size 1: `unsqueeze({{{place}}}, {shorter.rank})`"
-    if a.rank == b.rank and all(x == y or 1 in (x, y) for x, y in zip(a.shape, b.shape)):
-        whole = show_shape(tuple(y if x == 1 else x for x, y in zip(a.shape, b.shape)))
-        return f"where all pairs are meant, write one of them out: `expand({{0}}, {whole})`"
     if a.rank == b.rank == 1:
         rows = 0 if isinstance(a.shape[0], Symbolic) else 1
         return f"give the rows a second axis of size 1: `unsqueeze({{{rows}}}, 1)`"

@@ -204,7 +204,6 @@ LINES: dict[str, str] = {  # a line of the net -> what is said
     "g = x; repeat 2 { g = 2 * x }": "`g` is bound twice, and this line does not read it",
     "g = x; repeat 2 { k = g + 1; k = 2 * x }": "`k` is bound twice, and this line does not read it",
     "g = x; repeat 2 { g = 2 * x; k = g }": "`g` is bound twice, and this line does not read it",
-    "y = unsqueeze(t, 0) == unsqueeze(t, 1)": "where all pairs are meant, write one of them out: `expand(unsqueeze(t, 0), [N, N])`",
     "y = range(4, 2)": "no number lies from 4 to 2 by steps of 1",
     "y = range(0)": "no number lies from 0 to 0 by steps of 1",
     "y = range(0, 4, 0)": "`step` may not be 0",

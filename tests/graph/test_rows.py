@@ -22,7 +22,7 @@ CALLS: dict[str, Any] = {  # an expression -> the axis of rows, or how it depend
     **dict.fromkeys(["relu(x)", "x + y", "x * w", "x * 2 - y / w", "x > y", "where(x > 0, x, y)", "f64(x)", "onnx.Celu(x)"], 0),
     **dict.fromkeys(["onnx.Mod(x, y, fmod = 1)", "PReLU(x)", "dropout(x)", "onnx.Dropout(x)", "not (x > y)", "clip(x, 0, 1)"], 0),
     "x + s[0]": MIXED, "transpose(x)": 1, "transpose(x) * w2": 1, "transpose(a, axes = (1, 0, 2))": 1,
-    "x - mean(x)": MIXED, "x * sum(s)": MIXED, "unsqueeze(s, 0) + unsqueeze(s, 1)": None,
+    "x - mean(x)": MIXED, "x * sum(s)": MIXED, "unsqueeze(s, 0) + unsqueeze(s, 1)": MIXED,
     "sum(x)": TOTAL, "sum(x, axis = 0)": TOTAL, "sum(x, axis = 1)": 0, "sum(a, axis = (1, 2), keep = true)": 0,
     "onnx.ReduceSumSquare(x, [0])": TOTAL, "onnx.ReduceL1(x)": TOTAL, "mean(x)": MEAN,
     "2 * mean(x) + 1": MEAN, "mean(x, axis = 0)[1:]": MEAN, "mean(x) - mean(y) / 3": MEAN, "mean(x) * mean(y)": MIXED,

@@ -52,6 +52,7 @@ SMOOTH: dict[str, Row] = {  # of these the gradient is compared as well
     "silu(x)": lambda d: ref.silu(d["x"]),
     "mish(x)": lambda d: ref.mish(d["x"]),
     "hard_sigmoid(2 * x)": lambda d: ref.hard_sigmoid(2 * d["x"]),
+    "tanh(unsqueeze(x, 0) - unsqueeze(x, 1))": lambda d: np.tanh(d["x"][None] - d["x"][:, None]),  # every pair of rows
     "a * softmax(x)": lambda d: d["a"] * ref.softmax(d["x"]),
     "softmax(x, axis = 0) * a": lambda d: ref.softmax(d["x"], 0) * d["a"],
     "a * log_softmax(x)": lambda d: d["a"] * ref.log_softmax(d["x"]),

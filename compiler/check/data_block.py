@@ -9,19 +9,19 @@ from typing import Any
 
 from netc.compiler.check import static
 from netc.compiler.check.arguments import Bound, bind, convert, refusal
-from netc.compiler.check.columns import repeated, shared
+from netc.compiler.check.columns import categories_of, columns_of
 from netc.compiler.check.expressions import named
-from netc.compiler.check.guessing import of_argument, of_setting
+from netc.compiler.check.guessing import of_setting
 from netc.compiler.check.names import VALUES
 from netc.compiler.check.settings import SettingsBlock, constructor, value
-from netc.compiler.check.values import UNKNOWN, Given, NameRange, describe
+from netc.compiler.check.values import Given, describe
 from netc.compiler.language.refusal import Refused
 from netc.compiler.language.slots import Slot
 from netc.compiler.language.words import Constructor
 from netc.compiler.library import LIBRARY
-from netc.compiler.training.data import Category, DataConfig, DataSplit, MissingValues
+from netc.compiler.training.data import DataConfig, DataSplit, MissingValues
 from netc.grammar import ast
-from netc.grammar.diagnostics import Diagnostic, diagnostic, did_you_mean, error, nearest
+from netc.grammar.diagnostics import error
 from netc.grammar.source import Span
 from netc.runtime.data.files import LIMIT_GB
 from netc.runtime.data.format import WrongSetting
@@ -54,6 +54,13 @@ def data_block(block: SettingsBlock, node: ast.Data | None, folder: Path) -> Dat
     if not block.seen and block.parsed and not block.problems:
         block.problems += error("missing-argument", "the data block names no `source`", node.span,
                                 help='write `source = npz("data.npz")`').diagnostics  # fmt: skip
+    source, split = found.get("source", {}), found.get("split") or {}
+    twice = [s for s in SPLITS if source.get(s) and split.get(s) and s != "train"]
+    if twice:
+        message = f"the rows of `{twice[0]}` come from a file and from the split"
+        block.problems += error(
+            "argument", message, node.span, help=f"leave `{twice[0]}` out of one of them"
+        ).diagnostics
     return DataConfig(found.get("source", {}), found.get("split"), found.get("missing"), str(folder))
 
 
@@ -111,9 +118,9 @@ def _source(block: SettingsBlock, node: ast.Expression) -> dict[str, Any]:
         message = f"`{word.name}` has both one `path` and a file for `train`"
         raise error("argument", message, node.span, help="keep one of them")
     if word.open:
-        categories = _categories(block, word, arguments)
+        categories = categories_of(block, word, arguments)
         arguments = [replace(a, value=categories.get(str(a.name), a.value)) for a in arguments]
-        record["columns"] = _columns(block, word, arguments, node.span)
+        record["columns"] = columns_of(block, word, arguments, node.span)
         if categories:
             record["categories"] = list(categories)
     return record
@@ -158,86 +165,3 @@ def _settings(word: Constructor, bound: Bound, span: Span) -> dict[str, Any]:
     except WrongSetting as e:
         raise error("argument", e.message, bound.get(e.setting, (None, span))[1], help=e.help) from None
     return record
-
-
-def _categories(block: SettingsBlock, word: Constructor, arguments: list[Given]) -> dict[str, str]:
-    """The columns that are read as names, by their inputs."""
-    found: dict[str, str] = {}
-    for a in arguments:
-        if not isinstance(a.value, Category):
-            continue
-        declared = next((i for i in block.net.inputs if i.name == a.name), None)
-        if FORMATS[word.name].columns != "columns":
-            raise error("argument", f"`category` is said of columns of a table, and `{word.name}` has none", a.span,
-                        help=f'write `{a.name} = "{a.value.column}"`')  # fmt: skip
-        if declared is not None and not (declared.type.dtype.is_integer and declared.type.rank == 1):
-            raise error(
-                "argument", f"categories are whole numbers, one a row; `{a.name}` is `{declared.type}`", a.span,
-                help=f"declare it as `{a.name}: i64[{declared.type.shape[0]}]`; `one_hot` makes columns of the numbers",
-            )  # fmt: skip
-        found[str(a.name)] = a.value.column
-    return found
-
-
-def _columns(block: SettingsBlock, word: Constructor, arguments: list[Given], span: Span) -> dict[str, Any]:
-    """Where each input and target lies in the file."""
-    declared = [i.name for i in block.net.inputs]
-    own = {s.name for s in word.slots}
-    columns: dict[str, Any] = {}
-    lost = False  # whether the declaration of a name is wrong
-    for a in arguments:
-        if a.name is None or a.name in own:
-            continue
-        if a.name not in declared:
-            binding = block.frame.environment.find(a.name)
-            unread = not block.parsed and not nearest(a.name, [*declared, *own])
-            if unread or a.name in block.frame.recorder.missing or (binding is not None and binding.value is UNKNOWN):
-                lost = True
-                continue
-            near = of_argument(word.name, a.name, word.slots) or did_you_mean(
-                a.name, [*declared, *own], "those of the net are " + ", ".join(f"`{d}`" for d in declared)
-            )
-            raise error("unknown-argument", f"the net has no input or target `{a.name}`", a.place, help=near)
-        columns[a.name] = _key(a) if FORMATS[word.name].columns == "keys" else _column(a)
-        for other, given in columns.items():
-            column = repeated(given) if other == a.name else shared(given, columns[a.name])
-            if column:
-                block.net.warnings.append(_duplicate(a.name, other, column, a.span))
-                break
-    missing = [n for n in declared if n not in columns]
-    if missing and not lost and FORMATS[word.name].columns == "columns":
-        named = ", ".join(f"`{n}`" for n in missing)
-        first = f'`{missing[0]} = "column"` or `{missing[0]} = "first".."last"`'
-        raise error(
-            "missing-argument", f"`{word.name}` does not say which columns {named} {'is' if len(missing) == 1 else 'are'}", span,
-            help=f"add {first}" + (", and so for the others" if len(missing) > 1 else ""),
-        )  # fmt: skip
-    return columns
-
-
-def _duplicate(name: str, other: str, column: str, at: Span) -> Diagnostic:
-    """The warning for a column that is read twice."""
-    where = f"twice in `{name}`" if name == other else f"in `{other}` and in `{name}`"
-    help = f"leave `{column}` out of one of them" if name != other else f"name `{column}` once"
-    return diagnostic("duplicate-column", f"the column `{column}` is read {where}", at, help=help, severity="warning")
-
-
-def _key(given: Given) -> str:
-    """The name of an array in a file."""
-    if isinstance(given.value, str):
-        return given.value
-    raise error("argument", f"an array of the file has one name, a string; this is {describe(given.value)}", given.span,
-                help=f'write `{given.name} = "key"`')  # fmt: skip
-
-
-def _column(given: Given) -> Any:
-    """`"p0"`, `"p0".."p63"` or `("a", "b")` as a plain record."""
-    match given.value:
-        case str():
-            return given.value
-        case (str(), *rest) if all(isinstance(v, str) for v in rest):
-            return list(given.value)
-        case NameRange():
-            return {"first": given.value.first, "last": given.value.last}
-    message = f"a column is a string, a range or several strings; this is {describe(given.value)}"
-    raise error("argument", message, given.span, help='write `"label"`, `"p0".."p63"` or `("a", "b")`')

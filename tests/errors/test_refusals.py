@@ -374,6 +374,12 @@ SETTINGS = [  # at a bound
     'rule "h.*" { rate *= 0 }', 'rule "h.*" { rate *= 2; rate = 0.3; rate *= 3 }',
 ]  # fmt: skip
 DATA: dict[str, str] = {  # what stands in a data block
+    'source = npz(train = "a.npz", val = "b.npz"); split = random(train = 0.8, val = 0.2)': (
+        "the rows of `val` come from a file and from the split"
+    ),
+    'source = csv("a.csv", x = ("a", "b"), v = "v", m = "m0".."m11", t = "t", r = "r0".."r2")': (
+        "`x` needs 4 columns, 2 are named"
+    ),
     "": "the data block names no `source`",
     "sorce = 3": "the data block has no setting `sorce`",
     "source = csv": "`source` is one of `csv(...)`, `idx(...)`, `npy(...)`, `npz(...)`",

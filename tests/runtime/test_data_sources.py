@@ -91,7 +91,7 @@ def test_files_for_single_splits_and_a_split_of_the_rest(tmp_path: Path) -> None
     found = load(manifest(tmp_path, 'npz(train = "a.npz", test = "b.npz")', "ordered(train = 0.5, val = 0.5)"))
     assert {s: found.rows(s) for s in ("train", "val", "test")} == {"train": 3, "val": 3, "test": 2}
     with pytest.raises(InputError, match="`test` comes from a file and from the split"):
-        load(manifest(tmp_path, 'npz(train = "a.npz", test = "b.npz")', "ordered(train = 0.5, test = 0.5)"))
+        load(manifest(tmp_path, split="ordered(train = 0.5, test = 0.5)"), data={"train": ARRAYS, "test": ARRAYS})
 
 
 def test_a_file_on_the_command_line_takes_the_place_of_the_spec_s(

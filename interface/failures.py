@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+import re
+import shlex
 import sys
 from typing import Any
 
@@ -51,6 +53,9 @@ def explain(e: Exception) -> int:
 def _usage(e: Any) -> str:
     """What to type in the place of a line that the command line does not read."""
     context = getattr(e, "ctx", None)
+    command = re.search(r"No such command '(.*\.net)'", e.format_message())
+    if command:
+        return f"a spec is trained by `netc run {shlex.quote(command[1])}`"
     if context is None or context.parent is None:
         return "`netc --help` lists the commands"
     name = getattr(e, "option_name", "").lstrip("-")

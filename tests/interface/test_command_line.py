@@ -292,6 +292,7 @@ WRONG = [
     (["compile", "digits", "--emit", "tokens"], "there is no stage"),
     (["compile", "digits", "--with", "grads"], "there is no graph"),
     (["frobnicate"], "No such command"),
+    (["my net.net"], "a spec is trained by `netc run 'my net.net'`"),
     (["run"], "there is no spec to run"),
     (["run", "digits", "--epochs", "3"], "hyperparameters are written without dashes: `epochs=value`"),
     (["run", "digits", "--threads", "x"], "`netc run --help` shows how it is written"),

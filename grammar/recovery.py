@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 from lark import Token
 
+from netc.grammar.brackets import ITEMS
+from netc.grammar.forms import FORMS
 from netc.grammar.layout import CONTINUED_AFTER, HARD, SOFT
 
 BEGINNINGS = {"repeat", "block", "param", "return", "import", "rule"} & HARD
@@ -67,6 +69,26 @@ def line_break(tokens: Sequence[Token], start: int, index: int) -> int | None:
         if tokens[i - 1].type in CONTINUED_AFTER and begins_line(tokens, i) and begins_statement(tokens, i):
             return i if _flat(tokens, start, i) else None
     return None
+
+
+def goes_on(tokens: Sequence[Token], at: int) -> bool:
+    """Whether a line begins with what belongs to the line before: no statement begins with a bracket or a text."""
+    kind, after = tokens[at].type, tokens[at + 1].type if at + 1 < len(tokens) else ""
+    if kind not in ("LPAR", "LSQB", "COLON", "STRING", "DOT") or not at or tokens[at - 1].type != "NL":
+        return False
+    if kind == "STRING":
+        return after not in ("COLON", "EQ")  # `"batch": 32`
+    closed = closing(tokens, at, kind) + 1 if kind in ("LPAR", "LSQB") else len(tokens)
+    return closed >= len(tokens) or tokens[closed].type != "EQ"  # `(a, b) = ...`
+
+
+def is_torn(tokens: Sequence[Token], start: int, at: int) -> bool:
+    """Whether a line ends at token `at` within a statement that begins with a keyword, and the next line is the rest."""
+    first = tokens[start].type
+    if tokens[at].type != "NL" or first not in FORMS or first.lower() in ITEMS:
+        return False
+    follows = tokens[at + 1].type if at + 1 < len(tokens) else ""
+    return follows not in ("", "RBRACE", "NL", *FORMS) and not begins_statement(tokens, at + 1)
 
 
 def _flat(tokens: Sequence[Token], start: int, end: int) -> bool:

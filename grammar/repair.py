@@ -15,11 +15,10 @@ from netc.grammar.expectation import span
 from netc.grammar.foreign import COMMENT, KEYWORD_OF, SIGNS, STATEMENT_OF
 from netc.grammar.forms import FORMS
 from netc.grammar.layout import CONTINUED_AFTER, SOFT
-from netc.grammar.recovery import begins_line, begins_statement, bound_names, closing, end_of, line_break
+from netc.grammar.recovery import begins_line, bound_names, closing, end_of, goes_on, is_torn, line_break
+from netc.grammar.remarks import is_prose, is_remark
 from netc.grammar.source import Source
 
-_RESTS = ("LPAR", "LSQB", "COLON", "STRING", "DOT")  # no statement begins so
-_HEADED = ("NET", "DATA", "TRAIN")
 _OUTSIDE = ("net", "data", "train", "import")
 _KINDS = {
     "^": "CARET", "and": "AND", "or": "OR", "not": "NOT", "==": "COMPARE", "!=": "COMPARE", "->": "ARROW", "=": "EQ",
@@ -60,7 +59,7 @@ class Repair:
             )
             if mended is not None:
                 return mended[0]
-            if self.torn(start, at):
+            if is_torn(self.tokens, start, at):
                 self.told(self.tokens[start], self.tokens[at], self.unexpected(start, at, accepts))
                 if self.joined(at):
                     return start
@@ -144,24 +143,11 @@ class Repair:
 
     def continued(self, start: int, at: int, before: int) -> tuple[int] | None:
         """A line that begins with what belongs to the line before."""
-        token = self.tokens[at]
-        if at != start or before >= start or token.type not in _RESTS or self.kind(at - 1) != "NL":
+        if at != start or before >= start or not goes_on(self.tokens, at):
             return None
-        if token.type in ("LPAR", "LSQB") and self.kind(closing(self.tokens, at, token.type) + 1) == "EQ":
-            return None  # `(a, b) = ...`
-        if token.type == "STRING" and self.kind(at + 1) in ("COLON", "EQ"):
-            return None  # `"batch": 32`
+        token = self.tokens[at]
         self.report(token, f"a line does not begin with `{token}`", "write it at the end of the line before")
         return (before,) if self.joined(at - 1) else None
-
-    def torn(self, start: int, at: int) -> bool:
-        """Whether a line ends within a statement, of which the next line is the rest."""
-        if self.kind(at) != "NL" or self.tokens[start].type not in FORMS or self.tokens[start].type in _HEADED:
-            return False
-        follows = self.kind(at + 1)
-        return (
-            follows not in ("", "RBRACE", "NL") and follows not in FORMS and not begins_statement(self.tokens, at + 1)
-        )
 
     def joined(self, at: int) -> bool:
         """Takes the end of a line away, once: what comes to the same place again is not mended so."""
@@ -259,31 +245,16 @@ class Repair:
         """`// words`, `-- words`, `% words`, `; words`, and a line of words alone, read as a comment."""
         line = self.tokens[at].line
         place = at
-        while place > start and not self.remarks(place, at) and self.tokens[place - 1].line == line:
+        while place > start and not is_remark(self.tokens, place, at) and self.tokens[place - 1].line == line:
             place -= 1
-        if not self.remarks(place, at) and not (place == start and self.words(start)):
+        if not is_remark(self.tokens, place, at) and not (place == start and is_prose(self.tokens, start, self.source)):
             return None
         end = place
         while end < len(self.tokens) and self.tokens[end].line == line and self.tokens[end].type != "NL":
             end += 1
         self.report(self.tokens[place], "a comment begins with `#`", f"write `{COMMENT}`")
-        self.tokens[place:end] = [] if self.remarks(place, at) else [_like(self.tokens[place], "BROKEN", "")]
+        self.tokens[place:end] = [] if is_remark(self.tokens, place, at) else [_like(self.tokens[place], "BROKEN", "")]
         return (start,)
-
-    def remarks(self, place: int, at: int) -> bool:
-        """Whether a token begins a comment of another language, in a line that does not go on at `at`."""
-        kind = self.kind(place)
-        if kind not in ("MINUS", "PERCENT"):
-            return kind == "DSLASH"
-        if self.kind(place + 1) == kind and self.tokens[place].end_pos == self.tokens[place + 1].start_pos:
-            return True
-        return kind == "PERCENT" and at > place + 1 and all(self.kind(i) == "NAME" for i in range(place + 1, at + 1))
-
-    def words(self, start: int) -> bool:
-        """Whether a statement is nothing but words: three, or two behind a `;`."""
-        end = next((i for i in range(start, len(self.tokens)) if self.tokens[i].type != "NAME"), len(self.tokens))
-        behind = start > 0 and self.source.text[_at(self.tokens[start - 1])] == ";"
-        return end - start > 2 - behind and self.kind(end) in ("NL", "RBRACE", "")
 
     # --- small things -------------------------------------------------------------------------------------------------
 

@@ -60,7 +60,11 @@ def _check(spec: ast.Spec, source: Source, problems: list[Diagnostic], folder: P
     problems += recorder.problems + train.problems + data.problems
     if problems:
         raise NetError(sorted(problems, key=lambda d: d.labels[0].span.start if d.labels else -1))
-    net.warnings += [*recorder.unused_layers(), *unread_values(spec, frame.environment), *doubts.warnings(net)]
+    net.warnings += [
+        *recorder.unused_layers(),
+        *unread_values(spec, frame.environment, net.warnings),
+        *doubts.warnings(net),
+    ]
     return net
 
 

@@ -56,7 +56,7 @@ def advice(tokens: Sequence[Token], start: int, index: int, accepts: set[str]) -
     ):
         return f"arguments are separated by `,`: `{previous}, {token}`"
     if previous is not None and index > start + 1 and first.type not in FORMS:
-        joined = _joined(previous, token)
+        joined = _joined(previous, token, _kind(tokens, index + 1))
         if joined:
             return joined
     if token.type == "NAME" and word.lower() in HARD:
@@ -221,7 +221,7 @@ def _unpacked(tokens: Sequence[Token], index: int) -> str:
     return f"write `{', '.join(t for t in names if t.type == 'NAME')} = ...`"
 
 
-def _joined(previous: Token, token: Token) -> str:
+def _joined(previous: Token, token: Token, after: str) -> str:
     """Help for two tokens that stand side by side without anything between them."""
     touching = previous.end_pos == token.start_pos
     if token.type == "STRING" and previous.type == "NAME" and touching:
@@ -238,6 +238,8 @@ def _joined(previous: Token, token: Token) -> str:
             if touching and token == "f"
             else f"write `{previous} * {token}`"
         )
+    if previous.type == "NAME" and token.type == "NAME" and after == "LPAR":
+        return f"a tensor flows into it: write `{previous} -> {token}(...)`"
     if previous.type == "NAME" and token.type in ("NAME", "NUMBER") and previous.line == token.line:
         return f"a function is called: `{previous}({token})`; names have no spaces"
     if token.type == "COMMA":

@@ -127,7 +127,12 @@ class Loop:
                 progress.sums[name] = progress.sums.get(name, 0.0) + value * len(taken)
             self.reporter.step(progress.epoch + 1, trainer.steps, scores["loss"])
             if self.on_step is not None:
+                before = trainer.steps
                 self.on_step(trainer, scores)
+                if trainer.steps < before:
+                    raise InputError(
+                        "`on_step` took back steps of the run", "undo, reset and load steps of a trainer of your own"
+                    )
             if time.monotonic() - self.saved_at > SAVE_SECONDS:
                 self.save()
 

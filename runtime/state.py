@@ -139,10 +139,10 @@ class State:
         if name not in CONTROLS:
             raise _no_control(name)
         if isinstance(value, bool) or not isinstance(value, float | int | np.generic | np.ndarray):
-            raise InputError(f"`{name}` is a finite number, this is {value!r}")
+            raise InputError(f"`{name}` is a finite number from 0 on, this is {value!r}")
         number = array_of(value, f"`{name}`")
-        if number.shape or number.dtype.kind not in "iuf" or not np.isfinite(number):
-            raise InputError(f"`{name}` is a finite number, this is {value!r}")
+        if number.shape or number.dtype.kind not in "iuf" or not np.isfinite(number) or number < 0:
+            raise InputError(f"`{name}` is a finite number from 0 on, this is {value!r}")
         if name in self.rows:
             whole_only = np.dtype(self.rows[name]["dtype"]).kind == "i"
             self.replace(name, self._taken(name, whole(value, name, 0) if whole_only else number))

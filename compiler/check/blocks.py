@@ -48,8 +48,9 @@ def run_block(
         or any(isinstance(s, ast.Broken) for s in node.body)
     ):
         return UNKNOWN
+    last = next((s.names[-1].id for s in reversed(node.body) if isinstance(s, ast.Bind)), "x")
     raise error("no-return", f"the block `{node.name.id}` returns nothing", span, Label(node.name.span, "this block"),
-                help="end it with `return`, such as `return x`")  # fmt: skip
+                help=f"end it with `return`, such as `return {last}`")  # fmt: skip
 
 
 def run_net(

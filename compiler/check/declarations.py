@@ -268,7 +268,10 @@ def metric(frame: Frame, node: ast.Metric) -> None:
     at = (node.value or node.name).span
     if not value.type.is_scalar:
         raise error(
-            "not-scalar", f"a metric is one number, this is `{value.type}`", at, help=f"reduce it: `mean({_shown(at)})`"
+            "not-scalar",
+            f"a metric is one number, this is `{value.type}`",
+            at,
+            help=f"reduce it: `mean({_shown(at) if value.type.dtype.is_float else f'f32({_shown(at)})'})`",
         )
     if not value.type.dtype.is_float:
         raise error(

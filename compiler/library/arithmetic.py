@@ -191,8 +191,15 @@ class Comparison:
         return elementwise(a, b).with_dtype(BOOL)
 
 
+class Equality:
+    """A comparison of what is the same or not: of truth values too."""
+
+    def type(self, a: Tensor, b: Tensor) -> TensorType:
+        return elementwise(a, b).with_dtype(BOOL)
+
+
 @function("arithmetic", name="==", user=False, differentiable=False)
-class Equal(Comparison):
+class Equal(Equality):
     """a == b"""
 
     def lower(self, op: Emitter, a: Value, b: Value) -> Value:
@@ -200,7 +207,7 @@ class Equal(Comparison):
 
 
 @function("arithmetic", name="!=", user=False, differentiable=False)
-class Unequal(Comparison):
+class Unequal(Equality):
     """a != b"""
 
     def lower(self, op: Emitter, a: Value, b: Value) -> Value:

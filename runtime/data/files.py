@@ -135,7 +135,8 @@ class DataFile:
 
     def too_large(self, size: int) -> InputError:
         """The refusal of what takes `size` bytes."""
-        return self._too_large(f"holds {_gib(size)} GiB,", size)
+        known = _gib(size) != _gib(self.limit)  # else reading stopped there
+        return self._too_large(f"holds {_gib(size)} GiB," if known else "holds", size)
 
     def _too_large(self, what: str, size: int) -> InputError:
         enough = max(math.ceil(size / GIB), self.limit // GIB + 1)

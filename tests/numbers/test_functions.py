@@ -175,6 +175,8 @@ EXACT: dict[str, Row] = {  # no gradient, or one that is zero: see below
     "squeeze(unsqueeze(one, 0), (0, 2))": lambda d: d["one"][:, 0],
     "expand(one, [N, 3, 4])": lambda d: np.repeat(d["one"], 3, 1),
     "one_hot(k, 6)": lambda d: np.eye(6, dtype=np.float32)[d["k"]],
+    "f32((x > 0) == (y > 0))": lambda d: ((d["x"] > 0) == (d["y"] > 0)).astype(np.float32),
+    "f32((x > 0) != (y > 0))": lambda d: ((d["x"] > 0) != (d["y"] > 0)).astype(np.float32),
     "f16(x)": lambda d: d["x"].astype(np.float16),
     "f32(f64(x) * 2)": lambda d: d["x"] * 2,
     "f64(x)": lambda d: d["x"].astype(np.float64),

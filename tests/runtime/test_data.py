@@ -184,7 +184,7 @@ def twice() -> bytes:
 T4 = np.zeros(4, np.int64)
 X4 = np.zeros((4, 2), np.float32)
 BAD_NPZ: list[tuple[bytes, str]] = [
-    (npz(x=X4, t=T4)[:-60], "`d.npz` is no NPZ archive, or it is truncated or damaged"),
+    (npz(x=X4, t=T4)[:-60], "`d.npz` is no NPZ archive, or it is truncated or damaged\n  = help: copy or download it again"),
     (b"hello", "`d.npz` is no NPZ archive"),
     (b"\x93NUMPY\1\0", "truncated or damaged\n  = help: it seems to be an NPY file, which `npy(...)` reads"),
     (b"", "`d.npz` is empty"),

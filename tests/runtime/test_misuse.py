@@ -125,9 +125,10 @@ CALLS: list[tuple[Callable[[Trainer], Any], str]] = [
     (lambda t: t.load_parameters({"y.weight": [[1], [1, 2]]}), "`y.weight` is ragged"),
     (lambda t: t.load_parameters({"y.weight": np.zeros((2, 3)) * 1j}), "the given value complex128"),
     (lambda t: t.load_parameters({"z": X}), "the program has no parameter `z`"),
-    (lambda t: t.set_control("rate_scale", "a"), "`rate_scale` is a finite number, this is 'a'"),  # type: ignore[arg-type]
-    (lambda t: t.set_control("rate_scale", np.nan), "`rate_scale` is a finite number, this is nan"),
-    (lambda t: t.set_control("rate_scale", [1]), "`rate_scale` is a finite number, this is [1]"),  # type: ignore[arg-type]
+    (lambda t: t.set_control("rate_scale", "a"), "`rate_scale` is a finite number from 0 on, this is 'a'"),  # type: ignore[arg-type]
+    (lambda t: t.set_control("rate_scale", -1), "`rate_scale` is a finite number from 0 on, this is -1"),
+    (lambda t: t.set_control("rate_scale", np.nan), "`rate_scale` is a finite number from 0 on, this is nan"),
+    (lambda t: t.set_control("rate_scale", [1]), "`rate_scale` is a finite number from 0 on, this is [1]"),  # type: ignore[arg-type]
     (lambda t: t.set_control("y.weight", 1), "there is no control `y.weight`"),
     (lambda t: t.load_state([X]), "a state is a mapping of arrays by name, not list"),  # type: ignore[arg-type]
     (lambda t: t.set_control("rate_scal", 1), "there is no control `rate_scal`"),
@@ -148,7 +149,7 @@ CALLS: list[tuple[Callable[[Trainer], Any], str]] = [
     (lambda t: t.load_parameters({"step": -1}), "`step` counts the steps done"),
     (lambda t: t.load_parameters({"y.bias": [0, 1e300, 0]}), "`y.bias` is float32, which does not hold 1e+300"),
     (lambda t: t.set_control("rate_scale", 1e300), "`rate_scale` is float32, which does not hold 1e+300"),
-    (lambda t: t.set_control("rate_scale", None), "`rate_scale` is a finite number, this is None"),  # type: ignore[arg-type]
+    (lambda t: t.set_control("rate_scale", None), "`rate_scale` is a finite number from 0 on, this is None"),  # type: ignore[arg-type]
     (lambda t: t.control(["rate_scale"]), "there is no control `['rate_scale']`"),  # type: ignore[arg-type]
     (lambda t: t.control("total_steps"), "the program has no control `total_steps`"),
     (lambda t: t.resident(None), "data is a mapping of arrays by name, this is None"),  # type: ignore[arg-type]

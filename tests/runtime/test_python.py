@@ -94,6 +94,13 @@ def test_functions_are_called_after_each_step_and_epoch() -> None:
     assert result.trainer.steps == run().trainer.steps
 
 
+@pytest.mark.parametrize("change", [netc.Trainer.undo, netc.Trainer.reset])
+def test_a_function_may_not_take_steps_back(change: Any) -> None:
+    """The run would never come to its end."""
+    with pytest.raises(InputError, match="`on_step` took back steps of the run"):
+        run(on_step=lambda trainer, scores: change(trainer) if trainer.steps == 2 else None)
+
+
 def test_a_function_may_end_the_training() -> None:
     def after_two(trainer: netc.Trainer, epoch: int, scores: Mapping[str, float]) -> None:
         if epoch == 2:

@@ -34,6 +34,8 @@ class Npz:
                 stream.seek(0)
                 begin = stream.read(LONGEST)
                 help = PACKED if begin.startswith(b"\x1f\x8b") else seems(begin) or "write it with `numpy.savez`"
+                if begin.startswith(b"PK"):
+                    help = "copy or download it again; where it is a spreadsheet, export it as CSV"
                 raise InputError(f"{file} is no NPZ archive, or it is truncated or damaged", help) from None
             members = {i["name"]: _member(archive, file, columns.get(i["name"], i["name"]), i) for i in inputs}
             total = sum(m.file_size for m in members.values())

@@ -118,6 +118,8 @@ def run(
 
     if resume is not None and weights is not None:
         raise InputError("a resumed run has weights already", "give either `resume` or `weights`")
+    if changed and resume is None:
+        raise InputError("`changed` is said of a run that is resumed", "name it: `resume = RUN`")
     refuse_uncallable(on_step, "on_step", "trainer", "scores")
     refuse_uncallable(on_epoch, "on_epoch", "trainer", "epoch", "scores")
     if not isinstance(reporter, Silent | None):

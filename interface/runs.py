@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import shlex
 from pathlib import Path
 
 from netc.grammar.diagnostics import nearest
@@ -22,15 +23,18 @@ def existing_run(name: str | Path, to_resume: bool = False) -> Path:
         lacking = [part for part in parts if not any((path / f"{part}{end}").is_file() for end in ("", ".previous"))]
     except OSError as e:  # a name that no file can have, a folder that may not be entered
         raise InputError(f"`{name}` cannot be read: {e.strerror or e}") from None
-    if there and len(lacking) == len(parts):
+    if there and len(lacking) == len(parts) and not (path / RESOLVED).is_file():
         raise InputError(f"`{name}` is no run folder", _others(path))
     if not there:
         what = (
             "is a file, not the folder of a run" if path.exists() else "is no run folder: there is nothing of that name"
         )
         raise InputError(f"`{name}` {what}", _others(path))
-    if lacking:
+    if lacking and to_resume:
         raise InputError(f"the run `{name}` lacks `{lacking[0]}`, so it cannot be resumed", "start a new run")
+    if lacking:
+        help = f"it is written anew by `netc run --resume {shlex.quote(str(name))}`"
+        raise InputError(f"the run `{name}` lacks `{lacking[0]}`", help)
     return path
 
 

@@ -53,7 +53,7 @@ class ProgramFolder:
                 "a spec is compiled first: `netc compile SPEC`",
             ) from None
         except (OSError, ValueError, RecursionError) as e:
-            raise InputError(f"`{path}` cannot be read: {e}") from None
+            raise InputError(f"`{path}` cannot be read: {e}", "compile the spec again") from None
         if not isinstance(self.manifest, dict):
             raise InputError(f"`{path}` is damaged: it is no record of a program", "compile the spec again")
         found = self.manifest.get("format")

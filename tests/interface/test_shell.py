@@ -135,6 +135,8 @@ REFUSED = [  # (what lies there, the command, its exit code, the first line of w
     ("echo > runs/n/1/program/eval.onnx", "netc eval runs/n/1", 1, "error: ONNX Runtime refuses `eval.onnx`: "),
     ("echo '[]' > runs/n/1/program/manifest.json", "netc eval runs/n/1", 2,
         "error: `runs/n/1/program/manifest.json` is damaged: it is no record of a program"),
+    ("rm -r runs/n/1/program", "netc eval runs/n/1", 2, "error: the run `runs/n/1` lacks `program/manifest.json`"),
+    ("", "netc run n.net --changed", 2, "error: `changed` is said of a run that is resumed"),
     ("", "netc eval runs/n/7", 2, "error: `runs/n/7` is no run folder: there is nothing of that name"),
     ("", "netc run n.net --resume nothere", 2, "error: `nothere` is no run folder: there is nothing of that name"),
     ("", "netc run n.net --threads -1", 2, "error: `threads` must lie in 0..256, not -1"),

@@ -221,6 +221,7 @@ OPTIONS: list[tuple[dict[str, Any], str]] = [
         {"on_epoch": lambda trainer, epoch, scores, more: None},
         "`on_epoch` must be a function of (trainer, epoch, scores)",
     ),
+    ({"changed": True}, "`changed` is said of a run that is resumed"),
     ({"reporter": print}, "`reporter` is a Reporter, this is a function"),
     ({"weights": {"y.weight": X}}, "`weights` is a path, this is a dict"),
     ({"on_step": asyncio.sleep}, "`on_step` is called and not waited for"),

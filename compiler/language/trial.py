@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -52,10 +52,10 @@ class Trial:
         kernel, a kernel refuses, or gives another shape."""
         import numpy as np
 
-        session = self._load()
         symbols = sorted({s for t, _ in self.given for d in t.shape if isinstance(d, Symbolic) for s in d.symbols})
         for sizes in SIZES if symbols else SIZES[:1]:
             at = {s: sizes[i % len(sizes)] for i, s in enumerate(symbols)}
+            session = self._load(at)
             feeds = {}
             for name, (t, data) in zip(self.names, self.given):
                 shape = tuple(evaluate(d, at) for d in t.shape)
@@ -72,12 +72,15 @@ class Trial:
                 if array.shape != tuple(evaluate(d, at) for d in t.shape):
                     raise Refused("shape-mismatch", f"the shape of `onnx.{self.operator}` cannot be inferred here")
 
-    def _load(self) -> Any:
+    def _load(self, sizes: Mapping[str, int]) -> Any:
+        """A session for fixed sizes, as a step has them: some shapes are only looked at then."""
         import onnxruntime as ort
 
         options = ort.SessionOptions()
         options.log_severity_level = 4
         options.intra_op_num_threads = 1
+        for symbol, size in sizes.items():
+            options.add_free_dimension_override_by_name(symbol, size)
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
         try:
             return ort.InferenceSession(self._model(), options, providers=["CPUExecutionProvider"])

@@ -17,6 +17,7 @@ CALLS: dict[str, Any] = {  # a call -> what it gives of X
     "onnx.Elu(x, alpha = 2)": np.where(X > 0, X, 2 * (np.exp(X) - 1)),
     "onnx.ReduceSum(x, [1], keepdims = 1)": X.sum(1, keepdims=True),
     "onnx.ReduceMax(x, [1], keepdims = 0)": X.max(1),
+    "onnx.ReduceL1(x, [1], keepdims = 2)": abs(X).sum(1),  # kept where it is 1, and only there
     "onnx.Transpose(x, perm = [1, 0])": X.T,
     "onnx.Clip(x, -1, 2)": np.clip(X, -1, 2),
     'onnx.DepthToSpace(reshape(x, [N, 4, 1, 1]), blocksize = 2, mode = "CRD")': X.reshape(2, 1, 2, 2),
@@ -36,6 +37,19 @@ def test_a_call_gives_what_the_operator_gives(call: str) -> None:
     spec = f"net n {{\n input x: f32[N, 4]\n param g: f32[1] = 1\n loss = mean(x * g)\n output y = {call}\n}}"
     found = Host(compiled(spec)).graph("infer", {"x": X})["y"]
     np.testing.assert_allclose(found, CALLS[call], rtol=1e-6)
+
+
+def test_a_call_is_tried_with_sizes_that_are_fixed() -> None:
+    """Of symbolic ones ONNX Runtime only says in the step that there are more scores than targets."""
+    spec = "net n {\n input x: f32[N, 4]\n y = x -> Dense(3)\n loss = onnx.SoftmaxCrossEntropyLoss(y, [1])\n}"
+    with pytest.raises(netc.NetError, match="Input and target dimension value mismatch"):
+        netc.check(spec)
+
+
+def test_a_reduction_that_keeps_its_axes_by_another_number_is_differentiated() -> None:
+    spec = "net n {\n input x: f32[N, 4]\n y = x -> Dense(3)\n loss = mean(onnx.ReduceL1(y, [1], keepdims = 2))\n}"
+    found = netc.Trainer(netc.compile(spec), "cpu").gradients({"x": X.astype(np.float32)})
+    assert found["y.weight"].shape == (4, 3)
 
 
 def test_a_newer_opset_without_a_kernel_is_refused_where_it_comes_from() -> None:

@@ -20,7 +20,7 @@ def _axes(op: Emitter, node: GraphNode) -> list[int] | None:
 
 def _spread(op: Emitter, node: GraphNode, value: Value) -> Value:
     """A reduced tensor with the reduced axes back as axes of size 1, so that it broadcasts over the input."""
-    if attribute(node, "keepdims", 1):
+    if attribute(node, "keepdims", 1) == 1:  # as ONNX Runtime reads it
         return value
     axes = _axes(op, node)
     if axes is None:

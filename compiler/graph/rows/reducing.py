@@ -28,7 +28,7 @@ def reduced(node: FlowNode) -> Flow:
         return flow if operator in ("ReduceSum", "ReduceMean") else MIXED
     if flow in gone:
         return MEAN if operator == "ReduceMean" else TOTAL if operator in SUMS else MIXED
-    return _left(flow, gone, bool(node.attribute("keepdims", 1)))
+    return _left(flow, gone, node.attribute("keepdims", 1) == 1)
 
 
 @rows("ArgMax", "ArgMin")
@@ -36,7 +36,7 @@ def position(node: FlowNode) -> Flow:
     flow, axis = node.flows[0], node.attribute("axis", 0) % node.rank()
     if not isinstance(flow, int) or flow == axis:
         return MIXED
-    return _left(flow, [axis], bool(node.attribute("keepdims", 1)))
+    return _left(flow, [axis], node.attribute("keepdims", 1) == 1)
 
 
 def _along(default: int) -> Callable[[FlowNode], Flow]:

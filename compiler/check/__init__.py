@@ -54,7 +54,9 @@ def _check(spec: ast.Spec, source: Source, problems: list[Diagnostic], folder: P
         net.data = data_block(data, spec.datas[0] if spec.datas else None, folder)
         if train.whole:
             at = node.name.span if node.name else node.span
-            whole_net.loss(net, frame.environment.find("loss"), frame.environment.names, at)
+            lines = [s.value for s in node.body if isinstance(s, ast.Bind) and "loss" in [n.id for n in s.names]]
+            written = " ".join(lines[-1].span.text.split()) if lines else "y"
+            whole_net.loss(net, frame.environment.find("loss"), written, frame.environment.names, at)
     except NetError as e:
         recorder.report(e)
     problems += recorder.problems + train.problems + data.problems

@@ -57,9 +57,9 @@ def fitted(net: TypedNet) -> Iterator[Diagnostic]:
             yield diagnostic("not-fitted", message, apply.span, help=help)
 
 
-def loss(net: TypedNet, binding: Binding | None, names: Iterable[str], at: Span) -> None:
-    """The loss is a scalar that some trained parameter can change; published values are legal. `names` are those
-    that the net binds. Raises NetError."""
+def loss(net: TypedNet, binding: Binding | None, written: str, names: Iterable[str], at: Span) -> None:
+    """The loss is a scalar that some trained parameter can change; published values are legal. `written` is
+    what its line says, `names` are those that the net binds. Raises NetError."""
     if binding is None:
         near = nearest("loss", names, limit=1)
         help = f"bind `loss`, not `{near[0]}`" if near else "bind `loss = ...` to a scalar"
@@ -77,11 +77,14 @@ def loss(net: TypedNet, binding: Binding | None, names: Iterable[str], at: Span)
             "not-scalar",
             f"the loss is one number, this is `{found.type}`",
             found.span,
-            help="reduce it: `mean(y)`, `sum(y)`",
+            help=f"reduce it: `mean({written})`, `sum({written})`",
         )
     if not found.type.dtype.is_float:
         raise error(
-            "dtype", f"the loss is floating-point, this is `{found.type}`", found.span, help="convert it: `f32(x)`"
+            "dtype",
+            f"the loss is floating-point, this is `{found.type}`",
+            found.span,
+            help=f"convert it: `f32({written})`",
         )
     net.loss = found
     _published(net)

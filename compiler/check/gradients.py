@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import partial
 
+from netc.compiler.check.applying import guard
+from netc.compiler.graph.types import array_of
 from netc.compiler.language.lowering import Context
 from netc.compiler.language.variables import Variable
 from netc.compiler.library.derivative import UNREACHED
-from netc.compiler.net import Apply, Input, Tensor, TypedNet, ancestors
+from netc.compiler.net import Apply, Constant, Tensor, TypedNet, ancestors
 from netc.grammar.diagnostics import Diagnostic, NetError, diagnostic, error
 from netc.grammar.source import Span
 
@@ -38,17 +41,17 @@ class Flow:
 
 def _derived(apply: Apply, opset: int, asked: list[object]) -> list[object]:
     """Those of the origins that have a gradient, by taking it: the words of ONNX do not say. Raises NetError."""
-    from netc.compiler.assembly.forward import constant
     from netc.compiler.autodiff import NoGradientError, backpropagate
     from netc.compiler.graph.emitter import Emitter
 
     op = Emitter("derivative", opset)
     inputs = [
-        op.input(None, x.type) if isinstance(x.origin, Apply | Input | Variable) else constant(op, x.origin, x)
+        op.tensor(array_of(x.origin.value, x.type.dtype)) if isinstance(x.origin, Constant) else op.input(None, x.type)
         for x in apply.inputs
     ]
     variables = {part: op.input(None, v.type) for part, v in apply.variables.items()}
-    made = apply.operation.lower(op, inputs, apply.settings, variables, Context(training=True))
+    lower = partial(apply.operation.lower, op, inputs, apply.settings, variables, Context(training=True))
+    made = guard(lower, apply.span)
     read = [(o, x) for o, x in zip(apply.origins, [*inputs, *variables.values()]) if o in asked and op.is_float(x)]
     cotangents = {y: op.input(None, t.type) for y, t in zip(made.outputs, apply.outputs) if op.is_float(y)}
     try:

@@ -43,7 +43,9 @@ class Recorder:
         self._weights: dict[Apply, int] = {}
         self.missing: set[str] = set()  # names that nothing binds, reported once
         self._places: set[Span | None] = set()  # of the problems
-        self._about: dict[Any, int] = {}  # the problem that tells of some tensors, by its position
+        self._about: dict[
+            tuple[str, tuple[Span, ...]], int
+        ] = {}  # the problem that tells of some tensors, by its position
 
     def apart(self) -> Recorder:
         """A recorder of a net that is thrown away, in which the same symbolic dimensions are known."""

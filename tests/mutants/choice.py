@@ -17,7 +17,8 @@ AROUND = 15  # lines before and behind a change: what else of them a test runs s
 RARE = 25  # tests that come first because they run what few others do
 TABLES = (  # what is declared when a module is imported shows in these
     "tests/test_docs.py::test_generated", "tests/language/test_traits.py", "tests/autodiff/test_table.py",
-    "tests/numbers/test_complete.py", "tests/errors/test_refusals.py", "tests/numbers/test_random_bits.py",
+    "tests/numbers/test_complete.py", "tests/errors/test_refusals.py", "tests/errors/test_refused_settings.py",
+    "tests/numbers/test_random_bits.py",
 )  # fmt: skip
 Chunks = list[tuple[str, list[str]]]  # files of tests, each with its tests
 
